@@ -1,0 +1,69 @@
+# Two commands matter: `make run` (the whole demo) and `make test` (set up, then every check and test).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+SHELL  := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: setup ## start the whole demo: broker, centre, six kits; prints `ready:` with the address
+	@exec $(BIN)/zhixing-demo run
+
+test: setup-dev system-packages check ## set up, then every check and every test
+	@exec $(BIN)/python -m pytest
+
+bench: setup-dev ## print the figures of the README, one JSON object a line
+	@exec $(BIN)/python -m bench
+
+check: setup-dev ## style, types, import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup-dev ## let ruff mend what it can
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+setup: $(VENV)/.run
+setup-dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"zhixing: Python 3.11, 3.12 or 3.13 is needed, {sys.version.split()[0]} was found. Remedy: make PYTHON=python3.12 ...")'
+	@echo "setup: creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "zhixing: python3-venv is missing. Remedy: apt install python3-venv"; exit 1; }
+
+$(VENV)/.run: $(VENV)/bin/python locks/run.txt pyproject.toml hatch_build.py central/web/package-lock.json
+	@echo "setup: installing the pinned packages of kit and centre (about a minute)"
+	@$(PIP) install --progress-bar off -q --require-hashes -r locks/run.txt
+	@echo "setup: building the front-end assets and installing zhixing"
+	@$(PIP) install --progress-bar off -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run locks/dev.txt
+	@echo "setup: installing the pinned packages of the tests"
+	@$(PIP) install --progress-bar off -q --require-hashes -r locks/dev.txt
+	@touch $@
+
+system-packages:
+	@bash tests/system_packages.sh
+
+lock: ## resolve the dependencies anew (needs uv)
+	@for kind in dev run central kit; do \
+	  case $$kind in \
+	    dev)     what="--extra kit --extra central --group build --group dev";; \
+	    run)     what="--extra kit --extra central --group build";; \
+	    central) what="--extra central";; \
+	    kit)     what="--extra kit";; \
+	  esac; \
+	  constraint=; [ $$kind = dev ] || constraint="-c locks/dev.txt"; \
+	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header $$what $$constraint pyproject.toml -o locks/$$kind.txt; \
+	done
+
+clean: ## remove the venv and everything built or recorded here
+	rm -rf $(VENV) var dist central/web/node_modules central/web/static/vendor central/web/static/geo
+
+.PHONY: help run test bench check format setup setup-dev system-packages lock clean

@@ -1,0 +1,1 @@
+"""Bytes both sides must agree on; imports neither side."""

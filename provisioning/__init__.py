@@ -1,0 +1,1 @@
+"""The device authority: who is a kit, and with which keys."""

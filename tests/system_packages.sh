@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# What the tests need from Debian: installed when we are root or have sudo, otherwise named and refused.
+set -euo pipefail
+declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl)
+missing=()
+for package in "${!program[@]}"; do
+  command -v "${program[$package]}" >/dev/null || [ -x "/usr/sbin/${program[$package]}" ] || missing+=("$package")
+done
+fc-list 2>/dev/null | grep -q "Noto Sans CJK" || missing+=(fonts-noto-cjk fontconfig)
+[ ${#missing[@]} -eq 0 ] && exit 0
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root=(sudo -n)
+  else
+    echo "zhixing: the tests need these Debian packages: ${missing[*]}."
+    echo "Remedy: sudo apt-get install --no-install-recommends ${missing[*]}"
+    exit 1
+  fi
+fi
+echo "setup: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
