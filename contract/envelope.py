@@ -177,9 +177,7 @@ def _open_chunks(source: BinaryIO, cipher: ChaCha20Poly1305) -> Iterator[bytes]:
         try:
             clear = cipher.decrypt(_chunk_nonce(counter, last=last), chunk, None)
         except InvalidTag as error:
-            raise PayloadError(
-                f"Chunk {counter} was changed, cut or is not the last it should be."
-            ) from error
+            raise PayloadError(f"Chunk {counter} was changed, cut or is not the last it should be.") from error
         if last and counter and not clear:
             raise PayloadError("The last chunk is empty, which the format forbids.")
         yield clear

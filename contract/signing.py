@@ -46,9 +46,7 @@ class Signed(NamedTuple):
     def unpack(cls, data: bytes) -> Signed:
         """Read what :meth:`pack` wrote; raise CodecError otherwise."""
         value = loads(data)
-        if not (
-            isinstance(value, list) and len(value) == 2 and all(isinstance(part, bytes) for part in value)
-        ):
+        if not (isinstance(value, list) and len(value) == 2 and all(isinstance(part, bytes) for part in value)):
             raise CodecError("A signed item must be a CBOR array of two byte strings.")
         return cls(value[0], value[1])
 

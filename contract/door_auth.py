@@ -1,0 +1,68 @@
+"""What a request at the devices' HTTP door proves, and in which words (RFC 7523, RFC 9449 style).
+
+Each request carries ``Authorization: Bearer <JWT>``: signed ES256 with the device key, bound to method, path, body
+and a nonce of the server, because a kit's clock cannot be trusted. The certificate chain (leaf, kits' CA) stands in
+the ``x5c`` header (RFC 7515 section 4.1.6), so that the door works behind any proxy.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Final
+
+ALGORITHM: Final = "ES256"
+TOKEN_TYPE: Final = "zhixing-kit+jwt"  # noqa: S105 -- a media type, not a secret
+AUDIENCE: Final = "zhixing-door"
+NONCE_HEADER: Final = "Kit-Nonce"
+CLAIMS: Final = ("iss", "sub", "aud", "htm", "htu", "bh", "nonce", "jti")
+
+PROBLEM_PREFIX: Final = "urn:zhixing:problem:"
+CHAIN_RECORD_MISSING: Final = PROBLEM_PREFIX + "chain-record-missing"
+DIGEST_MISMATCH: Final = PROBLEM_PREFIX + "digest-mismatch"
+BAD_TOKEN: Final = PROBLEM_PREFIX + "bad-token"
+NONCE_EXPIRED: Final = PROBLEM_PREFIX + "nonce-expired"
+REVOKED: Final = PROBLEM_PREFIX + "revoked"
+FOREIGN_RECORDING: Final = PROBLEM_PREFIX + "foreign-recording"
+TOO_LARGE: Final = PROBLEM_PREFIX + "too-large"
+STORE_FULL: Final = PROBLEM_PREFIX + "store-full"
+BAD_REQUEST: Final = PROBLEM_PREFIX + "bad-request"
+
+MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+
+
+def body_hash(digest: bytes) -> str:
+    """The ``bh`` claim: base64url without padding of the body's SHA-256."""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def claims(kit_id: str, *, method: str, path: str, body_digest: bytes, nonce: str, jti: str) -> dict[str, str]:
+    """The claims of one request; ``path`` as sent, without host and query."""
+    return {
+        "iss": kit_id,
+        "sub": kit_id,
+        "aud": AUDIENCE,
+        "htm": method,
+        "htu": path,
+        "bh": body_hash(body_digest),
+        "nonce": nonce,
+        "jti": jti,
+    }
+
+
+def content_digest(digest: bytes) -> str:
+    """The ``Content-Digest`` header (RFC 9530) of a SHA-256 digest."""
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"
+
+
+EMPTY_BODY_DIGEST: Final = hashlib.sha256(b"").digest()
+
+
+def segment_path(recording_id: bytes, seq: int) -> str:
+    """Where a segment is PUT."""
+    return f"/v1/recordings/{recording_id.hex()}/segments/{seq}"
+
+
+def chain_path(recording_id: bytes) -> str:
+    """Where chain records are POSTed."""
+    return f"/v1/recordings/{recording_id.hex()}/chain"
