@@ -1,0 +1,1 @@
+"""Ground floor: settings, clock, ids, database, unit of work, outbox, bus, errors."""

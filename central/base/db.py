@@ -1,0 +1,62 @@
+"""The database engine; everything SQLite-specific about connections lives here.
+
+SQLite is opened in WAL mode with `synchronous=FULL`: what was committed survives a power cut. Writers begin
+with BEGIN IMMEDIATE, so that two writers queue (busy_timeout) instead of failing on upgrade; readers run beside.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy import create_engine as create_sql_engine
+from sqlalchemy.engine import make_url
+
+from central.base.settings import Settings
+
+BUSY_TIMEOUT_MS = 10_000
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def database_url(settings: Settings) -> str:
+    """Return the configured address, or the SQLite file in the data folder."""
+    return settings.database_url or f"sqlite:///{Path(settings.data_dir).resolve() / 'centre.db'}"
+
+
+def create_engine(url: str) -> Engine:
+    """Open an engine for `url`; for SQLite with the pragmas above and explicit transactions."""
+    address = make_url(url)
+    is_sqlite = address.get_backend_name() == "sqlite"
+    if is_sqlite and address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_sql_engine(url, connect_args={"check_same_thread": False} if is_sqlite else {})
+    if is_sqlite:
+        event.listen(engine, "connect", _prepare_connection)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def writer_engine(engine: Engine) -> Engine:
+    """Return a view of `engine` (same pool) whose transactions take the write lock at once."""
+    return engine.execution_options(zhixing_writer=True)
+
+
+def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
+    # sqlite3 must not open transactions by itself, or BEGIN IMMEDIATE below would come too late.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    is_writer = connection.get_execution_options().get("zhixing_writer", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")

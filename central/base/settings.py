@@ -1,0 +1,172 @@
+"""The centre's settings: one flat TOML file, each option also as ZHIXING_<OPTION> in the environment.
+
+An unknown or out-of-range option stops the start with one sentence that names the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+ENV_PREFIX = "ZHIXING_"
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text names the option and the remedy."""
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Every option of the centre. Folders are relative to the settings file."""
+
+    data_dir: Text = "data"
+    keys_dir: Text = "keys"
+    handover_dir: Text = "handover"
+    database_url: Text = ""
+    """Empty: SQLite file centre.db in data_dir."""
+
+    web_host: Text = "127.0.0.1"
+    web_port: Port = 8080
+    web_public_url: Text = ""
+    """Address people use, when a proxy stands before the pages; empty: http://web_host:web_port."""
+    web_tls_cert: Text = ""
+    web_tls_key: Text = ""
+
+    door_host: Text = "127.0.0.1"
+    door_port: Port = 8443
+    door_public_url: Text = ""
+    door_tls_cert: Text = ""
+    """Empty: server.crt in keys_dir."""
+    door_tls_key: Text = ""
+    max_segment_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=268_435_456)] = 64 * 1024 * 1024
+    evidence_min_free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 512 * 1024 * 1024
+
+    broker: Literal["embedded", "external"] = "embedded"
+    broker_url: Text = ""
+    broker_user: Text = "central"
+    broker_password_file: Text = ""
+    mqtt_host: Text = "127.0.0.1"
+    mqtt_port: Port = 8883
+    nats_host: Text = "127.0.0.1"
+    nats_port: Port = 4222
+
+    intake_batch_ms: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    intake_batch_max: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 2000
+    position_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 180
+    outbox_retention_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 48
+    set_aside_max: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+
+    session_idle_s: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 7200
+    session_max_s: Annotated[int, msgspec.Meta(ge=300, le=604_800)] = 86_400
+    language: Literal["zh", "en"] = "zh"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def door_certificate(self) -> tuple[Path, Path]:
+        """Certificate chain and key of the devices' door, PEM."""
+        keys = Path(self.keys_dir)
+        return Path(self.door_tls_cert or keys / "server.crt"), Path(self.door_tls_key or keys / "server.key")
+
+    @property
+    def web_url(self) -> str:
+        """Address people open."""
+        scheme = "https" if self.web_tls_cert else "http"
+        return self.web_public_url or f"{scheme}://{self.web_host}:{self.web_port}"
+
+    @property
+    def door_url(self) -> str:
+        """Address kits upload to."""
+        return self.door_public_url or f"https://{self.door_host}:{self.door_port}"
+
+
+_PATH_OPTIONS = (
+    "data_dir",
+    "keys_dir",
+    "handover_dir",
+    "web_tls_cert",
+    "web_tls_key",
+    "door_tls_cert",
+    "door_tls_key",
+    "broker_password_file",
+)
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read `path` (TOML; None: defaults only) and lay the environment over it.
+
+    Raises SettingsError for a file that cannot be read, an unknown option or a value out of range.
+    """
+    values: dict[str, Any] = {}
+    base = Path.cwd()
+    if path is not None:
+        values, base = _read_toml(path), path.resolve().parent
+    _check_known(values, f"{path}")
+    for name, value in environ.items():
+        if name.startswith(ENV_PREFIX):
+            option = name.removeprefix(ENV_PREFIX).lower()
+            _check_known({option: value}, f"environment variable {name}")
+            values[option] = value
+    settings = _convert(values)
+    folders = {
+        name: str((base / value).resolve()) for name in _PATH_OPTIONS if (value := getattr(settings, name))
+    }
+    settings = msgspec.structs.replace(settings, **folders)
+    _check_together(settings)
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"The settings file {path} cannot be read ({error.strerror}): name an existing TOML file with --config."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} is not valid TOML ({error}): correct that line.") from error
+
+
+def _check_known(values: Mapping[str, Any], source: str) -> None:
+    known = Settings.__struct_fields__
+    for name in values:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known options are {', '.join(known)}."
+        raise SettingsError(f"Unknown option {name!r} in {source}: remove or rename it; {hint}")
+
+
+def _convert(values: dict[str, Any]) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        fact, _, place = str(error).partition(" - at `$.")
+        name = re.sub(r"[^a-z_].*", "", place)
+        default = getattr(Settings(), name, None)
+        raise SettingsError(
+            f"Option {name} cannot be {values.get(name)!r} ({fact}): "
+            f"give a value within these limits, or remove it to use {default!r}."
+        ) from error
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.broker == "external" and not (settings.broker_url and settings.broker_password_file):
+        raise SettingsError(
+            'Option broker is "external" but broker_url or broker_password_file is missing: '
+            'set both, or set broker = "embedded".'
+        )
+    if bool(settings.web_tls_cert) != bool(settings.web_tls_key):
+        raise SettingsError("Options web_tls_cert and web_tls_key belong together: set both or neither.")
+    if bool(settings.door_tls_cert) != bool(settings.door_tls_key):
+        raise SettingsError("Options door_tls_cert and door_tls_key belong together: set both or neither.")
+    if settings.session_idle_s > settings.session_max_s:
+        raise SettingsError("Option session_idle_s is above session_max_s: make the idle time the shorter one.")

@@ -1,0 +1,1 @@
+"""Courts, users, log-in sessions and the permission table."""

@@ -1,0 +1,1 @@
+"""Kits in the field: identity, positions, presence, mailbox, what was set aside."""

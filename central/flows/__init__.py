@@ -1,0 +1,1 @@
+"""Acts that cross rooms, each in one transaction."""

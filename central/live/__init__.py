@@ -1,0 +1,1 @@
+"""What screens see at once: the event hub."""
