@@ -1,0 +1,23 @@
+"""The spool: the one durable place where recorder, panel and uplink meet.
+
+Use ``open_spool(path)`` once per process and thread. Whoever commits something that concerns another
+process rings its doorbell (``edge.spool.doorbell``).
+"""
+
+from edge.spool.database import Spool, SpoolDamagedError, SpoolError, open_spool
+from edge.spool.doorbell import Doorbell, ring
+from edge.spool.outbox import Entry
+from edge.spool.vault import ReceiptRefusedError, RecordRow, SegmentRow
+
+__all__ = [
+    "Doorbell",
+    "Entry",
+    "ReceiptRefusedError",
+    "RecordRow",
+    "SegmentRow",
+    "Spool",
+    "SpoolDamagedError",
+    "SpoolError",
+    "open_spool",
+    "ring",
+]

@@ -1,0 +1,1 @@
+"""The kit's way to the centre: messages, evidence, position and orders."""
