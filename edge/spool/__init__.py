@@ -6,12 +6,16 @@ process rings its doorbell (``edge.spool.doorbell``).
 
 from edge.spool.database import Spool, SpoolDamagedError, SpoolError, open_spool
 from edge.spool.doorbell import Doorbell, ring
+from edge.spool.heartbeat import Heartbeat
+from edge.spool.inbox import Order
 from edge.spool.outbox import Entry
 from edge.spool.vault import ReceiptRefusedError, RecordRow, SegmentRow
 
 __all__ = [
     "Doorbell",
     "Entry",
+    "Heartbeat",
+    "Order",
     "ReceiptRefusedError",
     "RecordRow",
     "SegmentRow",
