@@ -1,0 +1,149 @@
+"""Who the kits are: the signed register applied, and a lookup in memory for the busy paths."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlmodel import Session, select
+
+from central.audit import service as audit
+from central.base.outbox import KIT_CHANGED
+from central.base.unit_of_work import UnitOfWork
+from central.devices.models import Kit, KitCertificate, KitSpool, RegistryState
+from central.devices.rules import KitRef, StaleRegistryError
+from contract.trust import KitEntry, Registry
+
+
+class RegistryChange(msgspec.Struct, frozen=True):
+    """What a register changed. `revoked_serials` must lose their live connections at once."""
+
+    epoch: int
+    added: list[str]
+    revoked: list[str]
+    revoked_serials: list[str]
+
+
+class KitDirectory:
+    """Kits, certificates and spools by name, held in memory; `reload` after a register was applied."""
+
+    def __init__(self) -> None:
+        self._kits: dict[str, KitRef] = {}
+        self._owners: dict[str, KitRef] = {}
+        self._spools: dict[tuple[int, str], int] = {}
+
+    def reload(self, session: Session) -> None:
+        """Read kits that are not revoked, their valid certificates, and all spools."""
+        refs: dict[int, KitRef] = {}
+        for kit in session.exec(select(Kit)):
+            if kit.revoked_ms is None and kit.kit_no is not None:
+                refs[kit.kit_no] = KitRef(kit.kit_no, kit.kit_id, kit.court_code)
+        self._kits = {ref.kit_id: ref for ref in refs.values()}
+        certificates = session.exec(select(KitCertificate).where(KitCertificate.revoked_ms == None))  # noqa: E711
+        self._owners = {row.serial: refs[row.kit_no] for row in certificates if row.kit_no in refs}
+        self._spools = {(row.kit_no, row.spool): row.spool_no or 0 for row in session.exec(select(KitSpool))}
+
+    def find(self, kit_id: str) -> KitRef | None:
+        """Return a kit that is not revoked."""
+        return self._kits.get(kit_id)
+
+    def find_by_serial(self, serial: str) -> KitRef | None:
+        """Return the kit whose valid certificate has `serial` (lower-case hex, no prefix)."""
+        return self._owners.get(serial)
+
+    def all(self) -> list[KitRef]:
+        """Return every kit that is not revoked."""
+        return list(self._kits.values())
+
+    def spool_no(self, uow: UnitOfWork, kit_no: int, spool: str) -> int:
+        """Return the short number of a kit's spool, giving it one at its first message."""
+        known = self._spools.get((kit_no, spool))
+        if known is not None:
+            return known
+        query = select(KitSpool).where(KitSpool.kit_no == kit_no, KitSpool.spool == spool)
+        row = uow.session.exec(query).first()
+        if row is None:
+            row = KitSpool(kit_no=kit_no, spool=spool, first_ms=uow.now_ms)
+            uow.session.add(row)
+            uow.session.flush()
+        number = row.spool_no or 0
+        uow.after_commit(lambda: self._spools.__setitem__((kit_no, spool), number))
+        return number
+
+
+def apply_registry(uow: UnitOfWork, registry: Registry) -> RegistryChange | None:
+    """Bring kits and certificates to the state of a verified register; None when it is the one in force.
+
+    A kit missing from a newer register counts as revoked. Raises StaleRegistryError for an older epoch.
+    """
+    state = uow.session.get(RegistryState, 1)
+    if state and registry.epoch < state.epoch:
+        raise StaleRegistryError(
+            f"The register has epoch {registry.epoch} but {state.epoch} is in force: "
+            "copy the newest registry.cbor from the device authority.",
+            epoch=registry.epoch,
+        )
+    if state and registry.epoch == state.epoch and registry.issued_ms == state.issued_ms:
+        return None
+    known = {kit.kit_id: kit for kit in uow.session.exec(select(Kit))}
+    change = RegistryChange(epoch=registry.epoch, added=[], revoked=[], revoked_serials=[])
+    for entry in registry.kits:
+        _apply_entry(uow, entry, known.pop(entry.kit_id, None), change)
+    for kit in known.values():
+        _revoke_kit(uow, kit, change)
+    fresh = state or RegistryState(epoch=0, issued_ms=0, applied_ms=0)
+    fresh.epoch, fresh.issued_ms, fresh.applied_ms = registry.epoch, registry.issued_ms, uow.now_ms
+    uow.session.add(fresh)
+    uow.session.flush()
+    _audit_change(uow, change)
+    return change
+
+
+def _apply_entry(uow: UnitOfWork, entry: KitEntry, kit: Kit | None, change: RegistryChange) -> None:
+    if kit is None:
+        kit = Kit(kit_id=entry.kit_id, court_code=entry.court_code, added_ms=uow.now_ms)
+        change.added.append(entry.kit_id)
+    before = (kit.court_code, kit.label, kit.officer)
+    kit.court_code, kit.label, kit.officer = entry.court_code, entry.label, entry.officer
+    uow.session.add(kit)
+    uow.session.flush()
+    if entry.revoked:
+        _revoke_kit(uow, kit, change)
+    elif kit.revoked_ms is not None:
+        kit.revoked_ms = None  # enrolled anew by the authority
+        change.added.append(entry.kit_id)
+    _apply_serials(uow, kit, entry, change)
+    if before != (kit.court_code, kit.label, kit.officer) or entry.kit_id in change.added:
+        uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "register"})
+
+
+def _apply_serials(uow: UnitOfWork, kit: Kit, entry: KitEntry, change: RegistryChange) -> None:
+    held = {row.serial: row for row in uow.session.exec(select(KitCertificate).where(KitCertificate.kit_no == kit.kit_no))}
+    valid = set(entry.serials) - set(entry.revoked_serials)
+    for serial in valid - held.keys():
+        uow.session.add(KitCertificate(serial=serial, kit_no=kit.kit_no or 0, added_ms=uow.now_ms))
+    for serial in (held.keys() | set(entry.revoked_serials)) - valid:
+        row = held.get(serial) or KitCertificate(serial=serial, kit_no=kit.kit_no or 0, added_ms=uow.now_ms)
+        if row.revoked_ms is None:
+            row.revoked_ms = uow.now_ms
+            uow.session.add(row)
+            change.revoked_serials.append(serial)
+    uow.session.flush()
+
+
+def _revoke_kit(uow: UnitOfWork, kit: Kit, change: RegistryChange) -> None:
+    if kit.revoked_ms is not None:
+        return
+    kit.revoked_ms = uow.now_ms
+    uow.session.add(kit)
+    change.revoked.append(kit.kit_id)
+    uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "revoked"})
+
+
+def _audit_change(uow: UnitOfWork, change: RegistryChange) -> None:
+    audit.append(
+        uow,
+        actor="system:registry",
+        court_code="",
+        action="devices:registry:apply",
+        subject=f"epoch {change.epoch}",
+        detail={"added": change.added, "revoked": change.revoked, "revoked_serials": change.revoked_serials},
+    )

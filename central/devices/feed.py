@@ -1,0 +1,54 @@
+"""Live markers on their way from the intake to the screens: one message on `central.positions` per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from central.devices.rules import PositionRow
+
+
+class LivePosition(msgspec.Struct, array_like=True, frozen=True):
+    """A marker that has moved. Times in ms, degrees WGS-84."""
+
+    kit_id: str
+    court_code: str
+    lat: float
+    lon: float
+    received_ms: int
+    fix_ms: int | None
+    mode: int
+    speed_mps: float | None
+    course_deg: float | None
+    suspect: str
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(list[LivePosition])
+
+
+def live_position(kit_id: str, court_code: str, row: PositionRow) -> LivePosition:
+    """Return the marker that `row` moves."""
+    return LivePosition(
+        kit_id,
+        court_code,
+        row.lat,
+        row.lon,
+        row.received_ms,
+        row.fix_ms,
+        row.mode,
+        row.speed_mps,
+        row.course_deg,
+        row.suspect,
+    )
+
+
+def encode_positions(positions: Iterable[LivePosition]) -> bytes:
+    """Return the payload for `central.positions`."""
+    return _ENCODER.encode(list(positions))
+
+
+def decode_positions(payload: bytes) -> list[LivePosition]:
+    """Read such a payload; raises msgspec.MsgspecError for anything else."""
+    return _DECODER.decode(payload)

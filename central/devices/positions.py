@@ -1,0 +1,208 @@
+"""The busiest path: fixes into the trail, repeats recognised, live markers moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Insert, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel, col, delete, select
+
+from central.base.unit_of_work import UnitOfWork
+from central.devices.models import Kit, KitState, Position, ReceivedItem
+from central.devices.rules import ItemKey, ItemRow, PositionRow
+
+_COLUMNS = PositionRow._fields
+_INSERT = (
+    f"INSERT INTO position ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    "ON CONFLICT DO NOTHING"
+)
+_ITEM_COLUMNS = ItemRow._fields
+
+
+def insert_ignoring(uow: UnitOfWork, table: type[SQLModel]) -> Insert:
+    """Return INSERT ... ON CONFLICT DO NOTHING in the words of the database in use."""
+    dialect = sqlite if uow.connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def store_positions(uow: UnitOfWork, rows: Sequence[PositionRow]) -> list[int]:
+    """Insert fixes; returns the indexes of rows whose number is taken by another fix (set those aside).
+
+    A repeat of the same fix is harmless. Rows go to the driver as they are: this runs 10,000 times a second.
+    """
+    if not rows:
+        return []
+    connection = uow.connection
+    if connection.dialect.name == "sqlite":
+        stored = connection.exec_driver_sql(_INSERT, rows).rowcount  # type: ignore[arg-type]
+    else:
+        values = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        stored = connection.execute(insert_ignoring(uow, Position), values).rowcount
+    if stored == len(rows):
+        return []
+    return _find_conflicts(uow, rows, Position)
+
+
+def store_items(uow: UnitOfWork, rows: Sequence[ItemRow]) -> tuple[set[ItemKey], list[int]]:
+    """Remember items other than positions; returns (keys that are new, indexes of rows in conflict).
+
+    Act only on new keys; a key that is neither new nor in conflict is a repeat: give its receipt again.
+    """
+    known = _digests(uow, rows, ReceivedItem)
+    taken = {**_digests(uow, rows, Position), **known}
+    fresh: dict[ItemKey, ItemRow] = {}
+    conflicts: list[int] = []
+    for index, row in enumerate(rows):
+        key = ItemKey(row.kit_no, row.spool_no, row.seq)
+        digest = taken.setdefault(key, row.digest)
+        if digest != row.digest:
+            conflicts.append(index)
+        elif key not in known:
+            fresh.setdefault(key, row)
+    if fresh:
+        values = [dict(zip(_ITEM_COLUMNS, row, strict=True)) for row in fresh.values()]
+        uow.connection.execute(insert_ignoring(uow, ReceivedItem), values)
+    return set(fresh), conflicts
+
+
+class KitMarkers:
+    """Newest fix and newest sign of life per kit, gathered in memory and written about once a second.
+
+    The trail itself is already committed; `repair` at start closes what a crash left between the two.
+    A fix is newer when its (spool, seq) is higher: a kit's clock has no say, and a late fix moves nothing back.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[int, tuple[int, int]] = {}
+        self._moved: dict[int, PositionRow] = {}
+        self._heard: dict[int, int] = {}
+
+    def note_heard(self, kit_no: int, received_ms: int) -> None:
+        """Note a sign of life."""
+        self._heard[kit_no] = received_ms
+
+    def note_fixes(self, rows: Iterable[PositionRow]) -> list[PositionRow]:
+        """Note committed fixes; returns the newest per kit among those that moved the marker."""
+        newest, moved = self._newest, {}
+        for row in rows:
+            kit_no, spool_no, seq = row[:3]
+            self._heard[kit_no] = row.received_ms
+            if (spool_no, seq) > newest.get(kit_no, (0, -1)):
+                newest[kit_no] = (spool_no, seq)
+                moved[kit_no] = row
+        self._moved.update(moved)
+        return list(moved.values())
+
+    def repair(self, uow: UnitOfWork) -> int:
+        """Move markers to the newest stored fix where a crash left them behind; returns how many moved."""
+        states = {state.kit_no: state for state in uow.session.exec(select(KitState))}
+        behind: list[PositionRow] = []
+        for kit_no in uow.session.exec(select(Kit.kit_no)).all():
+            order = (col(Position.spool_no).desc(), col(Position.seq).desc())
+            query = select(Position).where(Position.kit_no == kit_no).order_by(*order).limit(1)
+            newest = uow.session.exec(query).first()
+            if newest is None:
+                continue
+            self._newest[newest.kit_no] = (newest.spool_no, newest.seq)
+            state = states.get(newest.kit_no)
+            if state is None or (state.fix_spool_no or 0, state.fix_seq or -1) < (newest.spool_no, newest.seq):
+                behind.append(PositionRow(*(getattr(newest, name) for name in _COLUMNS)))
+        save_markers(uow, behind)
+        return len(behind)
+
+    def flush(self, uow: UnitOfWork) -> None:
+        """Write what was gathered since the last flush."""
+        moved, self._moved = self._moved, {}
+        heard, self._heard = self._heard, {}
+        save_markers(uow, moved.values())
+        save_heard(uow, {kit_no: at_ms for kit_no, at_ms in heard.items() if kit_no not in moved})
+
+
+def save_markers(uow: UnitOfWork, rows: Iterable[PositionRow]) -> None:
+    """Upsert the live marker of each row's kit, never backwards; counts as a sign of life."""
+    values = [
+        {
+            "kit_no": row.kit_no,
+            "last_heard_ms": row.received_ms,
+            "fix_spool_no": row.spool_no,
+            "fix_seq": row.seq,
+            "fix_received_ms": row.received_ms,
+            "fix_at_ms": row.at_ms,
+            "fix_ms": row.fix_ms,
+            "lat": row.lat,
+            "lon": row.lon,
+            "mode": row.mode,
+            "speed_mps": row.speed_mps,
+            "course_deg": row.course_deg,
+            "accuracy_m": row.accuracy_m,
+            "source": row.source,
+            "suspect": row.suspect,
+        }
+        for row in rows
+    ]
+    if not values:
+        return
+    ensure_states(uow, [int(str(value["kit_no"])) for value in values])
+    dialect = sqlite if uow.connection.dialect.name == "sqlite" else postgresql
+    rule = dialect.insert(KitState)
+    changed = {name: rule.excluded[name] for name in values[0] if name != "kit_no"}
+    newer = col(KitState.fix_spool_no).is_(None) | (
+        tuple_(rule.excluded.fix_spool_no, rule.excluded.fix_seq)
+        > tuple_(col(KitState.fix_spool_no), col(KitState.fix_seq))
+    )
+    fixed = {"source": "", "suspect": "", "version": "", "mailbox_have": 0}
+    upsert = rule.on_conflict_do_update(index_elements=["kit_no"], set_=changed, where=newer)
+    uow.connection.execute(upsert, [{**fixed, **value} for value in values])
+
+
+def ensure_states(uow: UnitOfWork, kit_nos: Iterable[int]) -> None:
+    """Make sure each kit has its row of state."""
+    blank = {"source": "", "suspect": "", "version": "", "mailbox_have": 0}
+    values = [{"kit_no": kit_no, **blank} for kit_no in kit_nos]
+    if values:
+        uow.connection.execute(insert_ignoring(uow, KitState), values)
+
+
+def save_heard(uow: UnitOfWork, heard: dict[int, int]) -> None:
+    """Note signs of life: kit number to the time received, ms."""
+    if not heard:
+        return
+    ensure_states(uow, heard)
+    for kit_no, received_ms in heard.items():
+        state = uow.session.get_one(KitState, kit_no)
+        state.last_heard_ms = max(received_ms, state.last_heard_ms or 0)
+    uow.session.flush()
+
+
+def prune_positions(uow: UnitOfWork, *, before_ms: int) -> int:
+    """Delete fixes of the trail older than `before_ms`, kit by kit along the index; returns how many."""
+    count = 0
+    for kit_no in uow.session.exec(select(Kit.kit_no)).all():
+        rule = delete(Position).where(col(Position.kit_no) == kit_no, col(Position.trail_ms) < before_ms)
+        count += uow.connection.execute(rule).rowcount
+    return count
+
+
+def _find_conflicts(
+    uow: UnitOfWork, rows: Sequence[PositionRow], table: type[Position] | type[ReceivedItem]
+) -> list[int]:
+    stored = _digests(uow, rows, table)
+    return [
+        index
+        for index, row in enumerate(rows)
+        if stored.get(ItemKey(row.kit_no, row.spool_no, row.seq)) != row.digest
+    ]
+
+
+def _digests(
+    uow: UnitOfWork, rows: Sequence[PositionRow] | Sequence[ItemRow], table: type[Position] | type[ReceivedItem]
+) -> dict[ItemKey, bytes]:
+    keys = [(row.kit_no, row.spool_no, row.seq) for row in rows]
+    found: dict[ItemKey, bytes] = {}
+    columns = (table.kit_no, table.spool_no, table.seq)
+    for start in range(0, len(keys), 300):
+        query = select(*columns, table.digest).where(tuple_(*map(col, columns)).in_(keys[start : start + 300]))
+        for kit_no, spool_no, seq, digest in uow.connection.execute(query):
+            found[ItemKey(kit_no, spool_no, seq)] = digest
+    return found

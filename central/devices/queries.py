@@ -1,0 +1,122 @@
+"""Reads of the devices room, narrowed to what the actor may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from central.base.errors import NotFoundError
+from central.courts.queries import in_scope
+from central.courts.rules import Actor, check_permission
+from central.devices import rules
+from central.devices.models import Counter, Kit, KitCertificate, KitState, MailboxEntry, Position, SetAside
+
+
+@dataclass(frozen=True)
+class KitView:
+    """A kit with its newest state and presence. `state` is None when it was never heard."""
+
+    kit: Kit
+    state: KitState | None
+    presence: rules.PresenceView
+
+    @property
+    def clock_doubt(self) -> bool:
+        """Whether the kit's clock is too far off to order events by."""
+        offset = self.state.clock_offset_ms if self.state else None
+        return offset is not None and rules.doubts_clock(offset)
+
+
+def list_kits(session: Session, actor: Actor, *, now_ms: int) -> list[KitView]:
+    """Return the kits of the actor's courts by court and id; raises ForbiddenError without `see_kits`."""
+    check_permission(actor, "see_kits")
+    query = (
+        select(Kit, KitState)
+        .join(KitState, col(KitState.kit_no) == Kit.kit_no, isouter=True)
+        .where(in_scope(Kit.court_code, actor))
+        .order_by(Kit.court_code, Kit.kit_id)
+    )
+    return [_view(kit, state, now_ms) for kit, state in session.exec(query)]
+
+
+def get_kit(session: Session, actor: Actor, kit_id: str, *, now_ms: int) -> KitView:
+    """Return one kit; raises NotFoundError when it does not exist or is outside the actor's courts."""
+    check_permission(actor, "see_kits")
+    kit = session.exec(select(Kit).where(Kit.kit_id == kit_id, in_scope(Kit.court_code, actor))).first()
+    if kit is None:
+        raise NotFoundError(f"There is no kit {kit_id[:40]!r} in your courts; see the list of kits.", kit_id=kit_id)
+    return _view(kit, session.get(KitState, kit.kit_no), now_ms)
+
+
+def find_kit_ref(session: Session, kit_id: str) -> rules.KitRef | None:
+    """Return a kit's reference, revoked or not, for work inside the centre (no actor)."""
+    kit = session.exec(select(Kit).where(Kit.kit_id == kit_id)).first()
+    return rules.KitRef(kit.kit_no or 0, kit.kit_id, kit.court_code) if kit else None
+
+
+def find_state(session: Session, kit_no: int) -> KitState | None:
+    """Return a kit's newest state, for work inside the centre (no actor)."""
+    return session.get(KitState, kit_no)
+
+
+def list_trail(
+    session: Session, actor: Actor, kit_id: str, *, from_ms: int, to_ms: int, now_ms: int, limit: int = 5000
+) -> Sequence[Position]:
+    """Return the kit's fixes between two times by their own time, newest `limit` of them, oldest first."""
+    check_permission(actor, "see_trail")
+    kit = get_kit(session, actor, kit_id, now_ms=now_ms).kit
+    query = (
+        select(Position)
+        .where(Position.kit_no == kit.kit_no, col(Position.trail_ms).between(from_ms, to_ms))
+        .order_by(col(Position.trail_ms).desc())
+        .limit(limit)
+    )
+    return list(reversed(session.exec(query).all()))
+
+
+def list_certificates(session: Session, actor: Actor, kit_id: str, *, now_ms: int) -> Sequence[KitCertificate]:
+    """Return the certificates of a kit; raises ForbiddenError without `manage_devices`."""
+    check_permission(actor, "manage_devices")
+    kit = get_kit(session, actor, kit_id, now_ms=now_ms).kit
+    return session.exec(select(KitCertificate).where(KitCertificate.kit_no == kit.kit_no)).all()
+
+
+def list_directives(
+    session: Session, actor: Actor, kit_id: str, *, now_ms: int, limit: int = 50
+) -> Sequence[MailboxEntry]:
+    """Return the newest directives to a kit with what became of them."""
+    kit = get_kit(session, actor, kit_id, now_ms=now_ms).kit
+    query = select(MailboxEntry).where(MailboxEntry.kit_no == kit.kit_no)
+    return session.exec(query.order_by(col(MailboxEntry.number).desc()).limit(limit)).all()
+
+
+def list_set_aside(session: Session, actor: Actor, *, limit: int = 100) -> Sequence[SetAside]:
+    """Return the newest messages set aside; raises ForbiddenError without `see_set_aside`."""
+    check_permission(actor, "see_set_aside")
+    query = select(SetAside).order_by(col(SetAside.id).desc()).limit(limit)
+    kits = select(Kit.kit_id).where(in_scope(Kit.court_code, actor))
+    return session.exec(query.where(col(SetAside.kit_id).in_(kits) | (SetAside.kit_id == ""))).all()
+
+
+def list_counters(session: Session) -> dict[str, int]:
+    """Return every running total by name."""
+    return {row.name: row.value for row in session.exec(select(Counter).order_by(Counter.name))}
+
+
+def _view(kit: Kit, state: KitState | None, now_ms: int) -> KitView:
+    return KitView(kit, state, presence_of(kit, state, now_ms))
+
+
+def presence_of(kit: Kit, state: KitState | None, now_ms: int) -> rules.PresenceView:
+    """Judge a kit's presence at `now_ms`."""
+    health = (state.health if state else None) or {}
+    return rules.judge_presence(
+        now_ms=now_ms,
+        last_heard_ms=state.last_heard_ms if state else None,
+        revoked=kit.revoked_ms is not None,
+        duty=health.get("duty"),
+        gps=str(health.get("gps", "")),
+        has_fix=bool(state and state.lat is not None),
+    )

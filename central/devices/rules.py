@@ -1,0 +1,198 @@
+"""Presence of a kit, order of its positions, states of its mailbox, limits of what is set aside. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, NamedTuple
+
+import msgspec
+
+from central.base.errors import DomainError, InvalidInputError
+from contract.messages import Fix
+
+Presence = Literal["live", "late", "stale", "dark"]
+
+LIVE_MS: Final = 15_000
+LATE_MS: Final = 60_000
+STALE_MS: Final = 600_000
+CLOCK_DOUBT_MS: Final = 120_000
+OLDEST_BACKLOG_MS: Final = 60 * 24 * 3600 * 1000
+PAYLOAD_KEPT_BYTES: Final = 4096
+DIGEST_BYTES: Final = 8
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+# Mailbox: from which states an entry may go on. Ends: done, failed, expired.
+MAILBOX_STEPS: Final[dict[str, frozenset[str]]] = {
+    "waiting": frozenset({"received", "felt", "done", "failed", "expired"}),
+    "received": frozenset({"felt", "done", "failed"}),
+    "felt": frozenset({"done", "failed"}),
+    "done": frozenset({"felt"}),  # a receipt overtaken by a later one
+    "failed": frozenset(),
+    "expired": frozenset({"received", "felt", "done", "failed"}),  # the kit had it after all
+}
+
+
+class UnknownKitError(DomainError):
+    """No such kit in the register of the device authority."""
+
+    code: ClassVar[str] = "unknown_kit"
+
+
+class StaleRegistryError(DomainError):
+    """A register older than the one already applied."""
+
+    code: ClassVar[str] = "stale_registry"
+
+
+@dataclass(frozen=True)
+class KitRef:
+    """A kit as the intake knows it: number in the database, name, court."""
+
+    kit_no: int
+    kit_id: str
+    court_code: str
+
+
+@dataclass(frozen=True)
+class PresenceView:
+    """What people are told about a kit's presence. `reason` is a code that the pages translate."""
+
+    state: Presence
+    reason: str
+    since_ms: int | None
+
+
+class PositionRow(NamedTuple):
+    """A fix as stored; the order is that of the table's columns. Times in ms, degrees WGS-84."""
+
+    kit_no: int
+    spool_no: int
+    seq: int
+    digest: bytes
+    """First 8 bytes of SHA-256 over the item as sent (`digest_item`)."""
+    trail_ms: int
+    """Where the fix stands in the trail (`trail_time_ms`)."""
+    received_ms: int
+    at_ms: int
+    fix_ms: int | None
+    lat: float
+    lon: float
+    mode: int
+    alt_m: float | None
+    speed_mps: float | None
+    course_deg: float | None
+    accuracy_m: float | None
+    source: str
+    suspect: str
+
+
+class ItemRow(NamedTuple):
+    """An item other than a position, as remembered to recognise it when it comes again."""
+
+    kit_no: int
+    spool_no: int
+    seq: int
+    digest: bytes
+    kind: str
+    received_ms: int
+
+
+class ItemKey(NamedTuple):
+    """What makes an item unique."""
+
+    kit_no: int
+    spool_no: int
+    seq: int
+
+
+def position_row(
+    kit_no: int, spool_no: int, seq: int, at_ms: int, fix: Fix, *, digest: bytes, received_ms: int
+) -> PositionRow:
+    """Return `fix` as a row of the trail."""
+    fix_ms = fix.fix_ms
+    return PositionRow(
+        kit_no,
+        spool_no,
+        seq,
+        digest,
+        trail_time_ms(fix_ms, at_ms, received_ms),
+        received_ms,
+        at_ms,
+        fix_ms,
+        fix.lat,
+        fix.lon,
+        fix.mode,
+        fix.alt_m,
+        fix.speed_mps,
+        fix.course_deg,
+        fix.accuracy_m,
+        fix.source,
+        fix.suspect,
+    )
+
+
+def trail_time_ms(fix_ms: int | None, at_ms: int, received_ms: int) -> int:
+    """Return the time by which a fix is ordered in the trail.
+
+    The receiver's own time, else the kit's clock; but a time ahead of the centre's or older than any spool can
+    be is a wrong clock, and then the fix stands where it was received.
+    """
+    told_ms = at_ms if fix_ms is None else fix_ms
+    return told_ms if received_ms - OLDEST_BACKLOG_MS <= told_ms <= received_ms + CLOCK_DOUBT_MS else received_ms
+
+
+def digest_fix(at_ms: int, fix: Fix) -> bytes:
+    """Return the short digest of a position item, from its decoded content."""
+    return hashlib.sha256(_ENCODER.encode((at_ms, fix))).digest()[:DIGEST_BYTES]
+
+
+def digest_item(raw: bytes) -> bytes:
+    """Return the short digest by which a repeat is told from another item under the same number."""
+    return hashlib.sha256(raw).digest()[:DIGEST_BYTES]
+
+
+def judge_presence(
+    *, now_ms: int, last_heard_ms: int | None, revoked: bool, duty: bool | None, gps: str, has_fix: bool
+) -> PresenceView:
+    """Tell live, late, stale or dark, and why, from when the centre last heard the kit (its own clock)."""
+    if revoked:
+        return PresenceView("dark", "revoked", last_heard_ms)
+    if last_heard_ms is None:
+        return PresenceView("dark", "never_heard", None)
+    silent_ms = max(0, now_ms - last_heard_ms)
+    if silent_ms <= LIVE_MS:
+        if duty is False:
+            return PresenceView("live", "off_duty", last_heard_ms)
+        if not has_fix or gps in {"none", "lost", "stale", "no_fix", "off"}:
+            return PresenceView("live", "no_fix", last_heard_ms)
+        return PresenceView("live", "heard", last_heard_ms)
+    if silent_ms <= LATE_MS:
+        return PresenceView("late", "delayed", last_heard_ms)
+    if silent_ms <= STALE_MS:
+        return PresenceView("stale", "link_lost", last_heard_ms)
+    return PresenceView("dark", "off_duty" if duty is False else "silent", last_heard_ms)
+
+
+def clock_offset_ms(kit_ms: int, received_ms: int) -> int:
+    """Return how far the kit's clock stands before (+) or behind (-) the centre's, in ms."""
+    return kit_ms - received_ms
+
+
+def doubts_clock(offset_ms: int) -> bool:
+    """Tell whether a clock is too far off for its times to order events."""
+    return abs(offset_ms) > CLOCK_DOUBT_MS
+
+
+def next_mailbox_state(current: str, reported: str) -> str:
+    """Return the state after a receipt; a late or repeated receipt leaves the state as it is."""
+    return reported if reported in MAILBOX_STEPS.get(current, frozenset()) else current
+
+
+def check_directive_kind(kind: str) -> str:
+    """Return `kind`; raises InvalidInputError when no kit understands it."""
+    known = ("sos_ack", "record_start", "record_stop", "trust")
+    if kind not in known:
+        raise InvalidInputError(f"Kits know no directive {kind!r}: use one of {', '.join(known)}.")
+    return kind
