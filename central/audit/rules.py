@@ -25,7 +25,9 @@ class AuditBrokenError(DomainError):
 def check_action(action: str) -> str:
     """Return `action` when it reads `room:subject:verb`; raises InvalidInputError otherwise."""
     if not _ACTION.match(action):
-        raise InvalidInputError(f"Audit action {action!r} must read room:subject:verb in lower case; correct the call.")
+        raise InvalidInputError(
+            f"Audit action {action!r} must read room:subject:verb in lower case; correct the call."
+        )
     return action
 
 

@@ -119,7 +119,9 @@ def broker_credentials(settings: Settings) -> BrokerCredentials:
 
 def broker_url(settings: Settings) -> str:
     """Return the broker's native address for the centre's own connections."""
-    return settings.broker_url if settings.broker == "external" else f"nats://{settings.nats_host}:{settings.nats_port}"
+    return (
+        settings.broker_url if settings.broker == "external" else f"nats://{settings.nats_host}:{settings.nats_port}"
+    )
 
 
 async def connect_nats(

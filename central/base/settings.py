@@ -116,9 +116,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str] = os.environ) ->
             _check_known({option: value}, f"environment variable {name}")
             values[option] = value
     settings = _convert(values)
-    folders = {
-        name: str((base / value).resolve()) for name in _PATH_OPTIONS if (value := getattr(settings, name))
-    }
+    folders = {name: str((base / value).resolve()) for name in _PATH_OPTIONS if (value := getattr(settings, name))}
     settings = msgspec.structs.replace(settings, **folders)
     _check_together(settings)
     return settings

@@ -114,9 +114,7 @@ def locked_out(locked_until_ms: int, now_ms: int) -> LockedOutError:
     )
 
 
-def is_session_live(
-    *, now_ms: int, last_seen_ms: int, expires_ms: int, revoked_ms: int | None, idle_ms: int
-) -> bool:
+def is_session_live(*, now_ms: int, last_seen_ms: int, expires_ms: int, revoked_ms: int | None, idle_ms: int) -> bool:
     """Tell whether a log-in session still holds: not revoked, not idle too long, not past its absolute end."""
     return revoked_ms is None and now_ms < expires_ms and now_ms - last_seen_ms < idle_ms
 

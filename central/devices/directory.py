@@ -116,7 +116,9 @@ def _apply_entry(uow: UnitOfWork, entry: KitEntry, kit: Kit | None, change: Regi
 
 
 def _apply_serials(uow: UnitOfWork, kit: Kit, entry: KitEntry, change: RegistryChange) -> None:
-    held = {row.serial: row for row in uow.session.exec(select(KitCertificate).where(KitCertificate.kit_no == kit.kit_no))}
+    held = {
+        row.serial: row for row in uow.session.exec(select(KitCertificate).where(KitCertificate.kit_no == kit.kit_no))
+    }
     valid = set(entry.serials) - set(entry.revoked_serials)
     for serial in valid - held.keys():
         uow.session.add(KitCertificate(serial=serial, kit_no=kit.kit_no or 0, added_ms=uow.now_ms))

@@ -1,0 +1,103 @@
+"""Writer of the incidents room. Races are settled by `UPDATE ... WHERE state = ...`, not by a read before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from central.base.errors import NotFoundError
+from central.base.outbox import INCIDENT_CHANGED, INCIDENT_OPENED
+from central.base.unit_of_work import UnitOfWork
+from central.devices.rules import KitRef
+from central.incidents import queries, rules
+from central.incidents.models import AlarmRecord, Incident, IncidentEntry
+
+
+def find_alarm(uow: UnitOfWork, kit_no: int, alarm_id: str, kind: str) -> AlarmRecord | None:
+    """Return an alarm already received, if any."""
+    return uow.session.get(AlarmRecord, (kit_no, alarm_id, kind))
+
+
+def add_alarm(uow: UnitOfWork, alarm: AlarmRecord) -> None:
+    """Keep an alarm as received."""
+    uow.session.add(alarm)
+    uow.session.flush()
+
+
+def open_incident(uow: UnitOfWork, incident: Incident, detail: dict[str, Any]) -> Incident:
+    """Insert a new incident with its first timeline entry and tell the screens."""
+    uow.session.add(incident)
+    uow.session.flush()
+    add_entry(uow, incident.id, "opened", f"kit:{incident.kit_id}", detail)
+    uow.emit(INCIDENT_OPENED, incident.court_code, queries.describe(incident))
+    return incident
+
+
+def find_open_incident(uow: UnitOfWork, kit_no: int, kind: str) -> Incident | None:
+    """Return the newest incident of this kit and kind that is not closed."""
+    query = select(Incident).where(Incident.kit_no == kit_no, Incident.kind == kind, Incident.state != "closed")
+    return uow.session.exec(query.order_by(col(Incident.received_ms).desc()).limit(1)).first()
+
+
+def find_incident_of_alarm(uow: UnitOfWork, kit_no: int, alarm_id: str) -> Incident | None:
+    """Return the incident an alarm of this kit opened."""
+    query = select(Incident).where(Incident.kit_no == kit_no, Incident.alarm_id == alarm_id)
+    return uow.session.exec(query).first()
+
+
+def mark_withdrawn(uow: UnitOfWork, incident: Incident, detail: dict[str, Any]) -> bool:
+    """Mark an incident as withdrawn by the officer; it stays in the queue until a person closes it."""
+    rule = update(Incident).where(col(Incident.id) == incident.id, col(Incident.withdrawn_ms).is_(None))
+    if not uow.connection.execute(rule.values(withdrawn_ms=uow.now_ms)).rowcount:
+        return False
+    add_entry(uow, incident.id, "withdrawn", f"kit:{incident.kit_id}", detail)
+    tell_changed(uow, incident)
+    return True
+
+
+def change_state(uow: UnitOfWork, incident_id: str, act: str, *, by: str, note: str) -> Incident:
+    """Carry out `acknowledge` or `close` by a person's name.
+
+    Raises NotFoundError, or ConflictError (AlreadyAcknowledged, NotAcknowledged, IncidentClosed).
+    """
+    state_before = next(state for state, acts in rules.TRANSITIONS.items() if act in acts)
+    state = rules.TRANSITIONS[state_before][act]
+    rule = update(Incident).where(col(Incident.id) == incident_id, col(Incident.state) == state_before)
+    stamp = {f"{state}_ms": uow.now_ms, f"{state}_by": by}
+    done = uow.connection.execute(rule.values(state=state, **stamp)).rowcount
+    incident = uow.session.get(Incident, incident_id, populate_existing=True)
+    if incident is None:
+        raise NotFoundError("There is no such incident in your courts; see the alarm queue.")
+    if not done:
+        raise rules.refuse_act(incident.state, act, incident.acknowledged_by)
+    add_entry(uow, incident_id, state, by, {"note": note} if note else {})
+    tell_changed(uow, incident)
+    return incident
+
+
+def note_felt(uow: UnitOfWork, kit: KitRef, alarm_id: str, detail: dict[str, Any]) -> Incident | None:
+    """Note that the officer felt the acknowledgement; None when there is no such incident or it was noted before."""
+    incident = find_incident_of_alarm(uow, kit.kit_no, alarm_id)
+    if incident is None:
+        return None
+    rule = update(Incident).where(col(Incident.id) == incident.id, col(Incident.felt_ms).is_(None))
+    if not uow.connection.execute(rule.values(felt_ms=uow.now_ms)).rowcount:
+        return None
+    add_entry(uow, incident.id, "felt", f"kit:{kit.kit_id}", detail)
+    tell_changed(uow, incident)
+    return incident
+
+
+def add_entry(uow: UnitOfWork, incident_id: str, kind: str, actor: str, detail: dict[str, Any]) -> None:
+    """Append a line to the timeline."""
+    entry = IncidentEntry(incident_id=incident_id, at_ms=uow.now_ms, kind=kind, actor=actor, detail=detail)
+    uow.session.add(entry)
+    uow.session.flush()
+
+
+def tell_changed(uow: UnitOfWork, incident: Incident) -> None:
+    """Tell the screens the incident as it now stands in the database."""
+    uow.session.refresh(incident)
+    uow.emit(INCIDENT_CHANGED, incident.court_code, queries.describe(incident))
