@@ -25,7 +25,7 @@ _GROUP = 5
 _ROW = 25
 _ROW_DATA = 23
 _VALUES = {symbol: value for value, symbol in enumerate(ALPHABET)} | {"O": 0, "I": 1, "L": 1}
-_SEPARATORS = re.compile(r"[\s\-‐-―._,:;/|]+")  # noqa: RUF001 (typed dashes come in many shapes)
+_SEPARATORS = re.compile(r"[\s\-‐-―._,:;/|]+")
 _URL = re.compile(r"https://[A-Za-z0-9.\-\[\]:]{1,160}(?:/[A-Za-z0-9._~/\-]{0,60})?")
 
 
@@ -46,6 +46,13 @@ class EnrolmentToken:
     def password(self) -> str:
         """The secret as the password of HTTP Basic; the user name is the kit id."""
         return self.secret.hex()
+
+
+def check_est_url(url: str) -> str:
+    """Give `url` unchanged when a token can carry it; raise ValueError otherwise."""
+    if len(url) > MAX_URL_CHARS or not _URL.fullmatch(url):
+        raise ValueError(f"{url[:80]!r} is not an https address; give one like https://authority.example:8443.")
+    return url
 
 
 def make_token(token: EnrolmentToken) -> str:
@@ -87,10 +94,8 @@ def parse_token(text: str) -> EnrolmentToken:
 def _pack_payload(token: EnrolmentToken) -> bytes:
     if len(token.root_fingerprint) != FINGERPRINT_BYTES or len(token.secret) != SECRET_BYTES:
         raise ValueError("A token needs a 32-byte fingerprint and a 16-byte secret.")
-    if len(token.est_url) > MAX_URL_CHARS or not _URL.fullmatch(token.est_url):
-        raise ValueError(f"{token.est_url!r} is not an https address; give one like https://authority:8443.")
     kit = check_kit_id(token.kit_id).encode("ascii")
-    where = token.est_url.removeprefix("https://").rstrip("/").encode("ascii")
+    where = check_est_url(token.est_url).removeprefix("https://").rstrip("/").encode("ascii")
     return b"".join(
         (bytes((_VERSION,)), token.root_fingerprint, token.secret, bytes((len(kit),)), kit, where),
     )

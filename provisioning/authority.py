@@ -1,0 +1,325 @@
+"""The acts of the device authority: add a kit, give it a token, enrol it, renew it, revoke it.
+
+Every act is one transaction with its line in the log; the signed registry is handed over after it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from contract.enrolment import SECRET_BYTES, EnrolmentToken, make_token
+from contract.names import check_kit_id
+from provisioning.certificates import (
+    KIT_LIFE,
+    Issuer,
+    chain_pem,
+    check_signing_request,
+    issue_kit_certificate,
+    key_digest,
+    key_pem,
+    load_issuer,
+    make_key,
+    serial_text,
+)
+from provisioning.escrow import WORK_FACTOR
+from provisioning.foundation import HANDOVER_FOLDER, Plan, found_authority
+from provisioning.handover import STATE_FILE, TRUST_FILE, Handover
+from provisioning.rules import (
+    MAX_RENEWALS_A_DAY,
+    TOKEN_LIFE,
+    KitExistsError,
+    KitRevokedError,
+    NoAuthorityError,
+    TokenSpentError,
+    TooManyRenewalsError,
+    UnknownCertificateError,
+    UnknownKitError,
+    UnknownTokenError,
+    check_court_code,
+    check_text,
+    hash_secret,
+    spent_reason,
+)
+from provisioning.state import CertificateRow, KitRow, Transaction, open_transaction
+
+_DAY_MS: Final = 86_400_000
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class KitCredentials:
+    """A kit's key and certificate chain (leaf, kits-ca) in PEM, made without enrolment."""
+
+    kit_id: str
+    key_pem: bytes
+    certificate_pem: bytes
+
+
+@dataclass(frozen=True)
+class KitStatus:
+    """A kit as `list` shows it; `expires_at` is its newest certificate's."""
+
+    kit: KitRow
+    state: str
+    expires_at: datetime | None
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def create(
+    authority_folder: Path,
+    *,
+    centre_folder: Path,
+    escrow_file: Path,
+    passphrase: str,
+    hosts: Sequence[str],
+    est_url: str,
+    clock: Clock = utc_now,
+    work_factor: int = WORK_FACTOR,
+) -> Authority:
+    """Found an authority and open it; raises what `foundation.found_authority` raises."""
+    plan = Plan(
+        authority_folder=authority_folder,
+        centre_folder=centre_folder,
+        escrow_file=escrow_file,
+        passphrase=passphrase,
+        hosts=hosts,
+        est_url=est_url,
+        work_factor=work_factor,
+    )
+    found_authority(plan, now=clock(), who=getpass.getuser())
+    return Authority(authority_folder, clock=clock)
+
+
+class Authority:
+    """An opened authority. Safe to share between threads: every act is its own transaction."""
+
+    def __init__(self, folder: Path, *, clock: Clock = utc_now) -> None:
+        """Raises NoAuthorityError when `folder` holds none that can be read."""
+        self.folder = folder
+        self.clock = clock
+        try:
+            self.root = _load(folder, "root")
+            self.kits_ca = _load(folder, "kits-ca")
+            self.services_ca = _load(folder, "services-ca")
+            with self._transaction() as transaction:
+                self.centre_folder = Path(transaction.get_meta("centre_folder"))
+                self.est_url = transaction.get_meta("est_url")
+        except FileNotFoundError as error:
+            raise NoAuthorityError(
+                f"{folder} holds no authority ({Path(error.filename).name} is missing); "
+                "run `zhixing-provision init` or name the right folder with --authority."
+            ) from error
+        self.handover = Handover(folder, self.centre_folder / HANDOVER_FOLDER, self.root.key)
+
+    def root_fingerprint(self) -> bytes:
+        """SHA-256 over the root certificate's DER, as tokens carry it."""
+        return self.root.certificate.fingerprint(SHA256())
+
+    def read_trust_list(self) -> bytes:
+        """The signed trust list as kits fetch it."""
+        return (self.folder / TRUST_FILE).read_bytes()
+
+    def add_kit(self, kit_id: str, *, court_code: str, label: str, officer: str, est_url: str | None = None) -> str:
+        """Add a kit and give the text of its first token; raises KitExistsError, AuthorityError, BadNameError."""
+        now_ms, secret = self._now_ms(), secrets.token_bytes(SECRET_BYTES)
+        text = self._token_text(kit_id, secret, est_url)
+        with self._transaction() as transaction:
+            self._insert_kit(transaction, kit_id, court_code, label, officer)
+            self._insert_token(transaction, kit_id, secret)
+            transaction.append_log(now_ms, getpass.getuser(), "provisioning:kit:add", kit_id, court_code)
+        self.handover.publish_registry(self.clock())
+        return text
+
+    def issue_token(self, kit_id: str, *, est_url: str | None = None) -> str:
+        """A fresh token; earlier unused ones of the kit become worthless. Raises as `add_kit`."""
+        secret = secrets.token_bytes(SECRET_BYTES)
+        text = self._token_text(kit_id, secret, est_url)
+        with self._transaction() as transaction:
+            _get_working_kit(transaction, kit_id)
+            transaction.void_tokens(kit_id, self._now_ms())
+            self._insert_token(transaction, kit_id, secret)
+            transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:token:issue", kit_id)
+        return text
+
+    def enrol(self, kit_id: str, secret: bytes, csr_der: bytes, *, who: str) -> x509.Certificate:
+        """Use the token for the key of the request and issue its certificate.
+
+        The same token with the same key gives the same certificate again: an answer lost on the way
+        does not cost the kit its token.
+
+        Raises:
+            UnknownTokenError, TokenSpentError, KitRevokedError: the token opens nothing.
+            BadRequestError: the signing request is not one for this kit; the token stays unused.
+        """
+        secret_hash = hash_secret(kit_id, secret)
+        with self._transaction() as transaction:
+            token = transaction.find_token(secret_hash, kit_id)
+            if token is None:
+                raise UnknownTokenError(
+                    f"No such token was issued for {kit_id[:32]!r}; check kit and token, or issue a new one."
+                )
+            _get_working_kit(transaction, kit_id)
+            key = check_signing_request(csr_der, kit_id)
+            digest = key_digest(key)
+            if not transaction.use_token(secret_hash, kit_id, digest, self._now_ms()):
+                if token.used_for_key == digest:
+                    return _get_issued(transaction, kit_id, digest)
+                raise TokenSpentError(spent_reason(token.used_at_ms, token.voided_at_ms))
+            certificate = self._issue(transaction, kit_id, key)
+            transaction.append_log(self._now_ms(), who, "provisioning:kit:enrol", kit_id, serial_text(certificate))
+        return certificate
+
+    def renew(self, serial: str, csr_der: bytes, *, who: str) -> x509.Certificate:
+        """Issue the next certificate to the kit whose certificate `serial` opened the connection.
+
+        Raises:
+            UnknownCertificateError, KitRevokedError, TooManyRenewalsError, BadRequestError
+        """
+        with self._transaction() as transaction:
+            current = transaction.find_certificate(serial)
+            if current is None:
+                raise UnknownCertificateError("This certificate was not issued here; enrol with a token.")
+            kit = _get_working_kit(transaction, current.kit_id)
+            if current.revoked_at_ms is not None:
+                raise UnknownCertificateError("This certificate was revoked; enrol with a new token.")
+            recent = transaction.list_certificates(kit.kit_id)
+            if sum(row.issued_at_ms > self._now_ms() - _DAY_MS for row in recent) > MAX_RENEWALS_A_DAY:
+                raise TooManyRenewalsError(
+                    f"{kit.kit_id} was given {MAX_RENEWALS_A_DAY} certificates today; ask again tomorrow."
+                )
+            certificate = self._issue(transaction, kit.kit_id, check_signing_request(csr_der, kit.kit_id))
+            detail = f"{serial} -> {serial_text(certificate)}"
+            transaction.append_log(self._now_ms(), who, "provisioning:kit:renew", kit.kit_id, detail)
+        return certificate
+
+    def issue_certificate(self, kit_id: str, csr_der: bytes) -> x509.Certificate:
+        """Issue without a token, at the authority's own desk; raises UnknownKitError, BadRequestError."""
+        with self._transaction() as transaction:
+            _get_working_kit(transaction, kit_id)
+            certificate = self._issue(transaction, kit_id, check_signing_request(csr_der, kit_id))
+            who = getpass.getuser()
+            transaction.append_log(self._now_ms(), who, "provisioning:certificate:issue", kit_id)
+        self.handover.publish_registry(self.clock())
+        return certificate
+
+    def issue_credentials(self, kit_ids: Sequence[str], *, court_code: str) -> list[KitCredentials]:
+        """Add many kits with keys made here, in one transaction and one handover: for load tests."""
+        made = []
+        with self._transaction() as transaction:
+            for kit_id in kit_ids:
+                self._insert_kit(transaction, kit_id, court_code, kit_id, kit_id)
+                key = make_key()
+                certificate = self._issue(transaction, kit_id, key.public_key())
+                chain = chain_pem(certificate, self.kits_ca.certificate)
+                made.append(KitCredentials(kit_id, key_pem(key), chain))
+            subject = f"{len(made)} kits"
+            transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:credentials:issue", subject)
+        self.handover.publish_registry(self.clock())
+        return made
+
+    def revoke(self, kit_id: str, *, reason: str) -> None:
+        """Revoke a kit, its certificates and tokens; raises UnknownKitError, KitRevokedError."""
+        check_text("reason", reason, limit=200)
+        with self._transaction() as transaction:
+            _get_working_kit(transaction, kit_id)
+            transaction.revoke_kit(kit_id, reason, self._now_ms())
+            transaction.count_change()
+            transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:kit:revoke", kit_id, reason)
+        self.handover.publish_registry(self.clock())
+
+    def list_kits(self) -> list[KitStatus]:
+        """Every kit with its state: waiting, no token, enrolled, expired or revoked."""
+        with self._transaction() as transaction:
+            return [self._status(transaction, kit) for kit in transaction.list_kits()]
+
+    def _status(self, transaction: Transaction, kit: KitRow) -> KitStatus:
+        certificates = transaction.list_certificates(kit.kit_id)
+        newest_ms = max((row.expires_at_ms for row in certificates), default=None)
+        expires_at = None if newest_ms is None else datetime.fromtimestamp(newest_ms / 1000, UTC)
+        if kit.revoked_at_ms is not None:
+            state = "revoked"
+        elif newest_ms is not None:
+            state = "enrolled" if newest_ms > self._now_ms() else "expired"
+        else:
+            open_token = transaction.find_open_token_expiry(kit.kit_id, self._now_ms())
+            state = "no token" if open_token is None else "waiting"
+        return KitStatus(kit, state, expires_at)
+
+    def _insert_kit(self, transaction: Transaction, kit_id: str, court_code: str, label: str, officer: str) -> None:
+        check_kit_id(kit_id)
+        check_court_code(court_code)
+        check_text("label", label)
+        check_text("officer", officer)
+        if not transaction.insert_kit(KitRow(kit_id, court_code, label, officer, self._now_ms(), None, None)):
+            raise KitExistsError(
+                f"{kit_id} was added before; for a new token run `zhixing-provision token {kit_id}`."
+            )
+        transaction.count_change()
+
+    def _insert_token(self, transaction: Transaction, kit_id: str, secret: bytes) -> None:
+        now = self.clock()
+        expires_ms = int((now + TOKEN_LIFE).timestamp() * 1000)
+        transaction.insert_token(hash_secret(kit_id, secret), kit_id, self._now_ms(), expires_ms)
+
+    def _token_text(self, kit_id: str, secret: bytes, est_url: str | None) -> str:
+        return make_token(
+            EnrolmentToken(check_kit_id(kit_id), est_url or self.est_url, self.root_fingerprint(), secret)
+        )
+
+    def _issue(self, transaction: Transaction, kit_id: str, key: EllipticCurvePublicKey) -> x509.Certificate:
+        now = self.clock()
+        certificate = issue_kit_certificate(self.kits_ca, kit_id, key, now=now, life=KIT_LIFE)
+        transaction.insert_certificate(
+            CertificateRow(
+                serial=serial_text(certificate),
+                kit_id=kit_id,
+                key_digest=key_digest(key),
+                der=certificate.public_bytes(Encoding.DER),
+                issued_at_ms=self._now_ms(),
+                expires_at_ms=int(certificate.not_valid_after_utc.timestamp() * 1000),
+                revoked_at_ms=None,
+            )
+        )
+        transaction.count_change()
+        return certificate
+
+    def _now_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
+
+    def _transaction(self) -> AbstractContextManager[Transaction]:
+        return open_transaction(self.folder / STATE_FILE)
+
+
+def _load(folder: Path, name: str) -> Issuer:
+    return load_issuer((folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes())
+
+
+def _get_working_kit(transaction: Transaction, kit_id: str) -> KitRow:
+    kit = transaction.find_kit(kit_id)
+    if kit is None:
+        raise UnknownKitError(f"No kit {kit_id[:32]!r} was added; run `zhixing-provision add` first.")
+    if kit.revoked_at_ms is not None:
+        raise KitRevokedError(f"{kit_id} was revoked; add the device anew under another id.")
+    return kit
+
+
+def _get_issued(transaction: Transaction, kit_id: str, digest: bytes) -> x509.Certificate:
+    rows = [row for row in transaction.list_certificates(kit_id) if row.key_digest == digest]
+    return x509.load_der_x509_certificate(rows[0].der)
