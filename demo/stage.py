@@ -1,0 +1,184 @@
+"""Sets the stage of the demo in a folder: authority, centre, log-ins, kits; everything a first run needs, once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from central.base import schema
+from central.base.settings import load_settings
+from central.base.unit_of_work import open_store
+from central.courts import service as courts
+from demo.places import LOGINS, PARTS, Part
+from demo.tracks import write_gpx
+from provisioning import authority
+
+DEFAULT_WEB_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the demo's services listen, all on loopback."""
+
+    web: int
+    door: int
+    mqtt: int
+    nats: int
+    est: int
+
+
+class Stage:
+    """The demo's folder: what lies where, and what was made for it."""
+
+    def __init__(self, folder: Path, escrow_file: Path) -> None:
+        self.folder = folder
+        self.escrow_file = escrow_file
+        self.authority_dir = folder / "authority"
+        self.centre_dir = folder / "centre"
+        self.kits_dir = folder / "kits"
+        self.log_dir = folder / "log"
+        self.centre_config = self.centre_dir / "centre.toml"
+        self.memory_file = folder / "demo.json"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether an earlier run has set the stage."""
+        return self.memory_file.exists()
+
+    def read_ports(self) -> Ports:
+        """The ports chosen when the stage was set; kits carry them in their configuration."""
+        return Ports(**json.loads(self.memory_file.read_text(encoding="utf-8"))["ports"])
+
+    def read_passwords(self) -> dict[str, str]:
+        """Log-in to password, made for this demo alone."""
+        passwords: dict[str, str] = json.loads(self.memory_file.read_text(encoding="utf-8"))["passwords"]
+        return passwords
+
+    def set_up(self) -> None:
+        """Make authority, centre, log-ins and tracks. An unfinished earlier try stays in the way: say so."""
+        ports = choose_ports()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        authority.create(
+            self.authority_dir,
+            centre_folder=self.centre_dir,
+            escrow_file=self.escrow_file,
+            passphrase=secrets.token_urlsafe(24),  # the demo's escrow is never to be opened
+            hosts=["localhost", "127.0.0.1"],
+            est_url=f"https://127.0.0.1:{ports.est}",
+        )
+        self._write_centre_config(ports)
+        passwords = self._make_logins()
+        for part in PARTS:
+            write_gpx(self.track_file(part), part.loop, part.label)
+        memory = {"ports": vars(ports), "passwords": passwords}
+        self.memory_file.touch(mode=0o600)
+        self.memory_file.write_text(json.dumps(memory, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def add_kit(self, part: Part) -> str:
+        """Add a kit at the authority; the token's text."""
+        return authority.Authority(self.authority_dir).add_kit(
+            part.kit_id, court_code=part.court_code, label=part.label, officer=part.officer
+        )
+
+    def kit_dir(self, part: Part) -> Path:
+        """Where a kit keeps its key, spool and vault."""
+        return self.kits_dir / part.kit_id
+
+    def track_file(self, part: Part) -> Path:
+        """The kit's patrol."""
+        return self.kits_dir / f"{part.kit_id}.gpx"
+
+    def write_kit_config(self, part: Part) -> Path:
+        """Write the kit's kit.toml for this stage's ports."""
+        ports = self.read_ports()
+        path = self.kit_dir(part) / "kit.toml"
+        path.write_text(
+            f"""[kit]
+id = "{part.kit_id}"
+court = "{part.court_code}"
+on_duty_at_start = true
+
+[mqtt]
+host = "127.0.0.1"
+port = {ports.mqtt}
+
+[door]
+url = "https://127.0.0.1:{ports.door}"
+
+[camera]
+kind = "synthetic"
+width = {part.width}
+height = {part.height}
+fps = {part.fps}
+bitrate_bps = {part.bitrate_bps}
+preset = "ultrafast"
+
+[segments]
+record_at_start = true
+
+[storage]
+vault_max_bytes = 2_000_000_000
+
+[position]
+source = "track"
+track = "{self.track_file(part).resolve()}"
+""",
+            encoding="utf-8",
+        )
+        return path
+
+    def _write_centre_config(self, ports: Ports) -> None:
+        self.centre_config.write_text(
+            f"""data_dir = "data"
+keys_dir = "keys"
+handover_dir = "handover"
+web_port = {ports.web}
+door_port = {ports.door}
+mqtt_port = {ports.mqtt}
+nats_port = {ports.nats}
+""",
+            encoding="utf-8",
+        )
+
+    def _make_logins(self) -> dict[str, str]:
+        settings = load_settings(self.centre_config, environ={})
+        schema.migrate(settings)
+        passwords = {login.login: secrets.token_urlsafe(9) for login in LOGINS}
+        store = open_store(settings)
+        with store.write() as uow:
+            courts.seed_courts(uow)
+            for login in LOGINS:
+                courts.add_user(
+                    uow,
+                    login=login.login,
+                    name=login.name,
+                    role=login.role,
+                    court_code=login.court_code,
+                    password=passwords[login.login],
+                    by="system:demo",
+                )
+        store.close()
+        return passwords
+
+
+def choose_ports() -> Ports:
+    """Free ports on loopback; the pages take 8080 when it is free."""
+    holds = [socket.socket() for _ in range(5)]
+    try:
+        _bind(holds[0], DEFAULT_WEB_PORT)
+        for hold in holds[1:]:
+            _bind(hold, 0)
+        return Ports(*(hold.getsockname()[1] for hold in holds))
+    finally:
+        for hold in holds:
+            hold.close()
+
+
+def _bind(hold: socket.socket, port: int) -> None:
+    try:
+        hold.bind(("127.0.0.1", port))
+    except OSError:
+        hold.bind(("127.0.0.1", 0))
