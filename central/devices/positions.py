@@ -22,8 +22,9 @@ _ITEM_COLUMNS = ItemRow._fields
 
 def insert_ignoring(uow: UnitOfWork, table: type[SQLModel]) -> Insert:
     """Return INSERT ... ON CONFLICT DO NOTHING in the words of the database in use."""
-    dialect = sqlite if uow.connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    if uow.connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def store_positions(uow: UnitOfWork, rows: Sequence[PositionRow]) -> list[int]:
@@ -35,7 +36,7 @@ def store_positions(uow: UnitOfWork, rows: Sequence[PositionRow]) -> list[int]:
         return []
     connection = uow.connection
     if connection.dialect.name == "sqlite":
-        stored = connection.exec_driver_sql(_INSERT, rows).rowcount  # type: ignore[arg-type]
+        stored = connection.exec_driver_sql(_INSERT, rows).rowcount
     else:
         values = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
         stored = connection.execute(insert_ignoring(uow, Position), values).rowcount

@@ -17,6 +17,7 @@ LIVE_MS: Final = 15_000
 LATE_MS: Final = 60_000
 STALE_MS: Final = 600_000
 CLOCK_DOUBT_MS: Final = 120_000
+GPS_WITHOUT_FIX: Final = frozenset({"none", "lost", "stale", "no_fix", "off"})
 OLDEST_BACKLOG_MS: Final = 60 * 24 * 3600 * 1000
 PAYLOAD_KEPT_BYTES: Final = 4096
 DIGEST_BYTES: Final = 8
@@ -157,22 +158,22 @@ def judge_presence(
     *, now_ms: int, last_heard_ms: int | None, revoked: bool, duty: bool | None, gps: str, has_fix: bool
 ) -> PresenceView:
     """Tell live, late, stale or dark, and why, from when the centre last heard the kit (its own clock)."""
-    if revoked:
-        return PresenceView("dark", "revoked", last_heard_ms)
-    if last_heard_ms is None:
-        return PresenceView("dark", "never_heard", None)
+    if revoked or last_heard_ms is None:
+        return PresenceView("dark", "revoked" if revoked else "never_heard", last_heard_ms)
     silent_ms = max(0, now_ms - last_heard_ms)
     if silent_ms <= LIVE_MS:
-        if duty is False:
-            return PresenceView("live", "off_duty", last_heard_ms)
-        if not has_fix or gps in {"none", "lost", "stale", "no_fix", "off"}:
-            return PresenceView("live", "no_fix", last_heard_ms)
-        return PresenceView("live", "heard", last_heard_ms)
+        return PresenceView("live", _live_reason(duty, gps, has_fix), last_heard_ms)
     if silent_ms <= LATE_MS:
         return PresenceView("late", "delayed", last_heard_ms)
     if silent_ms <= STALE_MS:
         return PresenceView("stale", "link_lost", last_heard_ms)
     return PresenceView("dark", "off_duty" if duty is False else "silent", last_heard_ms)
+
+
+def _live_reason(duty: bool | None, gps: str, has_fix: bool) -> str:
+    if duty is False:
+        return "off_duty"
+    return "heard" if has_fix and gps not in GPS_WITHOUT_FIX else "no_fix"
 
 
 def clock_offset_ms(kit_ms: int, received_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""Tables of the incidents room. Times are ms since 1970 UTC; `pressed_ms` is the kit's clock, the rest the centre's."""
+"""Tables of the incidents room. `pressed_ms` is the kit's clock, all other times the centre's; ms since 1970 UTC."""
 
 from __future__ import annotations
 
