@@ -34,6 +34,7 @@ from provisioning.certificates import (
     serial_text,
 )
 from provisioning.escrow import WORK_FACTOR
+from provisioning.files import replace_file
 from provisioning.foundation import HANDOVER_FOLDER, Plan, found_authority
 from provisioning.handover import STATE_FILE, TRUST_FILE, Handover
 from provisioning.rules import (
@@ -42,6 +43,7 @@ from provisioning.rules import (
     KitExistsError,
     KitRevokedError,
     NoAuthorityError,
+    NoCentreError,
     TokenSpentError,
     TooManyRenewalsError,
     UnknownCertificateError,
@@ -243,6 +245,21 @@ class Authority:
             transaction.count_change()
             transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:kit:revoke", kit_id, reason)
         self.handover.publish_registry(self.clock())
+
+    def move_centre(self, folder: Path) -> None:
+        """Hand over into another folder from now on; both lists are written there by the next `publish`.
+
+        Raises NoCentreError when `folder` holds no handover folder.
+        """
+        if not (folder / HANDOVER_FOLDER).is_dir():
+            raise NoCentreError(f"{folder} has no {HANDOVER_FOLDER}/ folder; name the folder the centre runs in.")
+        replace_file(folder / HANDOVER_FOLDER / TRUST_FILE, self.read_trust_list())
+        with self._transaction() as transaction:
+            transaction.set_meta("centre_folder", str(folder.resolve()))
+            transaction.count_change()
+            transaction.append_log(
+                self._now_ms(), getpass.getuser(), "provisioning:centre:move", str(folder.resolve())
+            )
 
     def list_kits(self) -> list[KitStatus]:
         """Every kit with its state: waiting, no token, enrolled, expired or revoked."""

@@ -29,7 +29,7 @@ from provisioning.authority import Authority
 from provisioning.est import EstServer
 from provisioning.files import write_new
 from provisioning.handover import HandoverError
-from provisioning.rules import AuthorityError, check_host
+from provisioning.rules import check_host
 from provisioning.state import open_transaction
 
 PROGRAM: Final = "zhixing-provision"
@@ -69,12 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = OneSentenceParser(prog=PROGRAM, description="The device authority of Zhixing.")
-    parser.add_argument(
-        "--authority",
-        type=Path,
-        default=Path(os.environ.get("ZHIXING_AUTHORITY", "authority")),
-        help="the authority's folder (default: $ZHIXING_AUTHORITY or ./authority)",
-    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=OneSentenceParser)
     _describe_init(commands.add_parser("init", help="found the authority, the centre's keys and the escrow key"))
     add = commands.add_parser("add", help="add a kit and show its one-time token")
@@ -98,12 +92,20 @@ def make_parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=_run_list)
     commands.add_parser("log", help="every act, oldest first").set_defaults(run=_run_log)
     publish = commands.add_parser("publish", help="hand the registry over again when it could not be written")
+    publish.add_argument("--centre", type=Path, help="the centre's folder, when it has moved")
     publish.set_defaults(run=_run_publish)
     serve = commands.add_parser("serve", help="serve enrolment (EST, RFC 7030) over HTTPS")
     # An authority exists to be reached by kits from outside.
     serve.add_argument("--bind", default="0.0.0.0", help="address to listen on (default: all)")  # noqa: S104
     serve.add_argument("--port", type=int, help="port (default: that of the enrolment address)")
     serve.set_defaults(run=_run_serve)
+    for command in commands.choices.values():
+        command.add_argument(
+            "--authority",
+            type=Path,
+            default=Path(os.environ.get("ZHIXING_AUTHORITY", "authority")),
+            help="the authority's folder (default: $ZHIXING_AUTHORITY or ./authority)",
+        )
     return parser
 
 
@@ -199,7 +201,7 @@ def _run_revoke(options: argparse.Namespace) -> None:
 
 def _run_list(options: argparse.Namespace) -> None:
     kits = Authority(options.authority).list_kits()
-    rows = [
+    rows: list[dict[str, str | None]] = [
         {
             "kit": status.kit.kit_id,
             "court": status.kit.court_code,
@@ -214,7 +216,9 @@ def _run_list(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    titles = {name: name.upper() for name in ("kit", "court", "state", "expires", "label", "officer")}
+    titles: dict[str, str | None] = {
+        name: name.upper() for name in ("kit", "court", "state", "expires", "label", "officer")
+    }
     _print_table([titles, *rows])
 
 
@@ -243,6 +247,9 @@ def _run_log(options: argparse.Namespace) -> None:
 
 def _run_publish(options: argparse.Namespace) -> None:
     opened = Authority(options.authority)
+    if options.centre is not None:
+        opened.move_centre(options.centre)
+        opened = Authority(options.authority)
     print(f"registry epoch {opened.handover.publish_registry(opened.clock())} is handed over")
 
 

@@ -23,6 +23,10 @@ class NoAuthorityError(AuthorityError):
     """The folder holds no authority."""
 
 
+class NoCentreError(AuthorityError):
+    """The folder is not one of a centre."""
+
+
 class KitExistsError(AuthorityError):
     """A kit of this id was added before."""
 
