@@ -17,6 +17,9 @@ from central.base.errors import RecordedRefusalError
 from central.base.outbox import OutboxEntry
 from central.base.settings import Settings
 
+# What `Store.read` yields; the doors name it by this, as they know no tables.
+ReadSession = Session
+
 
 class UnitOfWork:
     """A writing transaction: `with UnitOfWork(engine, clock) as uow: ...` commits once at its end.
