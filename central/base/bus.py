@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
