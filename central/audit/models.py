@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import BigInteger
 from sqlmodel import JSON, Column, Field, SQLModel
 
 
@@ -13,7 +14,7 @@ class AuditEntry(SQLModel, table=True):
     __tablename__ = "audit_entry"
 
     seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    at_ms: int = Field(index=True)
+    at_ms: int = Field(index=True, sa_type=BigInteger)
     actor: str = Field(max_length=80, index=True)
     """`user:<login>`, `kit:<kit id>` or `system:<process>`."""
     court_code: str = Field(max_length=20, index=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import BigInteger, delete, func
 from sqlmodel import JSON, Column, Field, Session, SQLModel, col, select
 
 INCIDENT_OPENED = "incident_opened"
@@ -18,12 +18,14 @@ class OutboxEntry(SQLModel, table=True):
     """One event for the screens of a court and its superiors."""
 
     __tablename__ = "outbox"
+    # Pruning may empty the table; without AUTOINCREMENT ids would start again below what readers have seen.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str = Field(max_length=40)
     court_code: str = Field(max_length=20)
     payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    created_ms: int = Field(index=True)
+    created_ms: int = Field(index=True, sa_type=BigInteger)
 
 
 def read_outbox(session: Session, *, after_id: int, limit: int = 500) -> Sequence[OutboxEntry]:

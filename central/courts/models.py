@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 from central.base.ids import new_id
@@ -37,8 +38,8 @@ class User(SQLModel, table=True):
     role: str = Field(max_length=20)
     court_code: str = Field(foreign_key="court.code", max_length=20)
     password_hash: str = Field(max_length=200)
-    disabled_ms: int | None = None
-    created_ms: int
+    disabled_ms: int | None = Field(default=None, sa_type=BigInteger)
+    created_ms: int = Field(sa_type=BigInteger)
 
 
 class LoginThrottle(SQLModel, table=True):
@@ -48,8 +49,8 @@ class LoginThrottle(SQLModel, table=True):
 
     login: str = Field(primary_key=True, max_length=64)
     failures: int
-    locked_until_ms: int
-    last_failure_ms: int = Field(index=True)
+    locked_until_ms: int = Field(sa_type=BigInteger)
+    last_failure_ms: int = Field(index=True, sa_type=BigInteger)
 
 
 class LoginSession(SQLModel, table=True):
@@ -59,8 +60,8 @@ class LoginSession(SQLModel, table=True):
 
     token_hash: str = Field(primary_key=True, max_length=64)
     user_id: str = Field(foreign_key="user_account.id", index=True, max_length=32)
-    created_ms: int
-    last_seen_ms: int
-    expires_ms: int = Field(index=True)
-    revoked_ms: int | None = None
+    created_ms: int = Field(sa_type=BigInteger)
+    last_seen_ms: int = Field(sa_type=BigInteger)
+    expires_ms: int = Field(index=True, sa_type=BigInteger)
+    revoked_ms: int | None = Field(default=None, sa_type=BigInteger)
     client: str = Field(default="", max_length=100)

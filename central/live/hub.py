@@ -154,6 +154,7 @@ class Hub:
             await self._refresh([kit_id])
             card = self._cards.get(kit_id)
             if card is not None:
+                card.judge(self._store.clock.now_ms())
                 payload["kit"] = card
         self._send(entry.court_code, Event(entry.kind, _text(payload), entry.id))
 
