@@ -45,7 +45,6 @@ class DoorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     url: Annotated[str, Meta(pattern=r"^https://[^/\s]+/?$")]
     timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
-    uploads_at_once: Annotated[int, Meta(ge=1, le=4)] = 1
 
 
 class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -34,11 +34,20 @@ class Store:
         except BaseException:
             self._depth -= 1
             if self._depth == 0:
-                self.connection.execute("ROLLBACK")
+                self._roll_back()
             raise
         self._depth -= 1
         if self._depth == 0:
-            self.connection.execute("COMMIT")
+            try:
+                self.connection.execute("COMMIT")
+            except sqlite3.Error:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        # A full card makes SQLite roll back by itself, and a failed COMMIT leaves the transaction open.
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a read."""

@@ -175,6 +175,17 @@ class Vault:
         )
         return [RecordRow(*row) for row in rows]
 
+    def list_unreceipted_records(self, recording_id: str, limit: int) -> list[RecordRow]:
+        """Signed records of a recording that still wait in the outbox, in their order."""
+        rows = self._store.rows(
+            "SELECT r.recording_id, r.seq, r.kind, r.body, r.sig FROM records r "
+            "JOIN outbox o ON o.seq = r.outbox_seq AND o.kind = 'chain' AND o.receipted = 0 "
+            "WHERE r.recording_id = ? ORDER BY r.seq LIMIT ?",
+            recording_id,
+            limit,
+        )
+        return [RecordRow(*row) for row in rows]
+
     def find_last_record(self, recording_id: str) -> RecordRow | None:
         """The newest record: where the chain goes on after a restart."""
         seq = self._store.value("SELECT MAX(seq) FROM records WHERE recording_id = ?", recording_id)

@@ -1,0 +1,74 @@
+"""How the kit is, from real sources: disk, heat, battery, queues, clock and what its processes say."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from contract import messages
+from edge import __version__
+from edge.spool import Spool
+from edge.uplink.trusted_time import TrustedTime
+
+_THERMAL = Path("/sys/class/thermal")
+_POWER = Path("/sys/class/power_supply")
+
+
+def read_temperature(folder: Path = _THERMAL) -> float | None:
+    """The hottest zone in degrees Celsius, or None where the machine has no sensor."""
+    values = [_read_number(path) for path in sorted(folder.glob("thermal_zone*/temp"))]
+    known = [value / 1000 for value in values if value is not None and -90_000 <= value <= 200_000]
+    return max(known, default=None)
+
+
+def read_battery(folder: Path = _POWER) -> float | None:
+    """The charge in percent, or None where there is no battery."""
+    values = [_read_number(path) for path in sorted(folder.glob("*/capacity"))]
+    return next((value for value in values if value is not None and 0 <= value <= 100), None)
+
+
+def build_health(spool: Spool, trusted_time: TrustedTime, *, source: str) -> messages.Health:
+    """The present report; sizes in bytes."""
+    recorder = spool.state.get("recorder_status")
+    facts: dict[str, Any] = recorder if isinstance(recorder, dict) else {}
+    recording_id = facts.get("recording_id")
+    return messages.Health(
+        recording=bool(facts.get("recording", False)),
+        recording_id=recording_id if isinstance(recording_id, str) and recording_id else None,
+        duty=bool(spool.state.get("duty", False)),
+        queue_outbox=spool.outbox.count(),
+        queue_segments=spool.vault.count_pending(),
+        free_bytes=shutil.disk_usage(spool.dir).free,
+        vault_bytes=spool.vault.total_bytes(),
+        uptime_s=int(time.clock_gettime(time.CLOCK_BOOTTIME)),
+        version=__version__,
+        source=str(facts.get("source") or source)[:64],
+        gps=str(spool.state.get("gps_status", ""))[:64],
+        clock=trusted_time.describe()[:64],
+        temp_c=read_temperature(),
+        battery_pct=read_battery(),
+        note="; ".join(_list_notes(spool, facts))[:500],
+    )
+
+
+def _list_notes(spool: Spool, recorder: dict[str, Any]) -> list[str]:
+    notes = [str(recorder["note"])] if recorder.get("note") else []
+    faults = spool.vault.list_faults()
+    if faults:
+        notes.append(f"{len(faults)} segments no longer equal what was signed")
+    upload = spool.state.get("upload_status")
+    if isinstance(upload, dict) and upload.get("trouble"):
+        notes.append(f"upload: {upload['trouble']}")
+    children = spool.state.get("children")
+    if isinstance(children, dict):
+        notes += [f"{name} restarted {told['restarts']} times" for name, told in children.items() if told["restarts"]]
+    if spool.state.get("spool_set_aside"):
+        notes.append("the spool was damaged and set aside")
+    return notes
+
+
+def _read_number(path: Path) -> float | None:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,200 @@
+"""The kit's MQTT connection: mutual TLS, clean session, back-off with jitter. It promises nothing durable.
+
+A PUBACK of the broker is not a receipt of the centre (see `telemetry`); here only bytes are moved.
+"""
+
+import contextlib
+import logging
+import queue
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from contract.names import CMD_KINDS, cmd_topic, up_topic
+from edge.settings import MqttSettings
+from edge.uplink.backoff import Backoff
+from edge.uplink.identity import Identity
+from edge.uplink.trusted_time import TrustedTime
+
+log = logging.getLogger("zhixing.link")
+# A broker that refuses this kit (revoked, unknown) will not change its mind within seconds.
+REFUSED_WAIT_S = 30.0
+CONNECT_TIMEOUT_S = 10.0
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """The session stands and the orders' topics are subscribed."""
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """The session is gone; `reason` is one line for the officer's page."""
+
+    reason: str
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A message under ``cmd/<kit>/<kind>``."""
+
+    kind: str
+    payload: bytes
+
+
+Event = Connected | Disconnected | Received
+
+
+class Link:
+    """Keeps one session up in a thread of its own; events arrive in `events` and `wake` is called."""
+
+    def __init__(
+        self, settings: MqttSettings, identity: Identity, trusted_time: TrustedTime, wake: Callable[[], None]
+    ) -> None:
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._settings = settings
+        self._identity = identity
+        self._trusted_time = trusted_time
+        self._wake = wake
+        self._stopping = threading.Event()
+        self._lost = threading.Event()
+        self._client: Client | None = None
+        self._reason = ""
+        self._refused = False
+        self._up = False
+        self._told = ""
+        self._backoff = Backoff()
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+
+    def start(self) -> None:
+        """Begin connecting."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Disconnect and end the thread."""
+        self._stopping.set()
+        self._lost.set()
+        client = self._client
+        if client is not None:
+            client.disconnect()
+        self._thread.join(CONNECT_TIMEOUT_S)
+
+    def publish(self, kind: str, payload: bytes, *, qos: int) -> bool:
+        """Hand a message to the session; False when there is none."""
+        client = self._client
+        if client is None or not self._up:
+            return False
+        info = client.publish(up_topic(self._identity.kit_id, kind), payload, qos=qos)
+        return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._connect_once()
+            if self._stopping.is_set():
+                return
+            wait_s = self._backoff.next_s(at_least_s=REFUSED_WAIT_S if self._refused else 0.0)
+            self._stopping.wait(wait_s)
+
+    def _connect_once(self) -> None:
+        self._lost.clear()
+        self._reason, self._refused = "", False
+        try:
+            client = self._make_client()
+            client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
+        except (OSError, ValueError) as error:
+            self._tell_lost(describe_failure(error, f"{self._settings.host}:{self._settings.port}"))
+            return
+        self._client = client
+        client.loop_start()
+        self._lost.wait()
+        self._up = False
+        self._client = None
+        with contextlib.suppress(OSError, ValueError):
+            client.disconnect()
+        client.loop_stop()
+        self._tell_lost(self._reason or "the connection to the broker was lost")
+
+    def _make_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._identity.kit_id,
+            clean_session=True,
+            protocol=MQTTv311,
+            # Reconnecting is done above, with jitter and a fresh client: nothing unreceipted hides in it.
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.tls_set_context(self._identity.make_tls_context(self._trusted_time))
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _more: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._refused = True
+            self._reason = f"the broker refuses this kit ({code}): ask the device authority whether it is revoked"
+            self._lost.set()
+            return
+        client.subscribe([(cmd_topic(self._identity.kit_id, kind), 1) for kind in CMD_KINDS])
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _more: Properties | None
+    ) -> None:
+        if any(code.is_failure for code in codes):
+            self._refused = True
+            self._reason = "the broker refuses the orders' topics to this kit: tell the centre"
+            self._lost.set()
+            return
+        self._backoff.reset()
+        self._up = True
+        self._put(Connected())
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _data: Any,
+        _flags: DisconnectFlags,
+        code: ReasonCode,
+        _more: Properties | None,
+    ) -> None:
+        self._up = False
+        self._reason = self._reason or f"the connection to the broker was lost ({code})"
+        self._lost.set()
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._put(Received(kind=message.topic.rsplit("/", 1)[-1], payload=bytes(message.payload)))
+
+    def _tell_lost(self, reason: str) -> None:
+        # One line when it fails and one when it works again, not one for every attempt.
+        if reason != self._told:
+            log.warning("link: %s", reason)
+        self._told = reason
+        self._put(Disconnected(reason=reason))
+
+    def _put(self, event: Event) -> None:
+        if isinstance(event, Connected):
+            log.info("link: connected to %s:%d", self._settings.host, self._settings.port)
+            self._told = ""
+        self.events.put(event)
+        self._wake()
+
+
+def describe_failure(error: Exception, where: str) -> str:
+    """One sentence about why a connection to `where` failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{where} showed a certificate that is not the centre's ({error}): the kit sends nothing there"
+    if isinstance(error, ssl.SSLError):
+        return f"the encrypted connection to {where} failed ({error.reason or error})"
+    if isinstance(error, TimeoutError):
+        return f"{where} does not answer"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{where} refuses connections: the service there is not running"
+    return f"{where} cannot be reached ({error})"

@@ -1,0 +1,137 @@
+"""What time it can be: a floor that only rises, because a kit's own clock may be wrong by years.
+
+Python's ssl judges certificate dates by the system clock alone. So the dates are left out of OpenSSL's check
+(X509_V_FLAG_NO_CHECK_TIME) and judged here, right after the handshake and before a byte is sent:
+
+- the server's certificate must not have ended before the floor (the latest moment that surely has passed);
+- where the clock agrees with the floor, or the centre has told the time, both dates must hold at that time.
+
+Not possible: a lower bound cannot show that a certificate has ended since; and Python before 3.13 does not
+show the intermediate's certificate, whose dates are therefore not judged (its signature and limits are).
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+DAY_MS = 86_400_000
+# A clock further ahead of the floor than this is not believed until the centre has told the time.
+BELIEVED_AHEAD_MS = 400 * DAY_MS
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of openssl/x509_vfy.h
+
+
+class CertificateDateError(ssl.SSLCertVerificationError):
+    """The server's certificate is outside its dates."""
+
+
+class TrustedTime:
+    """Shared by all threads of the control process; times in ms since 1970."""
+
+    def __init__(
+        self,
+        floor_ms: int,
+        *,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._monotonic_ms = monotonic_ms
+        self._lock = threading.Lock()
+        self._floor_ms = floor_ms
+        self._floor_at_ms = monotonic_ms()
+        self._told = False
+
+    def learn_floor(self, passed_ms: int) -> None:
+        """A moment that surely has passed (an order's issue, a signed list)."""
+        with self._lock:
+            if passed_ms > self._read_floor():
+                self._floor_ms, self._floor_at_ms = passed_ms, self._monotonic_ms()
+
+    def learn_now(self, now_ms: int) -> None:
+        """The centre told the time over a verified connection."""
+        with self._lock:
+            if now_ms >= self._read_floor() - 5_000:
+                self._floor_ms, self._floor_at_ms, self._told = now_ms, self._monotonic_ms(), True
+
+    def floor_ms(self) -> int:
+        """The latest moment that surely has passed."""
+        with self._lock:
+            return self._read_floor()
+
+    def find_now_ms(self) -> int | None:
+        """The best belief about now, or None when only the floor is known."""
+        with self._lock:
+            floor, clock = self._read_floor(), self._clock_ms()
+            if self._told:
+                return floor
+            return clock if floor - 5_000 <= clock <= floor + BELIEVED_AHEAD_MS else None
+
+    def is_past(self, deadline_ms: int) -> bool:
+        """Whether a deadline has surely passed."""
+        now = self.find_now_ms()
+        return deadline_ms < (self.floor_ms() if now is None else now)
+
+    def describe(self) -> str:
+        """The clock's state for the health report: at most 64 characters."""
+        with self._lock:
+            floor, clock = self._read_floor(), self._clock_ms()
+            if self._told:
+                off_s = (clock - floor) / 1000
+                return "ok" if abs(off_s) < 2 else f"off by {off_s:+.0f} s against the centre"
+            if clock < floor - 5_000:
+                return f"behind by at least {(floor - clock) // 1000} s"
+            return "ok, not compared" if clock <= floor + BELIEVED_AHEAD_MS else "far ahead, not believed"
+
+    def check_certificate(self, der: bytes) -> None:
+        """Raise CertificateDateError when the server's certificate is outside its dates."""
+        certificate = x509.load_der_x509_certificate(der)
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        now = self.find_now_ms()
+        latest = _to_datetime(self.floor_ms() if now is None else now)
+        if latest > ends:
+            raise CertificateDateError(
+                f"the server's certificate ended on {ends:%Y-%m-%d}: have it renewed at the centre"
+            )
+        if now is not None and latest < begins:
+            raise CertificateDateError(
+                f"the server's certificate begins on {begins:%Y-%m-%d}, later than now: check the kit's clock"
+            )
+
+    def _read_floor(self) -> int:
+        return self._floor_ms + self._monotonic_ms() - self._floor_at_ms
+
+
+class _DatedSocket(ssl.SSLSocket):
+    """Judges the server's dates before the handshake counts as done."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        context = self.context
+        der = self.getpeercert(binary_form=True)
+        if isinstance(context, DatedContext) and der is not None:
+            context.trusted_time.check_certificate(der)
+
+
+class DatedContext(ssl.SSLContext):
+    """A client context that verifies chain and host name as always, and dates by `trusted_time`."""
+
+    sslsocket_class = _DatedSocket
+    trusted_time: TrustedTime
+
+
+def make_context(trusted_time: TrustedTime, *, root_pem: str) -> DatedContext:
+    """TLS 1.2 or later, trusting only this root; the caller adds the kit's own certificate."""
+    context = DatedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.trusted_time = trusted_time
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=root_pem)
+    context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | ssl.VERIFY_X509_STRICT | _NO_CHECK_TIME)
+    return context
+
+
+def _to_datetime(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
