@@ -1,0 +1,216 @@
+"""`zhixing-central`: starts the centre's processes, and keeps its users and schema from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from central.audit import queries as audit_queries
+from central.base import lifeline, schema
+from central.base.errors import DomainError
+from central.base.settings import Settings, SettingsError, load_settings
+from central.base.supervisor import Child, Supervisor
+from central.base.unit_of_work import Store, open_store
+from central.courts import service as courts
+from central.courts.rules import ROLES
+
+# The process table: name -> module with `main(settings)`. Imported in the child only.
+PROCESSES = {
+    "broker": "central.sync.broker_process",
+    "intake": "central.sync.intake_process",
+    "door": "central.sync.door_process",
+    "web": "central.web.process",
+}
+PARENT_PID = "ZHIXING_PARENT_PID_"
+_ESCROW_SCAN_BYTES = 64 * 1024
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for what the caller must correct."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        settings = load_settings(arguments.config)
+        return int(arguments.act(arguments, settings) or 0)
+    except (SettingsError, DomainError) as error:
+        print(f"zhixing-central: {error}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `zhixing-central`."""
+    parser = argparse.ArgumentParser(prog="zhixing-central", description=__doc__)
+    parser.add_argument("--config", type=Path, help="settings file (TOML); ZHIXING_<OPTION> overrides it")
+    parser.set_defaults(act=run_centre)
+    acts = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, act: Callable[[argparse.Namespace, Settings], int], text: str) -> argparse.ArgumentParser:
+        command = acts.add_parser(name, help=text, description=text)
+        command.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="settings file (TOML)")
+        command.set_defaults(act=act, name=name)
+        return command
+
+    add("run", run_centre, "start every process and supervise it (the default)")
+    add("migrate", migrate_database, "bring the database schema up to date")
+    add("seed", seed_database, "insert or correct the courts")
+    user = add("user", change_user, "add or disable a log-in; a new password is read from the terminal or stdin")
+    user.add_argument("verb", choices=("add", "disable"))
+    user.add_argument("login")
+    user.add_argument("--name", help="the person's name (default: the login)")
+    user.add_argument("--role", choices=ROLES, default="duty_operator")
+    user.add_argument("--court", default="云29", help="court code, such as 云2901")
+    add("verify-audit", verify_audit, "recompute the audit chain and print its length and head")
+    for name in PROCESSES:
+        add(name, run_process, f"one process alone: {name}")
+    return parser
+
+
+def run_centre(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Migrate, seed the courts, then supervise the process table until SIGINT or SIGTERM."""
+    check_no_escrow(settings)
+    _prepare_database(settings)
+    os.environ[PARENT_PID] = str(os.getpid())
+    children = list_children(arguments.config, settings)
+    supervisor_task = _supervise(children, settings)
+    return asyncio.run(supervisor_task)
+
+
+async def _supervise(children: Sequence[Child], settings: Settings) -> int:
+    return await Supervisor(children, on_ready=lambda: print(f"ready: {settings.web_url}", flush=True)).run()
+
+
+def list_children(config: Path | None, settings: Settings) -> list[Child]:
+    """Return the process table for these settings; with an external broker there is none to start."""
+    ports = {
+        "broker": (settings.mqtt_host, settings.mqtt_port),
+        "intake": None,
+        "door": (settings.door_host, settings.door_port),
+        "web": (settings.web_host, settings.web_port),
+    }
+    command = [sys.executable, "-m", "central.main"]
+    options = ["--config", str(config.resolve())] if config else []
+    return [
+        Child(name, [*command, name, *options], _reachable(ports[name]), last_to_stop=name == "broker")
+        for name in PROCESSES
+        if name != "broker" or settings.broker == "embedded"
+    ]
+
+
+def run_process(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run one line of the process table in this process, until it ends or is told to."""
+    parent = os.environ.get(PARENT_PID)
+    if parent:
+        lifeline.die_with_parent()
+        lifeline.end_if_orphaned(int(parent))
+    # SIGTERM ends like Ctrl-C does: the process's own clean-up runs, unless it sets a handler of its own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    process = import_module(PROCESSES[arguments.name])
+    try:
+        process.main(settings)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def migrate_database(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Bring the schema up to date and say at which revision it is."""
+    print(f"schema: revision {schema.migrate(settings)}")
+    return 0
+
+
+def seed_database(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Insert or correct the courts."""
+    print(f"courts: {_prepare_database(settings)}")
+    return 0
+
+
+def change_user(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Add or disable a log-in."""
+    _prepare_database(settings)
+    store = open_store(settings)
+    by = f"system:cli:{getpass.getuser()}"
+    try:
+        if arguments.verb == "disable":
+            with store.write() as uow:
+                courts.disable_user(uow, login=arguments.login, by=by)
+        else:
+            _add_user(store, arguments, by)
+    finally:
+        store.close()
+    print(f"user {arguments.login}: {arguments.verb} done")
+    return 0
+
+
+def verify_audit(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Recompute the audit chain; a broken one ends with its first broken row named."""
+    store = open_store(settings)
+    try:
+        with store.read() as session:
+            count, head = audit_queries.verify_chain(session)
+    finally:
+        store.close()
+    print(f"audit: {count} rows, head {head.hex()}")
+    return 0
+
+
+def check_no_escrow(settings: Settings) -> None:
+    """Refuse to start with a private decryption key other than the centre's own beside the data.
+
+    Raises SettingsError: the escrow identity must lie outside these folders, or it protects nothing.
+    """
+    own = Path(settings.keys_dir) / "centre.age"
+    for folder in (settings.data_dir, settings.keys_dir, settings.handover_dir):
+        for path in sorted([*Path(folder).glob("*"), *Path(folder).glob("*/*")]):
+            if path != own and path.is_file() and _holds_identity(path):
+                raise SettingsError(
+                    f"{path} holds a private or escrow key: move it out of the centre's folders, "
+                    "to a medium kept elsewhere, and start again."
+                )
+
+
+def _holds_identity(path: Path) -> bool:
+    if path.stat().st_size > _ESCROW_SCAN_BYTES:
+        return False
+    start = path.read_bytes()
+    under_passphrase = start.startswith(b"age-encryption.org/v1\n-> scrypt ") or b"BEGIN AGE ENCRYPTED FILE" in start
+    return under_passphrase or b"AGE-SECRET-KEY-" in start
+
+
+def _reachable(port: tuple[str, int] | None) -> tuple[str, int] | None:
+    return ("127.0.0.1" if port[0] in {"", "0.0.0.0"} else port[0], port[1]) if port else None  # noqa: S104
+
+
+def _prepare_database(settings: Settings) -> int:
+    schema.migrate(settings)
+    store = open_store(settings)
+    try:
+        with store.write() as uow:
+            return courts.seed_courts(uow)
+    finally:
+        store.close()
+
+
+def _add_user(store: Store, arguments: argparse.Namespace, by: str) -> None:
+    password = getpass.getpass(f"Password for {arguments.login}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    with store.write() as uow:
+        courts.add_user(
+            uow,
+            login=arguments.login,
+            name=arguments.name or arguments.login,
+            role=arguments.role,
+            court_code=arguments.court,
+            password=password.rstrip("\n"),
+            by=by,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
