@@ -1,0 +1,1 @@
+"""The recorder: camera to sealed, signed, durable segments."""

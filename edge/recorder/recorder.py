@@ -1,0 +1,342 @@
+"""The recorder's main loop: wishes in, sealed and signed segments out, every gap stated."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from edge.recorder.capture import Capture, Ended, Opened, Taken
+from edge.recorder.moment import Clock, Moment, StepWatch
+from edge.recorder.priority import PriorityBook
+from edge.recorder.recording import Recording, SignBody, StorageFullError
+from edge.recorder.recovery import recover
+from edge.recorder.report import Reporter
+from edge.recorder.ring import PreEventRing
+from edge.recorder.segmenter import ClearSegment, Segmenter
+from edge.recorder.sources import (
+    CameraSource,
+    EncodedFrame,
+    SourceError,
+    SourceOpenError,
+    SourceStalledError,
+)
+from edge.recorder.storage import StorageGuard
+from edge.recorder.wish import Wishes, read_wishes
+from edge.settings import Settings
+from edge.spool import Spool, ring
+
+log = logging.getLogger("zhixing.recorder")
+
+OPEN_LIMIT_MS: Final = 15_000
+RETRY_MS: Final = 5_000
+POLL_MS: Final = 1_000
+
+
+class CameraFailedError(Exception):
+    """The camera stopped in the middle; the process should end and be started anew."""
+
+
+class Recorder:
+    """One per process. :meth:`turn` does one step of the loop; everything it must remember is on the card."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Spool,
+        *,
+        sign: SignBody,
+        load_recipients: Callable[[], Sequence[X25519PublicKey]],
+        build_source: Callable[[], CameraSource],
+        clock: Clock,
+    ) -> None:
+        self._settings, self._spool, self._clock = settings, spool, clock
+        self._sign, self._load_recipients, self._build_source = sign, load_recipients, build_source
+        self._guard = StorageGuard(spool, settings.storage)
+        self._ring = PreEventRing(settings.segments.pre_event_s)
+        self._steps = StepWatch(clock())
+        self._pending_step_ms = 0
+        self._wishes: Wishes = read_wishes(spool)
+        self._capture: Capture | None = None
+        self._ready = False
+        self._recording: Recording | None = None
+        self._segmenter: Segmenter | None = None
+        self._last_heard_ms = 0
+        self._retry_at_ms = 0
+        self._wishes_due_ms = 0
+        self._recovery_due = False
+        self._priority = PriorityBook(spool, settings.segments.alarm_window_s)
+        self._reporter = Reporter(spool, clock)
+
+    @property
+    def is_capturing(self) -> bool:
+        """Whether frames are expected: the loop then waits for them, not for the doorbell."""
+        return self._capture is not None
+
+    def begin(self) -> None:
+        """Recover what a crash or power cut left, and report as ready."""
+        if self._recover(cause=None):
+            self._guard.set_ballast()
+        self._report("idle")
+        ring(self._spool.dir, "control")
+
+    def turn(self, *, rung: bool, wait_s: float) -> None:
+        """One step: apply wishes when rung or due, take one event of the camera, watch clocks and camera.
+
+        Raises CameraFailedError after the gap is stated.
+        """
+        now = self._clock()
+        if rung or now.monotonic_ms >= self._wishes_due_ms:
+            self._wishes_due_ms = now.monotonic_ms + POLL_MS
+            self._apply(read_wishes(self._spool), now)
+        if self._recording is not None:
+            self._pending_step_ms += self._steps.check(now)
+        else:
+            self._steps.check(now)
+        if self._capture is None:
+            return
+        event = self._capture.take(wait_s)
+        match event:
+            case Taken():
+                self._last_heard_ms = event.at.monotonic_ms
+                self._take(event)
+            case Opened():
+                self._ready = True
+                self._last_heard_ms = self._clock().monotonic_ms
+            case Ended():
+                self._end(event.error)
+            case None:
+                self._check_silence()
+
+    def finish(self, cause: str) -> None:
+        """End in good order: the open segment is kept, the recording closed."""
+        self._stop_recording(cause)
+        self._stop_capture()
+        self._report("stopped")
+
+    # Wishes
+
+    def _apply(self, wishes: Wishes, now: Moment) -> None:
+        before, self._wishes = self._wishes, wishes
+        wanted = wishes.recording
+        if not wanted.on and self._recording is not None:
+            self._stop_recording(wanted.cause)
+            self._report("idle")
+        if self._recording is not None:
+            self._priority.note(self._recording.id, before, wishes)
+        keeps_past = wishes.on_duty and self._settings.segments.pre_event_s > 0
+        if not (wanted.on or keeps_past):
+            self._stop_capture()
+        elif self._capture is None and now.monotonic_ms >= self._retry_at_ms:
+            self._start_capture(now, wanted_on=wanted.on)
+        elif self._ready and wanted.on and self._recording is None:
+            self._drain_ring()
+
+    def _start_capture(self, now: Moment, *, wanted_on: bool) -> None:
+        shortage = self._guard.find_shortage(to_start=True)
+        if shortage is not None:
+            self._retry_at_ms = now.monotonic_ms + RETRY_MS
+            if wanted_on:
+                self._reporter.alarm_once("storage_full", shortage)
+                self._report("storage_full", shortage)
+            return
+        if self._recovery_due and not self._recover(cause="storage_full"):
+            self._retry_at_ms = now.monotonic_ms + RETRY_MS
+            return
+        self._guard.set_ballast()
+        self._capture = Capture(self._build_source(), self._clock, stamp_by_pts=not self._settings.camera.realtime)
+        self._ready, self._last_heard_ms = False, now.monotonic_ms
+        self._capture.start()
+        self._report("starting" if wanted_on else "idle")
+
+    def _stop_capture(self) -> None:
+        capture, self._capture = self._capture, None
+        self._ready = False
+        for _ in self._ring.drain():
+            pass
+        if capture is not None and not capture.stop():
+            raise CameraFailedError(f"{capture.source.name} does not let go: the recorder starts anew.")
+
+    # Frames
+
+    def _take(self, taken: Taken) -> None:
+        if not self._wishes.recording.on:
+            if self._settings.segments.pre_event_s > 0:
+                self._ring.push(taken)
+            return
+        if self._recording is None:
+            self._drain_ring()
+        self._feed(taken)
+
+    def _drain_ring(self) -> None:
+        for taken in self._ring.drain():
+            self._feed(taken)
+
+    def _feed(self, taken: Taken) -> None:
+        if self._recording is None and not self._begin_recording(taken):
+            return
+        if self._segmenter is None:
+            return
+        try:
+            finished = self._segmenter.feed(taken.item, taken.at)
+        except SourceError as error:
+            self._end(error)
+            return
+        if finished is not None:
+            self._store(finished)
+
+    def _begin_recording(self, taken: Taken) -> bool:
+        if self._capture is None or not (isinstance(taken.item, EncodedFrame) and taken.item.key):
+            return False
+        wish, source = self._wishes.recording, self._capture.source
+        known = not wish.recording_id or self._spool.vault.find_last_record(wish.recording_id) is not None
+        recording_id = uuid.uuid4().hex if known else wish.recording_id
+        try:
+            self._recording = Recording.begin(
+                self._spool,
+                recording_id,
+                self._sign,
+                self._load_recipients(),
+                kit_id=self._settings.kit.id,
+                at=taken.at,
+                cause=wish.cause,
+                by=wish.by,
+                camera=source.name,
+                **({"alarm": wish.alarm_id} if wish.alarm_id else {}),
+            )
+        except StorageFullError as error:
+            self._stop_for_storage(str(error), taken.at, 0)
+            return False
+        self._priority.begin(recording_id, self._wishes)
+        segments = self._settings.segments
+        self._segmenter = Segmenter(target_s=segments.seconds, fps=source.fps, audio=source.audio)
+        self._pending_step_ms = 0
+        self._report("recording")
+        ring(self._spool.dir, "control")
+        ring(self._spool.dir, "panel")
+        return True
+
+    def _store(self, clear: ClearSegment) -> None:
+        recording = self._recording
+        if recording is None:
+            return
+        shortage = self._guard.find_shortage()
+        try:
+            if shortage is not None:
+                raise StorageFullError(shortage)
+            recording.recipients = list(self._load_recipients())
+            row = recording.add_segment(
+                clear, fix=self._reporter.find_fix(), priority=self._priority.choose(recording.id, clear)
+            )
+            if self._pending_step_ms:
+                step_ms, self._pending_step_ms = self._pending_step_ms, 0
+                recording.add_gap("clock_step", started=recording.last_end, duration_ms=0, step_ms=step_ms)
+                log.warning("recorder: the clock was stepped by %d ms", step_ms)
+        except StorageFullError as error:
+            self._stop_for_storage(str(error), clear.started, round(clear.duration_us / 1000))
+            return
+        log.info("segment %d of %s: %d bytes", row.seq, recording.id, row.length)
+        self._reporter.end_fault()
+        ring(self._spool.dir, "control")
+
+    def _stop_recording(self, cause: str) -> None:
+        if self._segmenter is not None and (last := self._segmenter.flush()) is not None:
+            self._store(last)
+        recording = self._recording
+        self._recording = self._segmenter = None
+        if recording is None:
+            return
+        try:
+            recording.close(cause, self._clock())
+        except StorageFullError:
+            self._close_in_need(recording, cause, self._clock(), 0, gap=False)
+        log.info("recording %s closed: %s", recording.id, cause)
+        ring(self._spool.dir, "control")
+        ring(self._spool.dir, "panel")
+
+    # What goes wrong
+
+    def _stop_for_storage(self, reason: str, since: Moment, missing_ms: int) -> None:
+        recording = self._recording
+        self._recording = self._segmenter = None
+        log.error("recorder stops: %s", reason)
+        self._stop_capture()
+        self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
+        if recording is not None:
+            self._close_in_need(recording, "storage_full", since, missing_ms, gap=True)
+        self._reporter.alarm_once("storage_full", reason, recording_id=recording.id if recording else None)
+        self._report("storage_full", reason)
+
+    def _close_in_need(self, recording: Recording, cause: str, since: Moment, missing_ms: int, *, gap: bool) -> None:
+        """State gap and end although the card may be full: what was held in hand for this moment is given up."""
+        self._guard.drop_ballast()
+        try:
+            if gap:
+                recording.add_gap(cause, started=since, duration_ms=missing_ms)
+            recording.close(cause, self._clock())
+        except StorageFullError as error:
+            log.critical("recorder: the end of %s could not be written: %s", recording.id, error)
+            self._recovery_due = True
+
+    def _recover(self, *, cause: str | None) -> bool:
+        """Close what was left open; False when the card has no room even for that."""
+        try:
+            recover(self._spool, self._sign, self._clock(), cause=cause)
+        except StorageFullError as error:
+            log.critical("recorder: %s", error)
+            self._guard.drop_ballast()
+            self._recovery_due = True
+            return False
+        self._recovery_due = False
+        return True
+
+    def _check_silence(self) -> None:
+        capture = self._capture
+        if capture is None:
+            return
+        silent_ms = self._clock().monotonic_ms - self._last_heard_ms
+        limit_ms = round(self._settings.camera.stall_s * 1000) if self._ready else OPEN_LIMIT_MS
+        if silent_ms > limit_ms:
+            self._end(SourceStalledError(f"{capture.source.name} gave nothing for {silent_ms / 1000:.1f} s."))
+
+    def _end(self, error: SourceError | None) -> None:
+        if error is None:
+            self._stop_recording("source_ended")
+            self._spool.state.set("recording_wanted", {"on": False, "cause": "source_ended", "by": ""})
+            self._wishes = read_wishes(self._spool)
+            self._stop_capture()
+            self._report("idle", "the camera's input is at its end")
+            return
+        log.error("recorder: %s", error)
+        recording = self._recording
+        if recording is not None:
+            self._state_stall(recording, str(error))
+        if self._wishes.recording.on:
+            self._reporter.alarm_once("camera_stall", str(error), recording_id=recording.id if recording else None)
+        self._report("camera_fault", str(error))
+        if not isinstance(error, SourceOpenError):
+            raise CameraFailedError(str(error))
+        self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
+        self._stop_capture()
+
+    def _state_stall(self, recording: Recording, reason: str) -> None:
+        if self._segmenter is not None and (last := self._segmenter.flush()) is not None:
+            self._store(last)
+        if self._recording is None:  # storing found the card full, and closed the recording with that cause
+            return
+        self._recording = self._segmenter = None
+        now, since = self._clock(), recording.last_end
+        missing_ms = now.monotonic_ms - since.monotonic_ms
+        try:
+            recording.add_gap("camera_stall", started=since, duration_ms=missing_ms, reason=reason[:200])
+            recording.close("camera_stall", now)
+        except StorageFullError:
+            self._close_in_need(recording, "camera_stall", since, missing_ms, gap=True)
+        ring(self._spool.dir, "control")
+
+    def _report(self, state: str, note: str = "") -> None:
+        source = self._capture.source.name if self._capture else self._settings.camera.kind
+        self._reporter.report(state, self._recording.id if self._recording else None, source, note)

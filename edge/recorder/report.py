@@ -1,0 +1,59 @@
+"""What the recorder tells the rest of the kit: its status, and faults that a person must see."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from contract.messages import Alarm, encode
+from edge.recorder.moment import Clock
+from edge.spool import Spool, ring
+
+
+class Reporter:
+    """Writes the states ``recorder_status`` and ``recorder_fault``, and fault alarms into the outbox."""
+
+    def __init__(self, spool: Spool, clock: Clock) -> None:
+        self._spool = spool
+        self._clock = clock
+
+    def report(self, state: str, recording_id: str | None, source: str, note: str) -> None:
+        """``state``: idle, starting, recording, storage_full, camera_fault or stopped."""
+        self._spool.state.set(
+            "recorder_status",
+            {
+                "state": state,
+                "recording": recording_id is not None,
+                "recording_id": recording_id,
+                "since_ms": self._clock().wall_ms,
+                "source": source[:64],
+                "note": note,
+            },
+        )
+
+    def alarm_once(self, what: str, text: str, *, recording_id: str | None = None) -> None:
+        """One fault alarm per fault, not one per attempt; the next stored segment ends the fault."""
+        if self._spool.state.get("recorder_fault") == what:
+            return
+        now = self._clock()
+        alarm = Alarm(
+            alarm_id=uuid.uuid4().hex,
+            kind="fault",
+            pressed_ms=now.wall_ms,
+            boot_ms=now.monotonic_ms,
+            recording_id=recording_id,
+            note=f"{what}: {text}"[:500],
+        )
+        with self._spool.transaction():
+            self._spool.outbox.append("alarm", encode(alarm), urgent=True)
+            self._spool.state.set("recorder_fault", what)
+        ring(self._spool.dir, "control")
+
+    def end_fault(self) -> None:
+        """Pictures are being stored again."""
+        self._spool.state.set("recorder_fault", None)
+
+    def find_fix(self) -> dict[str, Any] | None:
+        """The last position known, as ``messages.Fix`` in a dict."""
+        fix = self._spool.state.get("last_fix")
+        return fix if isinstance(fix, dict) and fix else None

@@ -1,0 +1,103 @@
+import itertools
+
+import pytest
+
+from edge.recorder import h264
+from edge.recorder.moment import Moment
+from edge.recorder.segmenter import Segmenter
+from edge.recorder.sources import EncodedFrame, KeyFrameMissingError
+from edge.recorder.sources.pyav import PyavCamera
+from edge.recorder.sources.synthetic import SyntheticCamera
+from tests.fakes import mp4_boxes
+from tests.fakes.cutting import cut_source, decode_times_s
+from tests.fakes.films import make_film
+
+
+def synthetic(**options):
+    return SyntheticCamera("dl-2901-01", width=160, height=90, fps=25, paced=False, **options)
+
+
+def test_segments_are_two_seconds_and_none_of_the_frames_is_lost():
+    cut = cut_source(synthetic(), frames=130)
+    assert [segment.frames for segment in cut.segments] == [50, 50, 30]
+    assert [segment.first_us for segment in cut.segments] == [0, 2_000_000, 4_000_000]
+    assert [segment.duration_us for segment in cut.segments] == [2_000_000, 2_000_000, 1_200_000]
+    assert [len(decode_times_s(segment.data)) for segment in cut.segments] == [50, 50, 30]
+
+
+def test_each_segment_stands_alone_and_its_times_go_on():
+    cut = cut_source(synthetic(), frames=100)
+    for segment in cut.segments:
+        assert mp4_boxes.names(segment.data) == ["ftyp", "moov", "moof", "mdat", "moof", "mdat"]
+    assert mp4_boxes.decode_times(cut.segments[0].data, 1) == [0, 90_000]
+    assert mp4_boxes.decode_times(cut.segments[1].data, 1) == [180_000, 270_000]
+    assert decode_times_s(cut.segments[1].data)[0] == 2.0
+
+
+def test_one_segment_ends_where_the_next_begins():
+    cut = cut_source(synthetic(), frames=125)
+    for before, after in itertools.pairwise(cut.segments):
+        end = mp4_boxes.decode_times(before.data, 1)[0] + mp4_boxes.sample_durations(before.data, 1)
+        assert end == mp4_boxes.decode_times(after.data, 1)[0]
+
+
+def test_avcc_is_the_cameras_own():
+    cut = cut_source(synthetic(), frames=50)
+    sps = next(nal for nal in h264.split_nals(cut.frames[0].data) if nal[0] & 31 == h264.SPS)
+    configuration = mp4_boxes.avc_configuration(cut.segments[0].data)
+    assert configuration[1:4] == sps[1:4]
+    assert sps in configuration
+    assert cut.segments[0].mime == f'video/mp4; codecs="avc1.{sps[1:4].hex().upper()}"'
+
+
+def test_half_a_frame_of_jitter_still_cuts_at_two_seconds():
+    cut = cut_source(synthetic(), frames=100)
+    jittered = [
+        EncodedFrame(frame.data, frame.key, frame.pts_us - (15_000 if frame.key and frame.pts_us else 0))
+        for frame in cut.frames
+    ]
+    segmenter = Segmenter(target_s=2, fps=25, audio=None)
+    finished = [segmenter.feed(frame, Moment(0, 0)) for frame in jittered]
+    assert [segment.duration_us for segment in finished if segment] == [1_985_000]
+
+
+def test_b_frames_keep_their_order(tmp_path):
+    film = make_film(tmp_path / "b.mp4", seconds=5, b_frames=2, gop=25)
+    source = PyavCamera(str(film), realtime=False)
+    cut = cut_source(source)
+    assert not source.transcoding
+    assert any(frame.dts_us != frame.pts_us for frame in cut.frames)
+    times = [time for segment in cut.segments for time in decode_times_s(segment.data)]
+    assert len(times) == 125
+    assert [round(after - before, 3) for before, after in itertools.pairwise(times)] == [0.04] * 124
+
+
+def test_sound_goes_with_its_picture(tmp_path):
+    film = make_film(tmp_path / "sound.mp4", seconds=5, sound="aac")
+    cut = cut_source(PyavCamera(str(film), realtime=False))
+    assert cut.segments[0].mime.endswith(', mp4a.40.2"')
+    starts = [decode_times_s(segment.data, "audio")[0] for segment in cut.segments]
+    assert starts == pytest.approx([0, 2, 4], abs=0.05)
+    sound = [time for segment in cut.segments for time in decode_times_s(segment.data, "audio")]
+    gaps = [after - before for before, after in itertools.pairwise(sound)]
+    assert max(gaps) < 0.03
+    assert sum(decode_times_s(segment.data) != [] for segment in cut.segments) == 3
+
+
+def test_frames_before_the_first_key_frame_are_left_out():
+    frames = cut_source(synthetic(), frames=60).frames[10:]
+    segmenter = Segmenter(target_s=1, fps=25, audio=None)
+    for frame in frames:
+        segmenter.feed(frame, Moment(0, 0))
+    last = segmenter.flush()
+    assert last.frames == 10
+    assert last.first_us == 1_000_000
+
+
+def test_a_stream_without_key_frames_is_refused():
+    frames = cut_source(synthetic(), frames=2).frames
+    segmenter = Segmenter(target_s=2, fps=25, audio=None)
+    segmenter.feed(frames[0], Moment(0, 0))
+    with pytest.raises(KeyFrameMissingError, match="one every second"):
+        for number in range(1, 1000):
+            segmenter.feed(EncodedFrame(frames[1].data, False, number * 40_000), Moment(0, 0))
