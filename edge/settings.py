@@ -25,7 +25,7 @@ class KitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[kit]``: who the kit is and where it keeps its data."""
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]$")]
-    court: Annotated[str, Meta(min_length=1, max_length=16)]
+    court: Annotated[str, Meta(max_length=16)] = ""  # shown to the officer; the registry of the centre decides
     data_dir: str = ""  # empty: the folder of kit.toml
     on_duty_at_start: bool = False
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 5.0  # a child silent for 4 of these is restarted

@@ -222,7 +222,7 @@ def install_signals(stop: Callable[[], None]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the control process until SIGTERM or SIGINT; 78 (EX_CONFIG) when settings or identity do not allow a start."""
+    """Run the control process until SIGTERM or SIGINT; 78 when settings or identity do not allow a start."""
     parser = argparse.ArgumentParser(prog="edge.uplink.main", description="A kit's control process.")
     parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
     options = parser.parse_args(arguments)

@@ -1,0 +1,325 @@
+"""Enrolment and renewal of a kit at the device authority over EST (RFC 7030).
+
+The kit makes its key itself; the key never leaves it. The first contact is provisional, as RFC 7030 4.1.1
+has it: the authority's root is fetched, compared with the fingerprint in the token, and only a connection
+verified against that root carries the token's secret. Files appear in the data folder all at once at the
+end; the one thing kept before is the new key, so that an answer lost on the way can be asked for again with
+the same token.
+"""
+
+import argparse
+import base64
+import binascii
+import contextlib
+import hashlib
+import http.client
+import logging
+import os
+import ssl
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs7,
+)
+from cryptography.x509.oid import NameOID
+
+from contract import trust
+from contract.enrolment import EnrolmentToken, MistypedTokenError, parse_token
+from contract.signing import BadSignatureError, CodecError
+from edge.uplink.identity import Identity, IdentityError, sync_folder, write_durably
+from edge.uplink.link import describe_failure
+from edge.uplink.trusted_time import TrustedTime, make_context
+
+log = logging.getLogger("zhixing.enrol")
+
+TIMEOUT_S = 20.0
+MAX_ANSWER_BYTES = 256 * 1024
+DEFAULT_MQTT_PORT = 8883
+DEFAULT_DOOR_PORT = 8443
+EST = "/.well-known/est"
+PENDING_KEY = "device.key.pending"
+
+KIT_TOML = """\
+# Written at enrolment. Every option with its range stands in edge/settings.py.
+[kit]
+id = "{kit_id}"
+court = "{court}"
+
+[mqtt]
+host = "{mqtt_host}"
+port = {mqtt_port}
+
+[door]
+url = "{door_url}"
+"""
+
+
+class EnrolmentError(RuntimeError):
+    """Enrolment did not take place; the text is one sentence with the remedy."""
+
+
+def enrol(token: EnrolmentToken, folder: Path, *, mqtt: str = "", door: str = "", court: str = "") -> None:
+    """Make a key, get its certificate and write all files of the kit's identity into `folder`.
+
+    `mqtt` is host:port and `door` an https address; left out, they are the authority's host with the default
+    ports. Raises EnrolmentError; then the folder's identity is as it was.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_owner(folder, token.kit_id)
+    settings = _build_settings(token, mqtt=mqtt, door=door, court=court)
+    authorities = _fetch_authorities(token)
+    root = authorities[0]
+    est = _Est(token.est_url, make_context(_floor_of(root), root_pem=_to_pem(root)))
+    key = _prepare_key(folder, token)
+    credentials = base64.b64encode(f"{token.kit_id}:{token.password}".encode()).decode()
+    try:
+        leaf = _request_certificate(
+            token.est_url,
+            context,
+            f"{EST}/simpleenroll",
+            key,
+            token.kit_id,
+            {"Authorization": f"Basic {credentials}"},
+        )
+    except _RefusedError as error:
+        (folder / PENDING_KEY).unlink(missing_ok=True)
+        raise EnrolmentError(str(error)) from error
+    issuer = _find_issuer(leaf, authorities)
+    trust_list = _fetch_trust(est, root)
+    _put_in_place(
+        folder,
+        {
+            "root.crt": (_to_pem(root).encode(), 0o644),
+            "trust.cbor": (trust_list, 0o644),
+            **({} if (folder / "kit.toml").exists() else {"kit.toml": (settings.encode(), 0o644)}),
+            "device.key": (_to_key_pem(key), 0o600),
+            "device.crt": ((_to_pem(leaf) + _to_pem(issuer)).encode(), 0o644),
+        },
+    )
+    (folder / PENDING_KEY).unlink(missing_ok=True)
+
+
+def renew(folder: Path, est_url: str) -> None:
+    """Get the next certificate for the same key with the present one (simplereenroll over mutual TLS).
+
+    Raises EnrolmentError; then the present certificate stays.
+    """
+    try:
+        identity = Identity(folder)
+    except IdentityError as error:
+        raise EnrolmentError(str(error)) from error
+    est = _Est(est_url, identity.make_tls_context(TrustedTime(identity.floor_ms())))
+    try:
+        leaf = _request_certificate(est_url, context, f"{EST}/simplereenroll", identity.key, identity.kit_id, {})
+    except _RefusedError as error:
+        raise EnrolmentError(str(error)) from error
+    issuer = _find_issuer(leaf, [identity.root, *identity.chain[1:]])
+    write_durably(folder / "device.crt", (_to_pem(leaf) + _to_pem(issuer)).encode())
+
+
+class _RefusedError(RuntimeError):
+    """The authority answered with a refusal; its own sentence."""
+
+
+def _check_owner(folder: Path, kit_id: str) -> None:
+    if not (folder / "device.crt").exists():
+        return
+    with contextlib.suppress(IdentityError):
+        owner = Identity(folder).kit_id
+        if owner != kit_id:
+            raise EnrolmentError(
+                f"{folder} belongs to kit {owner}, the token is for {kit_id}: name an empty folder with --data."
+            )
+
+
+def _fetch_authorities(token: EnrolmentToken) -> list[x509.Certificate]:
+    """The authority's certificates, root first, after the root was compared with the token's fingerprint."""
+    # Provisional on purpose: nothing is sent here, and nothing received is used before the fingerprint fits.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    certificates = _read_certificates(_Est(token.est_url, context).get(f"{EST}/cacerts"))
+    roots = [item for item in certificates if item.fingerprint(hashes.SHA256()) == token.root_fingerprint]
+    if not roots:
+        raise EnrolmentError(
+            f"{token.est_url} is not the authority this token was issued by (its root certificate has another "
+            "fingerprint): check the address with the issuer, and do not go on over this network."
+        )
+    return [roots[0], *(item for item in certificates if item != roots[0])]
+
+
+def _prepare_key(folder: Path, token: EnrolmentToken) -> ec.EllipticCurvePrivateKey:
+    """The key for this token: a new one, or the one kept from an attempt whose answer was lost."""
+    path = folder / PENDING_KEY
+    mark = f"# {hashlib.sha256(token.secret).hexdigest()}\n".encode()
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        kept = path.read_bytes()
+        if kept.startswith(mark):
+            key = load_pem_private_key(kept[len(mark) :], None)
+            if isinstance(key, ec.EllipticCurvePrivateKey):
+                return key
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_durably(path, mark + _to_key_pem(key), mode=0o600)
+    return key
+
+
+def _find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> x509.Certificate:
+    """The intermediate that signed `leaf`, itself signed by the root (the first of `authorities`)."""
+    root = authorities[0]
+    for issuer in authorities[1:]:
+        with contextlib.suppress(ValueError, TypeError, InvalidSignature):
+            leaf.verify_directly_issued_by(issuer)
+            issuer.verify_directly_issued_by(root)
+            return issuer
+    raise EnrolmentError("The new certificate does not stand on the authority's root: report this to it.")
+
+
+def _fetch_trust(est: _Est, root: x509.Certificate) -> bytes:
+    data = est.get("/zhixing/trust")
+    key = root.public_key()
+    try:
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise CodecError("The root carries no P-256 key.")
+        trust.verify_trust_list(key, data)
+    except (CodecError, BadSignatureError) as error:
+        raise EnrolmentError(f"The authority's trust list cannot be used ({error}): report this to it.") from error
+    return data
+
+
+class _Est:
+    """An EST server at `url`; every request has a connection of its own, as the authority wants it."""
+
+    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        self._url = url
+        self._context = context
+
+    def get(self, path: str) -> bytes:
+        """The body; raises EnrolmentError."""
+        return self._exchange("GET", path, None, {})
+
+    def request_certificate(
+        self, path: str, key: ec.EllipticCurvePrivateKey, kit_id: str, headers: dict[str, str]
+    ) -> x509.Certificate:
+        """Send a signing request for `key`; raises EnrolmentError, _RefusedError."""
+        request = (
+            x509.CertificateSigningRequestBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)]))
+            .sign(key, hashes.SHA256())
+        )
+        body = base64.encodebytes(request.public_bytes(Encoding.DER))
+        headers = {**headers, "Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
+        for leaf in _read_certificates(self._exchange("POST", path, body, headers)):
+            names = [str(item.value) for item in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+            if leaf.public_key() == key.public_key() and names == [kit_id]:
+                return leaf
+        raise EnrolmentError("The authority answered with a certificate for another key or kit: report this to it.")
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        parts = urlsplit(self._url)
+        where = f"{parts.hostname}:{parts.port or 443}"
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port or 443, timeout=TIMEOUT_S, context=self._context
+        )
+        try:
+            connection.request(method, parts.path.rstrip("/") + path, body=body, headers=headers)
+            response = connection.getresponse()
+            data = response.read(MAX_ANSWER_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise EnrolmentError(
+                f"The device authority does not answer: {describe_failure(error, where)}. Check the network and the "
+                "address, then run the same command again; the token is still good."
+            ) from error
+        finally:
+            connection.close()
+        if response.status == 200:
+            return data
+        sentence = data.decode("utf-8", "replace").strip().splitlines()[:1] or [response.reason]
+        if response.status >= 500 or method == "GET":
+            raise EnrolmentError(
+                f"{where} answered {response.status} ({sentence[0][:300]}): is it the device authority? Run the same "
+                "command again later; the token is still good."
+            )
+        raise _RefusedError(f"The device authority refuses: {sentence[0][:300]}")
+
+
+def _read_certificates(data: bytes) -> list[x509.Certificate]:
+    """The certificates of a base64 certs-only PKCS#7 (RFC 7030, 4.1.3)."""
+    try:
+        return pkcs7.load_der_pkcs7_certificates(base64.b64decode(data))
+    except (binascii.Error, ValueError) as error:
+        raise EnrolmentError(
+            "The answer holds no certificates: the address is not that of a device authority; check it."
+        ) from error
+
+
+def _build_settings(token: EnrolmentToken, *, mqtt: str, door: str, court: str) -> str:
+    host = urlsplit(token.est_url).hostname or ""
+    bare = f"[{host}]" if ":" in host else host
+    mqtt_host, _, mqtt_port = (mqtt or f"{bare}:{DEFAULT_MQTT_PORT}").rpartition(":")
+    if not mqtt_host or not mqtt_port.isdecimal():
+        raise EnrolmentError(f"--mqtt {mqtt!r} is not host:port; write for example --mqtt centre.example:8883.")
+    return KIT_TOML.format(
+        kit_id=token.kit_id,
+        court=court,
+        mqtt_host=mqtt_host.strip("[]"),
+        mqtt_port=int(mqtt_port),
+        door_url=door or f"https://{bare}:{DEFAULT_DOOR_PORT}",
+    )
+
+
+def _put_in_place(folder: Path, files: dict[str, tuple[bytes, int]]) -> None:
+    """All files or none: written aside first, then renamed; the certificate comes last and makes it count."""
+    fresh = [(folder / f"{name}.new", folder / name) for name in files]
+    try:
+        for (path, _), (data, mode) in zip(fresh, files.values(), strict=True):
+            write_durably(path, data, mode=mode)
+        for path, target in fresh:
+            path.replace(target)
+    except OSError as error:
+        for path, _ in fresh:
+            path.unlink(missing_ok=True)
+        raise EnrolmentError(
+            f"{folder} cannot be written ({error}): make room or give rights, then run the same command again; "
+            "the token is still good for this kit."
+        ) from error
+    sync_folder(folder)
+
+
+def _floor_of(root: x509.Certificate) -> TrustedTime:
+    return TrustedTime(int(root.not_valid_before_utc.timestamp() * 1000))
+
+
+def _to_pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _to_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def run_enrol(options: argparse.Namespace) -> int:
+    """``zhixing-kit enrol``: 0 when enrolled or renewed, 1 with one sentence otherwise."""
+    os.umask(0o077)
+    try:
+        if options.renew:
+            renew(options.data, options.renew)
+            print(f"The certificate in {options.data} was renewed.")
+            return 0
+        text = sys.stdin.read() if options.token in (None, "-") else options.token
+        token = parse_token(text)
+        enrol(token, options.data, mqtt=options.mqtt or "", door=options.door or "", court=options.court)
+    except (EnrolmentError, MistypedTokenError) as error:
+        print(f"zhixing-kit: {error}", file=sys.stderr)
+        return 1
+    print(f"{token.kit_id} is enrolled. Start it with: zhixing-kit run --config {options.data / 'kit.toml'}")
+    return 0
