@@ -9,10 +9,8 @@ the same token.
 
 import argparse
 import base64
-import binascii
 import contextlib
 import hashlib
-import http.client
 import logging
 import os
 import ssl
@@ -29,24 +27,19 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
-    pkcs7,
 )
-from cryptography.x509.oid import NameOID
 
 from contract import trust
 from contract.enrolment import EnrolmentToken, MistypedTokenError, parse_token
 from contract.signing import BadSignatureError, CodecError
+from edge.uplink.est import EnrolmentError, EstClient, RefusedError
 from edge.uplink.identity import Identity, IdentityError, sync_folder, write_durably
-from edge.uplink.link import describe_failure
 from edge.uplink.trusted_time import TrustedTime, make_context
 
 log = logging.getLogger("zhixing.enrol")
 
-TIMEOUT_S = 20.0
-MAX_ANSWER_BYTES = 256 * 1024
 DEFAULT_MQTT_PORT = 8883
 DEFAULT_DOOR_PORT = 8443
-EST = "/.well-known/est"
 PENDING_KEY = "device.key.pending"
 
 KIT_TOML = """\
@@ -64,10 +57,6 @@ url = "{door_url}"
 """
 
 
-class EnrolmentError(RuntimeError):
-    """Enrolment did not take place; the text is one sentence with the remedy."""
-
-
 def enrol(token: EnrolmentToken, folder: Path, *, mqtt: str = "", door: str = "", court: str = "") -> None:
     """Make a key, get its certificate and write all files of the kit's identity into `folder`.
 
@@ -79,19 +68,12 @@ def enrol(token: EnrolmentToken, folder: Path, *, mqtt: str = "", door: str = ""
     settings = _build_settings(token, mqtt=mqtt, door=door, court=court)
     authorities = _fetch_authorities(token)
     root = authorities[0]
-    est = _Est(token.est_url, make_context(_floor_of(root), root_pem=_to_pem(root)))
+    est = EstClient(token.est_url, make_context(_floor_of(root), root_pem=_to_pem(root)))
     key = _prepare_key(folder, token)
     credentials = base64.b64encode(f"{token.kit_id}:{token.password}".encode()).decode()
     try:
-        leaf = _request_certificate(
-            token.est_url,
-            context,
-            f"{EST}/simpleenroll",
-            key,
-            token.kit_id,
-            {"Authorization": f"Basic {credentials}"},
-        )
-    except _RefusedError as error:
+        leaf = est.request_certificate("simpleenroll", key, token.kit_id, {"Authorization": f"Basic {credentials}"})
+    except RefusedError as error:
         (folder / PENDING_KEY).unlink(missing_ok=True)
         raise EnrolmentError(str(error)) from error
     issuer = _find_issuer(leaf, authorities)
@@ -118,17 +100,13 @@ def renew(folder: Path, est_url: str) -> None:
         identity = Identity(folder)
     except IdentityError as error:
         raise EnrolmentError(str(error)) from error
-    est = _Est(est_url, identity.make_tls_context(TrustedTime(identity.floor_ms())))
+    est = EstClient(est_url, identity.make_tls_context(TrustedTime(identity.floor_ms())))
     try:
-        leaf = _request_certificate(est_url, context, f"{EST}/simplereenroll", identity.key, identity.kit_id, {})
-    except _RefusedError as error:
+        leaf = est.request_certificate("simplereenroll", identity.key, identity.kit_id, {})
+    except RefusedError as error:
         raise EnrolmentError(str(error)) from error
     issuer = _find_issuer(leaf, [identity.root, *identity.chain[1:]])
     write_durably(folder / "device.crt", (_to_pem(leaf) + _to_pem(issuer)).encode())
-
-
-class _RefusedError(RuntimeError):
-    """The authority answered with a refusal; its own sentence."""
 
 
 def _check_owner(folder: Path, kit_id: str) -> None:
@@ -148,7 +126,7 @@ def _fetch_authorities(token: EnrolmentToken) -> list[x509.Certificate]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    certificates = _read_certificates(_Est(token.est_url, context).get(f"{EST}/cacerts"))
+    certificates = EstClient(token.est_url, context).fetch_authorities()
     roots = [item for item in certificates if item.fingerprint(hashes.SHA256()) == token.root_fingerprint]
     if not roots:
         raise EnrolmentError(
@@ -184,8 +162,8 @@ def _find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) ->
     raise EnrolmentError("The new certificate does not stand on the authority's root: report this to it.")
 
 
-def _fetch_trust(est: _Est, root: x509.Certificate) -> bytes:
-    data = est.get("/zhixing/trust")
+def _fetch_trust(est: EstClient, root: x509.Certificate) -> bytes:
+    data = est.fetch_trust()
     key = root.public_key()
     try:
         if not isinstance(key, ec.EllipticCurvePublicKey):
@@ -194,72 +172,6 @@ def _fetch_trust(est: _Est, root: x509.Certificate) -> bytes:
     except (CodecError, BadSignatureError) as error:
         raise EnrolmentError(f"The authority's trust list cannot be used ({error}): report this to it.") from error
     return data
-
-
-class _Est:
-    """An EST server at `url`; every request has a connection of its own, as the authority wants it."""
-
-    def __init__(self, url: str, context: ssl.SSLContext) -> None:
-        self._url = url
-        self._context = context
-
-    def get(self, path: str) -> bytes:
-        """The body; raises EnrolmentError."""
-        return self._exchange("GET", path, None, {})
-
-    def request_certificate(
-        self, path: str, key: ec.EllipticCurvePrivateKey, kit_id: str, headers: dict[str, str]
-    ) -> x509.Certificate:
-        """Send a signing request for `key`; raises EnrolmentError, _RefusedError."""
-        request = (
-            x509.CertificateSigningRequestBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)]))
-            .sign(key, hashes.SHA256())
-        )
-        body = base64.encodebytes(request.public_bytes(Encoding.DER))
-        headers = {**headers, "Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
-        for leaf in _read_certificates(self._exchange("POST", path, body, headers)):
-            names = [str(item.value) for item in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-            if leaf.public_key() == key.public_key() and names == [kit_id]:
-                return leaf
-        raise EnrolmentError("The authority answered with a certificate for another key or kit: report this to it.")
-
-    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
-        parts = urlsplit(self._url)
-        where = f"{parts.hostname}:{parts.port or 443}"
-        connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port or 443, timeout=TIMEOUT_S, context=self._context
-        )
-        try:
-            connection.request(method, parts.path.rstrip("/") + path, body=body, headers=headers)
-            response = connection.getresponse()
-            data = response.read(MAX_ANSWER_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise EnrolmentError(
-                f"The device authority does not answer: {describe_failure(error, where)}. Check the network and the "
-                "address, then run the same command again; the token is still good."
-            ) from error
-        finally:
-            connection.close()
-        if response.status == 200:
-            return data
-        sentence = data.decode("utf-8", "replace").strip().splitlines()[:1] or [response.reason]
-        if response.status >= 500 or method == "GET":
-            raise EnrolmentError(
-                f"{where} answered {response.status} ({sentence[0][:300]}): is it the device authority? Run the same "
-                "command again later; the token is still good."
-            )
-        raise _RefusedError(f"The device authority refuses: {sentence[0][:300]}")
-
-
-def _read_certificates(data: bytes) -> list[x509.Certificate]:
-    """The certificates of a base64 certs-only PKCS#7 (RFC 7030, 4.1.3)."""
-    try:
-        return pkcs7.load_der_pkcs7_certificates(base64.b64decode(data))
-    except (binascii.Error, ValueError) as error:
-        raise EnrolmentError(
-            "The answer holds no certificates: the address is not that of a device authority; check it."
-        ) from error
 
 
 def _build_settings(token: EnrolmentToken, *, mqtt: str, door: str, court: str) -> str:
