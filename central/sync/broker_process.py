@@ -1,0 +1,163 @@
+"""The process that keeps the embedded broker: starts it, reads its log, ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+from sqlalchemy.exc import OperationalError
+
+from central.base.bus import broker_credentials
+from central.base.settings import Settings
+from central.base.unit_of_work import Store, open_store
+from central.devices import service as devices
+from central.sync.broker import (
+    Violation,
+    broker_config,
+    broker_secrets,
+    find_program,
+    read_violation,
+    write_private,
+)
+
+log = logging.getLogger(__name__)
+
+FLUSH_S: Final = 0.5
+END_S: Final = 4.0
+# More different forbidden acts than this between two flushes are only counted.
+MAX_KEPT: Final = 200
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main(settings: Settings) -> int:
+    """Run the embedded broker until it ends or this process is told to end; returns an exit status."""
+    if settings.broker == "external":
+        log.info("broker: an external broker is set, nothing to start")
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        return 0
+    store = open_store(settings)
+    child = start_broker(settings)
+    told = threading.Event()
+
+    def end(*_: object) -> None:
+        told.set()
+        end_child(child)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    try:
+        watch_log(child.stderr, ViolationBook(store))
+        status = child.wait()
+    finally:
+        end_child(child)
+        store.close()
+    return 0 if told.is_set() else status or 1
+
+
+def start_broker(settings: Settings) -> subprocess.Popen[bytes]:
+    """Write the configuration (mode 0600: it holds passwords) and start the broker as a child."""
+    path = Path(settings.data_dir) / "broker.json"
+    config = broker_config(settings, broker_credentials(settings), broker_secrets(settings))
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    write_private(draft, msgspec.json.format(msgspec.json.encode(config)))
+    draft.rename(path)
+    return subprocess.Popen(
+        [find_program(), "-c", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        process_group=0,  # Ctrl-C reaches the parent, which ends the child in order
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 -- runs before any thread of this process exists
+    )
+
+
+def _die_with_parent() -> None:
+    # A killed parent must leave no broker behind that holds the ports (Linux prctl(2)).
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def end_child(child: subprocess.Popen[bytes]) -> None:
+    """End the broker: politely, then for certain."""
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+class ViolationBook:
+    """Counts forbidden acts and keeps each kind of them aside once per flush."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(self, found: Counter[Violation]) -> None:
+        """Write what was found since the last flush in one transaction."""
+        with self._store.write() as uow:
+            for violation, count in found.most_common(MAX_KEPT):
+                text = f"The broker refused a {violation.act} on {violation.subject[:200]!r} ({count} times)."
+                devices.keep_aside(
+                    uow,
+                    kit_id=violation.kit_id,
+                    source=violation.subject,
+                    reason="foreign_subject",
+                    detail=text,
+                    payload=b"",
+                )
+            devices.add_to_counter(uow, "broker.forbidden", found.total())
+
+
+def watch_log(stream: IO[bytes] | None, book: ViolationBook) -> None:
+    """Read the broker's log until it closes; forbidden acts go to `book`, warnings to our own log."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read_lines, args=(stream, lines.put), daemon=True)
+    reader.start()
+    found: Counter[Violation] = Counter()
+    ended = False
+    while not ended:
+        with contextlib.suppress(queue.Empty):
+            line = lines.get(timeout=FLUSH_S)
+            while line is not None:
+                _note_line(line, found)
+                line = lines.get_nowait()
+            ended = True
+        if found:
+            _flush(found, book)
+    reader.join()
+
+
+def _read_lines(stream: IO[bytes] | None, put: Callable[[str | None], None]) -> None:
+    for raw in stream or ():
+        put(raw.decode("utf-8", "replace").rstrip())
+    put(None)
+
+
+def _note_line(line: str, found: Counter[Violation]) -> None:
+    violation = read_violation(line)
+    if violation is not None:
+        found[violation] += 1
+    elif "[ERR]" in line or "[FTL]" in line:
+        log.warning("broker: %s", line[:300])
+
+
+def _flush(found: Counter[Violation], book: ViolationBook) -> None:
+    try:
+        book.write(found)
+    except OperationalError as error:
+        log.warning("broker: counts not written yet (%s), trying again", error.orig)
+        return
+    found.clear()
