@@ -149,7 +149,6 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("suspect", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("kit_no", "spool_no", "seq"),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_position_trail", "position", ["kit_no", "trail_ms"], unique=False)
     op.create_table(
