@@ -1,0 +1,1 @@
+"""Pages for people: big screen, incidents, kits, recordings, audit. Translates and nothing more."""

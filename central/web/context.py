@@ -1,0 +1,88 @@
+"""What every page needs: settings, database, live hub, and who is asking."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from fastapi import Depends, Request
+
+from central.base.errors import DomainError
+from central.base.ids import hash_token
+from central.base.settings import Settings
+from central.base.unit_of_work import Store
+from central.courts import queries as courts
+from central.courts import service as courts_service
+from central.courts.rules import Actor
+from central.live.hub import Hub
+from central.web.security import SESSION_COOKIE
+
+TOUCH_EVERY_S = 60.0
+
+
+class LoginRequiredError(DomainError):
+    """Nobody is logged in, or the session has ended."""
+
+    code: ClassVar[str] = "login_required"
+
+
+@dataclass
+class Context:
+    """The parts the pages work with; one for the whole process."""
+
+    settings: Settings
+    store: Store
+    hub: Hub
+    play_secret: bytes
+    touched: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the pages over TLS, here or at a proxy before us."""
+        return self.settings.web_url.startswith("https:")
+
+    def now_ms(self) -> int:
+        """The centre's time, ms since 1970 UTC."""
+        return self.store.clock.now_ms()
+
+    def find_actor(self, token: str) -> Actor | None:
+        """Return who holds the session of `token` now, if anybody, and note that it is in use."""
+        if not token:
+            return None
+        with self.store.read() as session:
+            actor = courts.find_session(
+                session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s
+            )
+        if actor is not None:
+            self._touch(token)
+        return actor
+
+    def _touch(self, token: str) -> None:
+        # The row is written at most once a minute; this keeps readers from taking the write lock for nothing.
+        key, now_s = hash_token(token), time.monotonic()
+        if now_s - self.touched.get(key, -TOUCH_EVERY_S) < TOUCH_EVERY_S:
+            return
+        self.touched = {k: at_s for k, at_s in self.touched.items() if now_s - at_s < TOUCH_EVERY_S}
+        self.touched[key] = now_s
+        with self.store.write() as uow:
+            courts_service.touch_session(uow, token)
+
+
+def get_context(request: Request) -> Context:
+    """Return the process's context."""
+    context: Context = request.app.state.context
+    return context
+
+
+def current_actor(request: Request) -> Actor:
+    """Return the person logged in; raises LoginRequiredError."""
+    actor = get_context(request).find_actor(request.cookies.get(SESSION_COOKIE, ""))
+    if actor is None:
+        raise LoginRequiredError("You are not logged in or your session has ended; log in again.")
+    request.state.actor = actor
+    return actor
+
+
+Here = Annotated[Context, Depends(get_context)]
+SignedIn = Annotated[Actor, Depends(current_actor)]

@@ -1,0 +1,98 @@
+"""How values are shown: times in Asia/Shanghai, sizes, distances, coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from central.web.i18n import Words
+
+# China has had one time zone and no summer time since 1991.
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+NOTHING = "—"
+
+
+def in_shanghai(at_ms: int) -> datetime:
+    """Return ms since 1970 UTC as a datetime in Asia/Shanghai."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(SHANGHAI)
+
+
+def show_moment(at_ms: int | None) -> str:
+    """2026-11-23 15:04:05."""
+    return NOTHING if at_ms is None else in_shanghai(at_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show_time(at_ms: int | None) -> str:
+    """15:04:05."""
+    return NOTHING if at_ms is None else in_shanghai(at_ms).strftime("%H:%M:%S")
+
+
+def show_date(at_ms: int | None) -> str:
+    """2026-11-23."""
+    return NOTHING if at_ms is None else in_shanghai(at_ms).strftime("%Y-%m-%d")
+
+
+def show_size(size_bytes: int | None) -> str:
+    """1.4 MB; powers of ten, as disks are sold."""
+    if size_bytes is None:
+        return NOTHING
+    size, unit = float(size_bytes), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the unit reached is what we want
+        if size < 1000:
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+
+
+def show_length(length_ms: int | None) -> str:
+    """1:02:05 or 2:05."""
+    if length_ms is None:
+        return NOTHING
+    seconds = round(length_ms / 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def show_place(lat: float | None, lon: float | None) -> str:
+    """25.59200°N 100.23000°E (WGS-84)."""
+    if lat is None or lon is None:
+        return NOTHING
+    return f"{abs(lat):.5f}°{'N' if lat >= 0 else 'S'} {abs(lon):.5f}°{'E' if lon >= 0 else 'W'}"
+
+
+def show_speed(speed_mps: float | None) -> str:
+    """12 km/h."""
+    return NOTHING if speed_mps is None else f"{speed_mps * 3.6:.0f} km/h"
+
+
+def ago(words: Words) -> Callable[[int | None, int], str]:
+    """Return the filter that tells how long ago a moment was."""
+
+    def show_ago(at_ms: int | None, now_ms: int) -> str:
+        if at_ms is None:
+            return words("从未")
+        seconds = max(0, (now_ms - at_ms) // 1000)
+        if seconds < 60:
+            return words("%(n)s 秒前", n=seconds)
+        if seconds < 3600:
+            return words("%(n)s 分钟前", n=seconds // 60)
+        if seconds < 86_400:
+            return words("%(n)s 小时前", n=seconds // 3600)
+        return words("%(n)s 天前", n=seconds // 86_400)
+
+    return show_ago
+
+
+def filters(words: Words) -> dict[str, Callable[..., Any]]:
+    """Return the template filters of one language."""
+    return {
+        "moment": show_moment,
+        "clock": show_time,
+        "day": show_date,
+        "size": show_size,
+        "duration": show_length,
+        "speed": show_speed,
+        "ago": ago(words),
+    }

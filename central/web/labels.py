@@ -1,0 +1,135 @@
+"""Codes of the domain as people see them: word, icon and tone. A colour never stands without the other two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from central.web.i18n import Words
+from central.web.i18n import note as _
+
+
+@dataclass(frozen=True)
+class Label:
+    """`tone` is one of ok, warn, bad, off, info and becomes a class; `icon` a symbol of icons.svg."""
+
+    text: str
+    icon: str
+    tone: str
+    code: str = ""
+
+
+def look_up(table: dict[str, Label], code: str, words: Words) -> Label:
+    """Return the label of `code` in the language of `words`; an unknown code is shown as it is."""
+    found = table.get(code)
+    if found is None:
+        return Label(code or "—", "list", "off", code)
+    return Label(words(found.text), found.icon, found.tone, code)
+
+
+PRESENCE: Final = {
+    "live": Label(_("在线"), "live", "ok"),
+    "late": Label(_("迟滞"), "late", "warn"),
+    "stale": Label(_("失联"), "stale", "bad"),
+    "dark": Label(_("离线"), "dark", "off"),
+}
+REASONS: Final = {
+    "heard": Label(_("信号正常"), "link", "ok"),
+    "delayed": Label(_("超过 15 秒没有新消息"), "link", "warn"),
+    "link_lost": Label(_("链路中断，装备会自行补传"), "link-off", "bad"),
+    "silent": Label(_("10 分钟以上没有任何消息"), "link-off", "off"),
+    "off_duty": Label(_("已下勤"), "user", "off"),
+    "no_fix": Label(_("在线但没有卫星定位"), "satellite", "warn"),
+    "revoked": Label(_("证书已吊销，不再接入"), "shield-cross", "bad"),
+    "never_heard": Label(_("从未接入"), "link-off", "off"),
+}
+ALARMS: Final = {
+    "sos": Label(_("紧急求助"), "sos", "bad"),
+    "sos_withdrawn": Label(_("撤回求助"), "withdrawn", "off"),
+    "mark": Label(_("重点标记"), "mark", "info"),
+    "fault": Label(_("装备故障"), "warning", "warn"),
+    "tamper": Label(_("防拆报警"), "tamper", "bad"),
+}
+INCIDENT_STATES: Final = {
+    "open": Label(_("待处置"), "sos", "bad"),
+    "acknowledged": Label(_("处置中"), "check-circle", "warn"),
+    "closed": Label(_("已办结"), "check-circle", "ok"),
+}
+STEPS: Final = {
+    "opened": Label(_("告警接收"), "sos", "bad"),
+    "withdrawn": Label(_("警官撤回"), "withdrawn", "off"),
+    "repeated": Label(_("重复告警"), "bell", "warn"),
+    "acknowledged": Label(_("已受理"), "check", "info"),
+    "felt": Label(_("已被警官感知"), "felt", "ok"),
+    "ack_failed": Label(_("受理回执未能送达"), "cross-circle", "bad"),
+    "note": Label(_("处置记录"), "list", "info"),
+    "closed": Label(_("已办结"), "check-circle", "ok"),
+}
+MAILBOX: Final = {
+    "waiting": Label(_("待送达"), "waiting", "warn"),
+    "received": Label(_("已送达装备"), "delivered", "info"),
+    "felt": Label(_("已被警官感知"), "felt", "ok"),
+    "done": Label(_("已执行"), "check-circle", "ok"),
+    "failed": Label(_("执行失败"), "cross-circle", "bad"),
+    "expired": Label(_("已过期"), "waiting", "off"),
+}
+DIRECTIVES: Final = {
+    "sos_ack": Label(_("求助已受理"), "felt", "info"),
+    "record_start": Label(_("开始录像"), "record", "info"),
+    "record_stop": Label(_("停止录像"), "camera-off", "info"),
+    "trust": Label(_("更新信任名单"), "certificate", "info"),
+}
+ROLES: Final = {
+    "duty_operator": Label(_("值班员"), "user", "info"),
+    "commander": Label(_("指挥长"), "user", "info"),
+    "administrator": Label(_("管理员"), "key", "info"),
+}
+GPS: Final = {
+    "3d": Label(_("三维定位"), "satellite", "ok"),
+    "2d": Label(_("二维定位"), "satellite", "ok"),
+    "fix": Label(_("已定位"), "satellite", "ok"),
+    "ok": Label(_("已定位"), "satellite", "ok"),
+    "none": Label(_("无定位"), "satellite", "warn"),
+    "no_fix": Label(_("无定位"), "satellite", "warn"),
+    "lost": Label(_("定位丢失"), "satellite", "bad"),
+    "stale": Label(_("定位陈旧"), "satellite", "warn"),
+    "off": Label(_("接收机未接"), "satellite", "off"),
+}
+GAP_CAUSES: Final = {
+    "power_loss": Label(_("断电"), "gap", "warn"),
+    "crash": Label(_("程序异常重启"), "gap", "warn"),
+    "camera_lost": Label(_("摄像头中断"), "camera-off", "warn"),
+    "camera": Label(_("摄像头中断"), "camera-off", "warn"),
+    "storage_full": Label(_("存储已满"), "storage", "bad"),
+    "deleted": Label(_("按策略删除"), "storage", "bad"),
+    "missing": Label(_("尚未收到"), "waiting", "warn"),
+}
+SET_ASIDE: Final = {
+    "unparsable": Label(_("无法解析"), "warning", "warn"),
+    "oversize": Label(_("超出大小上限"), "warning", "warn"),
+    "out_of_range": Label(_("数值越界"), "warning", "warn"),
+    "number_reused": Label(_("编号重复而内容不同"), "shield-cross", "bad"),
+    "foreign": Label(_("主题与证书不符"), "shield-cross", "bad"),
+    "forged": Label(_("签名不符"), "shield-cross", "bad"),
+}
+COURT_LEVELS: Final = {
+    "high": Label(_("高级法院"), "court", "info"),
+    "intermediate": Label(_("中级法院"), "court", "info"),
+    "basic": Label(_("基层法院"), "court", "info"),
+}
+
+# Filter name in templates -> table.
+TABLES: Final[dict[str, dict[str, Label]]] = {
+    "as_presence": PRESENCE,
+    "as_reason": REASONS,
+    "as_alarm": ALARMS,
+    "as_incident_state": INCIDENT_STATES,
+    "as_step": STEPS,
+    "as_mailbox": MAILBOX,
+    "as_directive": DIRECTIVES,
+    "as_role": ROLES,
+    "as_gps": GPS,
+    "as_gap": GAP_CAUSES,
+    "as_set_aside": SET_ASIDE,
+    "as_court_level": COURT_LEVELS,
+}
