@@ -29,7 +29,7 @@ PROCESSES = {
     "door": "central.sync.door_process",
     "web": "central.web.process",
 }
-PARENT_PID = "ZHIXING_PARENT_PID_"
+PARENT_PID = "_ZHIXING_PARENT_PID"
 _ESCROW_SCAN_BYTES = 64 * 1024
 
 
