@@ -87,7 +87,7 @@ class EstClient:
         raise RefusedError(f"The device authority refuses: {sentence[0][:300]}")
 
 
-def _read_certificates(data: bytes) -> list[x509.Certificate]:
+def read_certificates(data: bytes) -> list[x509.Certificate]:
     """The certificates of a base64 certs-only PKCS#7 (RFC 7030, 4.1.3)."""
     try:
         return pkcs7.load_der_pkcs7_certificates(base64.b64decode(data))

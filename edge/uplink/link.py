@@ -174,7 +174,7 @@ class Link:
 
     def _tell_lost(self, reason: str) -> None:
         # One line when it fails and one when it works again, not one for every attempt.
-        if reason != self._told:
+        if reason != self._told and not self._stopping.is_set():
             log.warning("link: %s", reason)
         self._told = reason
         self._put(Disconnected(reason=reason))
