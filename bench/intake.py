@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from bench.load import Plan, Result
 from bench.report import percentile, report
-from bench.stand import Stand, cpu_seconds, open_stand
+from bench.stand import cpu_seconds, find_process, make_kits, open_stand
+from demo.stand import Stand
 
 _KITS = 500
 _OFFERED_RATES = (10_500.0, 13_000.0)
@@ -26,8 +27,8 @@ def measure() -> None:
     """Print the three figures."""
     with open_stand() as stand:
         folder = stand.stage.folder / "load"
-        kits = stand.make_kits(_KITS, folder)
-        stand.start_centre()
+        kits = make_kits(stand, _KITS, folder)
+        stand.start_services()
         _measure_latency(stand, folder, kits)
         for offered in _OFFERED_RATES:
             _measure_rate(stand, folder, kits, offered)
@@ -59,7 +60,7 @@ def end_load(load: subprocess.Popen[bytes]) -> Result:
 
 
 def _measure_rate(stand: Stand, folder: Path, kits: list[str], offered: float) -> None:
-    intake, broker = stand.find_process("intake"), stand.find_process("nats-server")
+    intake, broker = find_process(stand, "centre", "intake"), find_process(stand, "centre", "nats-server")
     before = cpu_seconds(intake), cpu_seconds(broker)
     rows_before = _count_positions(stand)
     result = end_load(start_load(stand, folder, kits, offered, _SECONDS))

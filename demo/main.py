@@ -10,21 +10,15 @@ import json
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from central.base.settings import load_settings
-from central.base.unit_of_work import Store, open_store
-from central.devices import queries as devices
-from demo.children import Child, ChildEndedError, read_tail, run_to_end, script, start_child, stop_children
+from demo.children import ChildEndedError, script
 from demo.places import LOGINS, PARTS
 from demo.stage import Stage
+from demo.stand import Stand
 
-READY_TIMEOUT_S: Final = 120.0
 _DEFAULT_FOLDER: Final = Path("var/demo")
 
 
@@ -37,14 +31,15 @@ def main() -> None:
     arguments = _parse(sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask_to_stop)
+    stage = Stage(arguments.data, arguments.escrow)
     try:
         if arguments.act == "press":
-            press(Stage(arguments.data, arguments.escrow), arguments.button, arguments.kit)
+            print(json.dumps(Stand(stage).press(arguments.kit, arguments.button), ensure_ascii=False))
         else:
-            run(Stage(arguments.data, arguments.escrow), stop_when_ready=arguments.act == "check")
+            run(stage, stop_when_ready=arguments.act == "check")
     except StopAskedError:
         print("demo: ended")
-    except (ChildEndedError, TimeoutError) as error:
+    except (ChildEndedError, TimeoutError, OSError) as error:
         sys.exit(f"zhixing-demo: {error}")
 
 
@@ -73,79 +68,34 @@ def run(stage: Stage, *, stop_when_ready: bool) -> None:
 
     Raises ChildEndedError when a part ends on its own, TimeoutError when the kits do not appear.
     """
-    children: list[Child] = []
     began = time.monotonic()
+    if not stage.is_set:
+        _say("founding the device authority and the centre")
+        stage.set_up()
+    stand = Stand(stage)
     try:
-        if not stage.is_set:
-            print("demo: founding the device authority and the centre", flush=True)
-            stage.set_up()
-        _start_services(stage, children)
-        _start_kits(stage, children)
-        _wait_for_kits(stage, children)
+        _bring_up(stand)
         _print_ready(stage, time.monotonic() - began)
         while not stop_when_ready:
-            for child in children:
-                child.check_running()
+            stand.check_running()
             time.sleep(1)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        print("demo: ending all processes", flush=True)
-        stop_children(list(reversed(children)))
+        _say("ending all processes")
+        stand.stop()
 
 
-def _start_services(stage: Stage, children: list[Child]) -> None:
-    print("demo: starting the device authority and the centre (broker, intake, door, web)", flush=True)
-    serve = [script("zhixing-provision"), "serve", "--authority", str(stage.authority_dir)]
-    children.append(start_child("authority", serve, stage.log_dir))
-    centre = [script("zhixing-central"), "--config", str(stage.centre_config)]
-    children.append(start_child("centre", centre, stage.log_dir))
-    ports = stage.read_ports()
-    _wait_until(lambda: _answers(f"http://127.0.0.1:{ports.web}/login"), children, "the pages to answer")
-
-
-def _start_kits(stage: Stage, children: list[Child]) -> None:
+def _bring_up(stand: Stand) -> None:
+    _say("starting the device authority and the centre (broker, intake, door, web)")
+    stand.start_services()
     for part in PARTS:
-        if not (stage.kit_dir(part) / "device.crt").exists():
-            print(f"demo: enrolling {part.kit_id} ({part.court_code} {part.label})", flush=True)
-            token = stage.add_kit(part)
-            run_to_end([script("zhixing-kit"), "enrol", token, "--data", str(stage.kit_dir(part))])
-        config = stage.write_kit_config(part)
-        run_kit = [script("zhixing-kit"), "run", "--config", str(config)]
-        children.append(start_child(part.kit_id, run_kit, stage.log_dir))
-
-
-def _wait_for_kits(stage: Stage, children: list[Child]) -> None:
-    print("demo: waiting for the six kits to be seen at the centre", flush=True)
-    store = open_store(load_settings(stage.centre_config, environ={}))
-    try:
-        _wait_until(lambda: _count_seen(store) == len(PARTS), children, "all six kits to be seen")
-    finally:
-        store.close()
-
-
-def _count_seen(store: Store) -> int:
-    with store.read() as session:
-        return devices.count_heard_since(session, store.clock.now_ms() - 15_000)
-
-
-def _wait_until(holds: Callable[[], bool], children: list[Child], what: str) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while not holds():
-        for child in children:
-            child.check_running()
-        if time.monotonic() > deadline:
-            words = "\n".join(f"--- {child.name}\n{read_tail(child.log, 5)}" for child in children)
-            raise TimeoutError(f"waited {READY_TIMEOUT_S:.0f} s in vain for {what}.\n{words}")
-        time.sleep(0.2)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 -- our own loopback address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+        if not (stand.stage.kit_dir(part) / "device.crt").exists():
+            _say(f"enrolling {part.kit_id} ({part.court_code} {part.label})")
+            stand.enrol_kit(part)
+        stand.start_kit(part)
+    _say("waiting for the six kits to be seen at the centre")
+    stand.wait_until(lambda: stand.count_seen_kits() >= len(PARTS), "all six kits to be seen at the centre")
 
 
 def _print_ready(stage: Stage, seconds: float) -> None:
@@ -156,10 +106,5 @@ def _print_ready(stage: Stage, seconds: float) -> None:
     print(f"  press an SOS: {script('zhixing-demo')} press sos {PARTS[0].kit_id}", flush=True)
 
 
-def press(stage: Stage, button: str, kit_id: str) -> None:
-    """Press a button of a kit that runs in this demo, through its loopback stand-in."""
-    part = next(part for part in PARTS if part.kit_id == kit_id)
-    address = (stage.kit_dir(part) / "panel.address").read_text(encoding="utf-8").strip()
-    request = urllib.request.Request(f"{address}/press/{button}", method="POST", data=b"")  # noqa: S310
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 -- loopback
-        print(json.dumps(json.loads(answer.read()), ensure_ascii=False))
+def _say(words: str) -> None:
+    print(f"demo: {words}", flush=True)

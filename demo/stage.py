@@ -7,6 +7,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from central.base import schema
 from central.base.settings import load_settings
@@ -91,43 +92,33 @@ class Stage:
         """The kit's patrol."""
         return self.kits_dir / f"{part.kit_id}.gpx"
 
-    def write_kit_config(self, part: Part) -> Path:
-        """Write the kit's kit.toml for this stage's ports."""
+    def write_kit_config(self, part: Part, **tables: dict[str, Any]) -> Path:
+        """Write the kit's kit.toml for this stage's ports; ``tables`` lay options over those of a table.
+
+        ``write_kit_config(part, camera={"kind": "pyav", "address": "film.mp4"})``
+        """
         ports = self.read_ports()
+        options: dict[str, dict[str, Any]] = {
+            "kit": {"id": part.kit_id, "court": part.court_code, "on_duty_at_start": True},
+            "mqtt": {"host": "127.0.0.1", "port": ports.mqtt},
+            "door": {"url": f"https://127.0.0.1:{ports.door}"},
+            "camera": {
+                "kind": "synthetic",
+                "width": part.width,
+                "height": part.height,
+                "fps": part.fps,
+                "bitrate_bps": part.bitrate_bps,
+                "preset": "ultrafast",
+            },
+            "segments": {"record_at_start": True},
+            "storage": {"vault_max_bytes": 2_000_000_000},
+            "position": {"source": "track", "track": str(self.track_file(part).resolve())},
+            "panel": {"http": True},
+        }
+        for table, changes in tables.items():
+            options[table] = {**options.get(table, {}), **changes}
         path = self.kit_dir(part) / "kit.toml"
-        path.write_text(
-            f"""[kit]
-id = "{part.kit_id}"
-court = "{part.court_code}"
-on_duty_at_start = true
-
-[mqtt]
-host = "127.0.0.1"
-port = {ports.mqtt}
-
-[door]
-url = "https://127.0.0.1:{ports.door}"
-
-[camera]
-kind = "synthetic"
-width = {part.width}
-height = {part.height}
-fps = {part.fps}
-bitrate_bps = {part.bitrate_bps}
-preset = "ultrafast"
-
-[segments]
-record_at_start = true
-
-[storage]
-vault_max_bytes = 2_000_000_000
-
-[position]
-source = "track"
-track = "{self.track_file(part).resolve()}"
-""",
-            encoding="utf-8",
-        )
+        path.write_text(_write_toml(options), encoding="utf-8")
         return path
 
     def _write_centre_config(self, ports: Ports) -> None:
@@ -182,3 +173,12 @@ def _bind(hold: socket.socket, port: int) -> None:
         hold.bind(("127.0.0.1", port))
     except OSError:
         hold.bind(("127.0.0.1", 0))
+
+
+def _write_toml(tables: dict[str, dict[str, Any]]) -> str:
+    # JSON's strings, numbers and booleans are TOML's too.
+    lines = []
+    for table, options in tables.items():
+        lines.append(f"[{table}]")
+        lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in options.items()]
+    return "\n".join(lines) + "\n"
