@@ -24,7 +24,15 @@ from contract.continuity import state_continuity
 from contract.findings import BrokenError, Finding, Judgement, Verdict
 from contract.package import Contents
 from contract.receipts import HeadStatement, verify_head
-from contract.signers import Anchor, Certificates, check_path, read_certificates, read_kit_id, read_receipt_keys
+from contract.signers import (
+    Anchor,
+    Certificates,
+    check_issuers,
+    check_validity,
+    read_certificates,
+    read_kit_id,
+    read_receipt_keys,
+)
 from contract.signing import BadSignatureError, CodecError, Signed, verify_p256
 
 CLOCK_REMARK: Final = "kit_clock_off"
@@ -101,17 +109,18 @@ def _read_chain(data: bytes) -> list[Signed]:
     try:
         return package.unpack_chain(data)
     except CodecError as error:
-        finding = Finding("flipped", "chain", "record_unreadable", seq=_find_unreadable(data))
-        raise BrokenError(finding) from error
+        seq = _find_unreadable(data)
+        code = "chain_unreadable" if seq is None else "record_unreadable"
+        raise BrokenError(Finding("flipped", "chain", code, seq=seq)) from error
 
 
-def _find_unreadable(data: bytes) -> int:
-    """The number of the first record that cannot be read in a chain that is not the CBOR it should be."""
+def _find_unreadable(data: bytes) -> int | None:
+    """The number of the first record that cannot be read; None when each can, and only the array around them not."""
     width = {24: 1, 25: 2, 26: 4}.get(data[0] & 31, 0) if data else 0
     stream = io.BytesIO(data[1 + width :])
     decoder = cbor2.CBORDecoder(stream)
     seq = 0
-    while True:
+    while seq == 0 or stream.tell() < len(stream.getvalue()):
         try:
             item = decoder.decode()
         except (cbor2.CBORError, ValueError, OverflowError, RecursionError, MemoryError):
@@ -119,10 +128,12 @@ def _find_unreadable(data: bytes) -> int:
         if not (isinstance(item, list) and len(item) == 2 and all(isinstance(part, bytes) for part in item)):
             return seq
         seq += 1
+    return None
 
 
 def _check_signers(contents: Contents, signed: Sequence[Signed], anchor: Anchor | None) -> _Signers:
     certificates = read_certificates(contents.files[package.CERTIFICATES], anchor)
+    check_issuers(certificates, anchored=anchor is not None)
     keys = read_receipt_keys(contents.files[package.TRUST], certificates.root)
     try:
         head = verify_head(keys, contents.files[package.HEAD])
@@ -133,7 +144,7 @@ def _check_signers(contents: Contents, signed: Sequence[Signed], anchor: Anchor 
     first = _find_record(signed, certificates.key, 0)
     # The kit's clock may be wrong by years; then the centre's signed time must do, and the verdict says so.
     moments_ms = [] if first is None else [first.started_ms]
-    in_time = check_path(certificates, [*moments_ms, head.stated_ms], anchored=anchor is not None)
+    in_time = check_validity(certificates, [*moments_ms, head.stated_ms])
     remarks = () if in_time else (CLOCK_REMARK,)
     if certificates.root is None:
         remarks = (*remarks, ROOT_REMARK)

@@ -58,6 +58,10 @@ FINDINGS: Final[dict[str, tuple[str, str]]] = {
     ),
     "head_unreadable": ("指挥中心的链尾声明无法读取", "the centre's statement cannot be read"),
     "record_unreadable": ("第 {seq} 号记录无法读取", "record {seq} cannot be read"),
+    "chain_unreadable": (
+        "链文件的结构已被改动，各条记录无法按序读取",
+        "the chain's file was changed around its records, so that it cannot be read in order",
+    ),
     "record_altered": (
         "第 {seq} 号记录与设备签名不符，内容已被改动",
         "record {seq} does not match the kit's signature: it was changed",

@@ -94,19 +94,27 @@ def read_certificates(pem: bytes, anchor: Anchor | None) -> Certificates:
     return Certificates(loaded[0], issuers, _choose_root(roots, anchor), key)
 
 
-def check_path(certificates: Certificates, moments_ms: list[int], *, anchored: bool) -> bool:
-    """Check that the certificates lead to the root at one of `moments_ms`, tried in order.
-
-    Gives whether the first moment would do. Without any root only the first step is checked.
+def check_issuers(certificates: Certificates, *, anchored: bool) -> None:
+    """Check by their signatures that the certificates lead to the root, or up to the last when there is none.
 
     Raises:
-        BrokenError: issued by somebody else, not for a kit, or valid at none of the moments.
+        BrokenError: they were issued by somebody else.
     """
     try:
         _check_signatures(certificates)
     except (InvalidSignature, ValueError, TypeError) as error:
         code = "foreign_signer" if anchored else "certificates_do_not_join"
-        raise BrokenError(Finding("foreign" if anchored else "altered", "certificates", code)) from error
+        raise BrokenError(Finding("foreign", "certificates", code)) from error
+
+
+def check_validity(certificates: Certificates, moments_ms: list[int]) -> bool:
+    """Check that the certificates held at one of `moments_ms`, tried in order, and for a kit's use.
+
+    Gives whether the first moment would do.
+
+    Raises:
+        BrokenError: valid at none of the moments.
+    """
     for place, moment_ms in enumerate(moments_ms):
         if _is_valid_at(certificates, datetime.fromtimestamp(moment_ms / 1000, UTC)):
             return place == 0
