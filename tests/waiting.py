@@ -23,9 +23,7 @@ def wait_until(condition: Callable[[], T], timeout_s: float = 10.0, what: str = 
         time.sleep(POLL_S)
 
 
-async def wait_until_async(
-    condition: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0, what: str = ""
-) -> T:
+async def wait_until_async(condition: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0, what: str = "") -> T:
     """Return the first truthy result of `condition`, plain or awaitable, leaving the loop to others meanwhile."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -139,7 +139,7 @@ def log_out(uow: UnitOfWork, token: str) -> None:
 
 def prune_sessions(uow: UnitOfWork) -> None:
     """Forget sessions past their absolute end and wrong passwords of yesterday."""
-    uow.connection.execute(delete(LoginSession).where(col(LoginSession.expires_ms) < uow.now_ms))
+    uow.connection.execute(delete(LoginSession).where(col(LoginSession.expires_ms) <= uow.now_ms))
     old_ms = uow.now_ms - _THROTTLE_KEPT_MS
     uow.connection.execute(delete(LoginThrottle).where(col(LoginThrottle.last_failure_ms) < old_ms))
 

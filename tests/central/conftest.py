@@ -62,7 +62,9 @@ def store(database: Path, clock: FakeClock, bus: LocalBus) -> Iterator[Store]:
 def kits(store: Store) -> dict[str, KitRef]:
     """Two kits of two county courts, with one certificate each (serial: `a1`, `b1`)."""
     entries = [
-        KitEntry(kit_id=kit_id, court_code=court, label="单兵", officer="样例警官甲", serials=[serial], revoked_serials=[])
+        KitEntry(
+            kit_id=kit_id, court_code=court, label="单兵", officer="样例警官甲", serials=[serial], revoked_serials=[]
+        )
         for (kit_id, court), serial in zip(KITS.items(), ("a1", "b1"), strict=True)
     ]
     directory = devices.KitDirectory()

@@ -1,0 +1,76 @@
+import multiprocessing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+from central.base import db, schema
+from central.base.settings import Settings
+
+
+def differences(url: str) -> list[object]:
+    engine = db.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return list(compare_metadata(context, SQLModel.metadata))
+    finally:
+        engine.dispose()
+
+
+def test_an_empty_database_is_brought_to_the_models(tmp_path):
+    settings = Settings(data_dir=str(tmp_path))
+    revision = schema.migrate(settings)
+    url = db.database_url(settings)
+    assert schema.current_revision(url) == revision
+    assert differences(url) == []
+    assert schema.migrate(settings) == revision
+
+
+def test_a_missing_column_would_be_seen(tmp_path):
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    schema.migrate_url(url)
+    engine = db.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE kit DROP COLUMN officer")
+    engine.dispose()
+    assert [difference[0] for difference in differences(url)] == ["add_column"]
+
+
+def test_every_revision_can_be_taken_back(tmp_path):
+    from alembic import command
+
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    schema.migrate_url(url)
+    command.downgrade(schema.alembic_config(url), "base")
+    engine = db.create_engine(url)
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    engine.dispose()
+
+
+def _migrate(data_dir: str) -> None:
+    schema.migrate(Settings(data_dir=data_dir))
+
+
+def test_processes_starting_together_migrate_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_migrate, args=(str(tmp_path),)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert differences(f"sqlite:///{tmp_path / 'centre.db'}") == []
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_entry SET actor = 'x'", "DELETE FROM audit_entry"])
+def test_the_database_itself_guards_the_audit_rows(store, statement):
+    from central.audit import service as audit
+
+    with store.write() as uow:
+        audit.append(uow, actor="user:a", court_code="云29", action="courts:user:add", subject="b")
+    with pytest.raises(IntegrityError, match="never changed or deleted"), store.write() as uow:
+        uow.connection.exec_driver_sql(statement)

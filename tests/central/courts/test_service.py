@@ -1,0 +1,213 @@
+import statistics
+import time
+
+import pytest
+from sqlmodel import select
+
+from central.audit.models import AuditEntry
+from central.base.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from central.base.settings import Settings
+from central.courts import queries, rules
+from central.courts import service as courts
+from central.courts.models import Court, LoginSession, LoginThrottle
+
+PASSWORD = "样例口令-0123456789"
+SETTINGS = Settings()
+
+
+@pytest.fixture
+def user(store):
+    with store.write() as uow:
+        return courts.add_user(
+            uow,
+            login="zhiban",
+            name="样例值班员",
+            role="duty_operator",
+            court_code="云2901",
+            password=PASSWORD,
+            by="system:test",
+        )
+
+
+def log_in(store, login="zhiban", password=PASSWORD):
+    return courts.log_in(store, SETTINGS, login=login, password=password, client="203.0.113.7")
+
+
+def find(store, clock, token):
+    with store.read() as session:
+        return queries.find_session(session, token, now_ms=clock.now_ms(), idle_s=SETTINGS.session_idle_s)
+
+
+def fail(store, count, login="zhiban"):
+    for _ in range(count):
+        with pytest.raises(rules.WrongPasswordError):
+            log_in(store, login, "wrong password")
+
+
+class TestSeed:
+    def test_fourteen_courts_with_seats_in_yunnan(self, store):
+        with store.read() as session:
+            rows = session.exec(select(Court)).all()
+        assert len(rows) == 14
+        assert [row.level for row in rows].count("basic") == 12
+        assert all(25 <= row.lat <= 27 and 99 <= row.lon <= 103 for row in rows)
+        by_code = {row.code: row for row in rows}
+        assert by_code["云2931"].name_zh == "剑川县人民法院"
+        assert by_code["云2931"].name_en == "Jianchuan People's Court"
+        assert by_code["云2931"].parent_code == "云29"
+        assert by_code["云29"].parent_code == "云"
+
+    def test_repeating_it_changes_nothing(self, store):
+        with store.write() as uow:
+            assert courts.seed_courts(uow) == 14
+        with store.read() as session:
+            assert len(session.exec(select(Court)).all()) == 14
+
+    def test_scope_of_the_list(self, store, operator, commander):
+        with store.read() as session:
+            assert [court.code for court in queries.list_courts(session, operator)] == ["云2901"]
+            assert len(queries.list_courts(session, commander)) == 13
+            with pytest.raises(NotFoundError):
+                queries.get_court(session, "云2999")
+
+
+class TestUsers:
+    def test_a_taken_login_is_refused(self, store, user):
+        with pytest.raises(ConflictError, match="taken"), store.write() as uow:
+            courts.add_user(
+                uow, login="ZHIBAN", name="x", role="commander", court_code="云29", password=PASSWORD, by="x"
+            )
+
+    @pytest.mark.parametrize(
+        ("changes", "error"),
+        [
+            ({"role": "root"}, InvalidInputError),
+            ({"court_code": "云2999"}, NotFoundError),
+            ({"password": "short"}, InvalidInputError),
+            ({"login": "!"}, InvalidInputError),
+        ],
+    )
+    def test_bad_input_is_refused(self, store, changes, error):
+        values = {"login": "neu", "name": "x", "role": "commander", "court_code": "云29", "password": PASSWORD}
+        with pytest.raises(error), store.write() as uow:
+            courts.add_user(uow, **{**values, **changes}, by="x")
+
+    def test_the_password_is_stored_as_argon2id_only(self, store, user, database):
+        assert user.password_hash.startswith("$argon2id$")
+        assert PASSWORD.encode() not in database.read_bytes()
+
+    def test_listing_wants_the_right(self, store, user, operator, administrator):
+        with store.read() as session:
+            assert [row.login for row in queries.list_users(session, administrator)] == ["zhiban"]
+            with pytest.raises(ForbiddenError):
+                queries.list_users(session, operator)
+
+    def test_disabling_ends_the_session_at_once(self, store, clock, user):
+        token = log_in(store).token
+        with store.write() as uow:
+            courts.disable_user(uow, login="zhiban", by="system:test")
+        assert find(store, clock, token) is None
+        fail(store, 1)
+
+
+class TestLogIn:
+    def test_gives_a_session_whose_token_is_not_stored(self, store, clock, user):
+        issued = log_in(store)
+        assert find(store, clock, issued.token) == rules.Actor(
+            user.id, "zhiban", "样例值班员", "duty_operator", "云2901"
+        )
+        with store.read() as session:
+            stored = session.exec(select(LoginSession)).one()
+            assert issued.token not in stored.model_dump_json()
+            assert len(issued.token) >= 43
+            audit = session.exec(select(AuditEntry).where(AuditEntry.action == "courts:session:open")).one()
+        assert (audit.actor, audit.detail) == ("user:zhiban", {"client": "203.0.113.7"})
+
+    def test_a_made_up_token_is_nobody(self, store, clock, user):
+        issued = log_in(store)
+        assert find(store, clock, issued.token + "A") is None
+        assert find(store, clock, "") is None
+
+    def test_log_out(self, store, clock, user):
+        issued = log_in(store)
+        for _ in range(2):
+            with store.write() as uow:
+                courts.log_out(uow, issued.token)
+        assert find(store, clock, issued.token) is None
+
+    def test_idle_and_absolute_end(self, store, clock, user):
+        issued = log_in(store)
+        clock.advance(s=SETTINGS.session_idle_s - 1)
+        assert find(store, clock, issued.token)
+        with store.write() as uow:
+            courts.touch_session(uow, issued.token)
+        clock.advance(s=SETTINGS.session_idle_s - 1)
+        assert find(store, clock, issued.token)
+        clock.advance(s=1)
+        assert find(store, clock, issued.token) is None
+        issued = log_in(store)
+        while clock.now_ms() < issued.expires_ms - 3600_000:
+            clock.advance(s=3600)
+            with store.write() as uow:
+                courts.touch_session(uow, issued.token)
+        assert find(store, clock, issued.token)
+        clock.advance(s=3600)
+        assert find(store, clock, issued.token) is None
+        with store.write() as uow:
+            courts.prune_sessions(uow)
+        with store.read() as session:
+            assert session.exec(select(LoginSession)).all() == []
+
+    def test_wrong_and_unknown_read_alike(self, store, user):
+        texts = set()
+        for login, password in (("zhiban", "wrong password"), ("nobody", PASSWORD), ("zhiban", "x" * 5000)):
+            with pytest.raises(rules.WrongPasswordError) as caught:
+                log_in(store, login, password)
+            texts.add(str(caught.value))
+        assert texts == {"Login or password is wrong; check both and try again."}
+
+    def test_an_unknown_login_costs_the_same_work(self, store, user):
+        def median_s(login):
+            times = []
+            for _ in range(5):
+                began = time.process_time()
+                fail(store, 1, login)
+                times.append(time.process_time() - began)
+            return statistics.median(times)
+
+        median_s("warm-up")
+        known, unknown = median_s("zhiban"), median_s("nobody")
+        assert unknown > known / 3  # without the stand-in hash it is some fifty times less
+
+    @pytest.mark.parametrize("login", ["zhiban", "nobody"])
+    def test_ten_wrong_passwords_lock_whoever_it_is(self, store, clock, user, login):
+        fail(store, 9, login)
+        with pytest.raises(rules.LockedOutError):
+            log_in(store, login, "wrong password")
+        with pytest.raises(rules.LockedOutError, match=r"try again in 15 min or ask your administrator\."):
+            log_in(store, login, PASSWORD)
+        clock.advance(s=14 * 60)
+        with pytest.raises(rules.LockedOutError, match="try again in 1 min"):
+            log_in(store, login, PASSWORD)
+        clock.advance(s=60)
+        if login == "zhiban":
+            assert log_in(store).actor.login == "zhiban"
+        else:
+            fail(store, 1, login)
+
+    def test_a_right_password_forgets_the_wrong_ones(self, store, clock, user):
+        fail(store, 9)
+        log_in(store)
+        fail(store, 9)
+        assert log_in(store)
+
+    def test_refusals_are_audited_and_old_counts_forgotten(self, store, clock, user):
+        fail(store, 2)
+        with store.read() as session:
+            rows = session.exec(select(AuditEntry).where(AuditEntry.action == "courts:session:refuse")).all()
+        assert [(row.subject, row.court_code) for row in rows] == [("zhiban", "云2901")] * 2
+        clock.advance(s=25 * 3600)
+        with store.write() as uow:
+            courts.prune_sessions(uow)
+        with store.read() as session:
+            assert session.exec(select(LoginThrottle)).all() == []
