@@ -121,23 +121,37 @@ def broker_credentials(settings: Settings) -> BrokerCredentials:
 def broker_url(settings: Settings) -> str:
     """Return the broker's native address for the centre's own connections."""
     return (
-        settings.broker_url if settings.broker == "external" else f"nats://{settings.nats_host}:{settings.nats_port}"
+        settings.broker_url if settings.broker == "external" else f"tls://{settings.nats_host}:{settings.nats_port}"
     )
 
 
-async def connect_nats(
-    settings: Settings, *, name: str, error_cb: Callable[[Exception], Awaitable[None]] | None = None
-) -> Client:
-    """Connect to the broker as the centre's own user and keep reconnecting for ever.
+def broker_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Trust for the embedded broker: the services' CA, nothing else. None: an external broker's address decides."""
+    if settings.broker == "external":
+        return None
+    context = ssl.create_default_context(cafile=str(Path(settings.keys_dir) / "services-ca.crt"))
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the CA is an intermediate: it is the anchor here
+    return context
 
-    `name` shows in the broker's connection list. Raises OSError or nats.errors.Error when the first try fails.
+
+async def connect_nats(
+    settings: Settings,
+    *,
+    name: str,
+    error_cb: Callable[[Exception], Awaitable[None]] | None = None,
+    credentials: BrokerCredentials | None = None,
+) -> Client:
+    """Connect to the broker, as the centre's own user unless told otherwise, and keep trying for ever.
+
+    `name` shows in the broker's connection list; `error_cb` hears of every failed try.
     """
     import nats
 
-    credentials = broker_credentials(settings)
+    credentials = credentials or broker_credentials(settings)
     return await nats.connect(
         broker_url(settings),
         name=name,
+        tls=broker_tls(settings),
         user=credentials.user,
         password=credentials.password,
         max_reconnect_attempts=-1,

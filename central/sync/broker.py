@@ -21,6 +21,7 @@ from central.base.bus import BrokerCredentials
 from central.base.settings import Settings
 from contract.messages import MAX_UP_BYTES
 
+SECRETS_FILE: Final = "broker.secrets"
 KITS_ACCOUNT: Final = "KITS"
 AUTH_ACCOUNT: Final = "AUTH"
 SYSTEM_ACCOUNT: Final = "SYS"
@@ -60,7 +61,7 @@ class Violation(NamedTuple):
 
 def broker_secrets(settings: Settings) -> BrokerSecrets:
     """Return the embedded broker's secrets; the first of several processes makes them, file mode 0600."""
-    path = Path(settings.data_dir) / "broker.secrets"
+    path = Path(settings.data_dir) / SECRETS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_ACCOUNT).decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import queue
@@ -18,6 +17,7 @@ from typing import IO, Final
 import msgspec
 from sqlalchemy.exc import OperationalError
 
+from central.base import lifeline
 from central.base.bus import broker_credentials
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
@@ -37,7 +37,6 @@ FLUSH_S: Final = 0.5
 END_S: Final = 4.0
 # More different forbidden acts than this between two flushes are only counted.
 MAX_KEPT: Final = 200
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def main(settings: Settings) -> int:
@@ -78,13 +77,8 @@ def start_broker(settings: Settings) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         process_group=0,  # Ctrl-C reaches the parent, which ends the child in order
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 -- runs before any thread of this process exists
+        preexec_fn=lifeline.die_with_parent,  # noqa: PLW1509 -- no thread runs yet
     )
-
-
-def _die_with_parent() -> None:
-    # A killed parent must leave no broker behind that holds the ports (Linux prctl(2)).
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def end_child(child: subprocess.Popen[bytes]) -> None:

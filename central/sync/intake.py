@@ -1,0 +1,279 @@
+"""What kits say, committed: one transaction per batch, then receipts for exactly what was committed.
+
+Nothing set aside is ever receipted, so a kit never gives up what the centre could not use; repeats of it are
+counted and kept once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy.exc import OperationalError
+
+from central.base.outbox import KIT_CHANGED
+from central.base.unit_of_work import Store, UnitOfWork
+from central.devices import service as devices
+from central.devices.feed import LivePosition, live_position
+from central.devices.rules import ItemKey, ItemRow, KitRef, PositionRow, digest_fix, position_row
+from central.evidence import service as evidence
+from central.flows.felt import receive_command_receipt
+from central.flows.sos import receive_alarm
+from central.sync.admission import Admission
+from central.sync.decoding import Decoder, Entry, Fixes, RawMessage, Reject
+from central.sync.receipts import SpoolKey
+
+log = logging.getLogger(__name__)
+
+# Kinds whose receipts go out at once; the rest is gathered.
+URGENT_KINDS: Final = frozenset({"alarm", "chain"})
+_REMEMBERED_REJECTS: Final = 5000
+
+
+@dataclass(frozen=True)
+class LinkChange:
+    """A kit's connection came or went."""
+
+    kit: KitRef
+    connected: bool
+    reason: str
+
+
+@dataclass
+class Batch:
+    """What is committed together."""
+
+    messages: list[RawMessage] = field(default_factory=list)
+    signers: list[tuple[Admission, bytes]] = field(default_factory=list)
+    links: list[LinkChange] = field(default_factory=list)
+    refusals: list[Reject] = field(default_factory=list)
+    flush_markers: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a committed batch asks for afterwards."""
+
+    receipts: dict[SpoolKey, list[int]] = field(default_factory=dict)
+    urgent: set[SpoolKey] = field(default_factory=set)
+    hellos: list[tuple[KitRef, int]] = field(default_factory=list)
+    moved: list[LivePosition] = field(default_factory=list)
+    fixes: int = 0
+    committed_ms: int = 0
+
+    def receipt(self, key: SpoolKey, seq: int) -> None:
+        """Promise a receipt once the batch is committed."""
+        self.receipts.setdefault(key, []).append(seq)
+
+    def add(self, part: Outcome) -> None:
+        """Take over what a part of the batch asks for."""
+        for key, seqs in part.receipts.items():
+            self.receipts.setdefault(key, []).extend(seqs)
+        self.urgent |= part.urgent
+        self.hellos.extend(part.hellos)
+
+
+class _Memory:
+    """Rejects kept lately: a repeat is counted only, so that a stuck kit cannot wash other rejects away."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[object, None] = OrderedDict()
+
+    def knows(self, key: object) -> bool:
+        return key in self._seen
+
+    def add(self, key: object) -> bool:
+        """Remember; tells whether it is new."""
+        is_new = key not in self._seen
+        self._seen[key] = None
+        self._seen.move_to_end(key)
+        if len(self._seen) > _REMEMBERED_REJECTS:
+            self._seen.popitem(last=False)
+        return is_new
+
+    def clear(self) -> None:
+        self._seen.clear()
+
+
+class Intake:
+    """Commits batches; used by one thread at a time."""
+
+    def __init__(self, store: Store, directory: devices.KitDirectory, *, set_aside_max: int = 10_000) -> None:
+        self._store = store
+        self._directory = directory
+        self._decoder = Decoder(directory)
+        self._markers = devices.KitMarkers()
+        self._rejects = _Memory()
+        self._refused_records = _Memory()
+        self._set_aside_max = set_aside_max
+
+    def repair(self) -> int:
+        """Close what a crash left between the trail and the live markers; returns how many markers moved."""
+        with self._store.write() as uow:
+            return self._markers.repair(uow)
+
+    def commit(self, batch: Batch) -> Outcome:
+        """Commit a batch; raises OperationalError when the database cannot, and then nothing of it is kept."""
+        decoded = self._decoder.decode(batch.messages)
+        outcome = Outcome()
+        with self._store.write() as uow:
+            if batch.signers:
+                self._refused_records.clear()  # what no known certificate had signed may now be proven
+            for admission, chain_pem in batch.signers:
+                evidence.keep_signer(uow, admission.kit, admission.serial, chain_pem)
+            self._note_links(uow, batch.links)
+            rows = self._store_fixes(uow, decoded.fixes, decoded.rejects, outcome)
+            self._take_entries(uow, decoded.entries, decoded.rejects, outcome)
+            self._keep_aside(uow, [*decoded.rejects, *batch.refusals])
+            if batch.flush_markers:
+                self._markers.flush(uow)
+            outcome.committed_ms = uow.now_ms
+        kits = {fixes.kit.kit_no: fixes.kit for fixes in decoded.fixes}
+        for row in self._markers.note_fixes(rows):
+            kit = kits[row.kit_no]
+            outcome.moved.append(live_position(kit.kit_id, kit.court_code, row))
+        outcome.fixes = len(rows)
+        return outcome
+
+    def _store_fixes(
+        self, uow: UnitOfWork, fixes: list[Fixes], rejects: list[Reject], outcome: Outcome
+    ) -> list[PositionRow]:
+        now_ms = uow.now_ms
+        rows: list[PositionRow] = []
+        owners: list[SpoolKey] = []
+        for kit, spool, items in fixes:
+            kit_no = kit.kit_no
+            spool_no = self._directory.spool_no(uow, kit_no, spool)
+            key = (kit.kit_id, spool)
+            for item in items:
+                at_ms, fix = item.at_ms, item.body
+                digest = digest_fix(at_ms, fix)
+                rows.append(position_row(kit_no, spool_no, item.seq, at_ms, fix, digest=digest, received_ms=now_ms))
+                owners.append(key)
+        taken = set(devices.store_positions(uow, rows))
+        receipts = outcome.receipts
+        for index, (key, row) in enumerate(zip(owners, rows, strict=True)):
+            if index in taken:
+                rejects.append(_reused(key, row.seq, "position", repr(row).encode()))
+            elif key in receipts:
+                receipts[key].append(row.seq)
+            else:
+                receipts[key] = [row.seq]
+        return [row for index, row in enumerate(rows) if index not in taken] if taken else rows
+
+    def _take_entries(self, uow: UnitOfWork, entries: list[Entry], rejects: list[Reject], outcome: Outcome) -> None:
+        if not entries:
+            return
+        for entry in entries:  # outside the savepoint: a spool's number is remembered
+            self._directory.spool_no(uow, entry.kit.kit_no, entry.spool)
+        attempt, refused = Outcome(), list[Reject]()
+        savepoint = uow.session.begin_nested()
+        try:
+            self._take_together(uow, entries, refused, attempt)
+            savepoint.commit()
+        except OperationalError:
+            raise
+        except Exception:
+            # Whatever one kit can say must not stop the others: find the bad one, set it aside, go on.
+            savepoint.rollback()
+            log.exception("intake: a batch of %d items failed, taking them one by one", len(entries))
+            attempt, refused = Outcome(), []
+            for entry in entries:
+                self._take_alone(uow, entry, refused, attempt)
+        rejects.extend(refused)
+        outcome.add(attempt)
+
+    def _take_alone(self, uow: UnitOfWork, entry: Entry, rejects: list[Reject], outcome: Outcome) -> None:
+        attempt, refused = Outcome(), list[Reject]()
+        savepoint = uow.session.begin_nested()
+        try:
+            self._take_together(uow, [entry], refused, attempt)
+            savepoint.commit()
+        except OperationalError:
+            raise
+        except Exception as error:  # the same boundary, now with the culprit known
+            savepoint.rollback()
+            text = f"Item {entry.seq}: {type(error).__name__}: {error}"
+            rejects.append(Reject(entry.kit.kit_id, entry.subject, "failed", text[:500], entry.raw))
+            return
+        rejects.extend(refused)
+        outcome.add(attempt)
+
+    def _take_together(self, uow: UnitOfWork, entries: list[Entry], rejects: list[Reject], outcome: Outcome) -> None:
+        for entry in entries:
+            self._markers.note_heard(entry.kit.kit_no, uow.now_ms)
+            if entry.kind == "hello":
+                devices.record_hello(uow, entry.kit, entry.body, at_ms=entry.at_ms, received_ms=uow.now_ms)
+                outcome.hellos.append((entry.kit, entry.body.have))
+        kept = self._join_chains(uow, [entry for entry in entries if entry.kind != "hello"])
+        keys = [
+            ItemKey(entry.kit.kit_no, self._directory.spool_no(uow, entry.kit.kit_no, entry.spool), entry.seq)
+            for entry in kept
+        ]
+        rows = [ItemRow(*key, entry.digest, entry.kind, uow.now_ms) for key, entry in zip(keys, kept, strict=True)]
+        fresh, taken = devices.store_items(uow, rows)
+        for index, (key, entry) in enumerate(zip(keys, kept, strict=True)):
+            spool_key = (entry.kit.kit_id, entry.spool)
+            if index in taken:
+                rejects.append(_reused(spool_key, entry.seq, entry.kind, entry.raw))
+                continue
+            if key in fresh:
+                fresh.discard(key)
+                self._act(uow, entry, key)
+            outcome.receipt(spool_key, entry.seq)
+            if entry.kind in URGENT_KINDS:
+                outcome.urgent.add(spool_key)
+
+    def _join_chains(self, uow: UnitOfWork, entries: list[Entry]) -> list[Entry]:
+        """Offer chain records to evidence, kit by kit; returns the entries without refused records."""
+        by_kit: dict[KitRef, list[Entry]] = {}
+        refused: set[int] = set()
+        for entry in entries:
+            if entry.kind != "chain":
+                continue
+            if self._refused_records.knows((entry.kit.kit_no, entry.digest)):
+                refused.add(id(entry))
+                devices.add_to_counter(uow, "set_aside.chain_repeated", 1)
+            else:
+                by_kit.setdefault(entry.kit, []).append(entry)
+        for kit, group in by_kit.items():
+            verdicts = evidence.accept_chain_records(uow, kit, [entry.body for entry in group])
+            for entry, verdict in zip(group, verdicts, strict=True):
+                if verdict.verdict == "refused":
+                    refused.add(id(entry))
+                    self._refused_records.add((kit.kit_no, entry.digest))
+        return [entry for entry in entries if id(entry) not in refused]
+
+    def _act(self, uow: UnitOfWork, entry: Entry, key: ItemKey) -> None:
+        kit, now_ms = entry.kit, uow.now_ms
+        if entry.kind == "alarm":
+            receive_alarm(uow, kit, entry.body, key=key, digest=entry.digest, at_ms=entry.at_ms, received_ms=now_ms)
+        elif entry.kind == "health":
+            devices.record_health(uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms)
+        elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
+            devices.add_to_counter(uow, "receipt.unknown_directive", 1)
+
+    def _note_links(self, uow: UnitOfWork, links: Iterable[LinkChange]) -> None:
+        for link in links:
+            if link.connected:
+                self._markers.note_heard(link.kit.kit_no, uow.now_ms)
+            body = {"kit_id": link.kit.kit_id, "change": "link", "connected": link.connected, "reason": link.reason}
+            uow.emit(KIT_CHANGED, link.kit.court_code, body)
+
+    def _keep_aside(self, uow: UnitOfWork, rejects: list[Reject]) -> None:
+        repeats: Counter[str] = Counter()
+        for reject in rejects:
+            if self._rejects.add((reject.kit_id, reject.reason, reject.source, hash(reject.payload))):
+                devices.keep_aside(uow, **reject._asdict(), limit=self._set_aside_max)
+            else:
+                repeats[reject.reason] += 1
+        for reason, count in repeats.items():
+            devices.add_to_counter(uow, f"set_aside.{reason}", count)
+
+
+def _reused(key: SpoolKey, seq: int, kind: str, payload: bytes) -> Reject:
+    text = f"Item {seq} of spool {key[1]} is another one already; the first one stays."
+    return Reject(key[0], f"kits.{key[0]}.up.{kind}", "number_reused", text, payload)

@@ -1,0 +1,59 @@
+"""Directives on their way to the kits: sent when written, when a kit says hello, and again until its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from central.base.unit_of_work import Store
+from central.devices import service as devices
+from contract.messages import Directive, encode
+from contract.names import cmd_subject
+
+SWEEP_S: Final = 5.0
+
+Letter = tuple[str, bytes]
+"""Subject and payload of a directive to publish."""
+
+
+class MailCarrier:
+    """Reads what kits must still get; the caller publishes. Used by one thread at a time."""
+
+    def __init__(self, store: Store, directory: devices.KitDirectory) -> None:
+        self._store = store
+        self._directory = directory
+        self._open: set[str] = set()
+
+    def letters_for(self, kit_id: str, have: int | None = None) -> list[Letter]:
+        """Directives for one kit: all above ``have`` when it has said so, else those without any receipt."""
+        kit = self._directory.find(kit_id)
+        if kit is None:
+            return []
+        with self._store.read() as session:
+            if have is None:
+                entries = devices.list_waiting(session, kit)
+            else:
+                entries = devices.list_undelivered(session, kit, have=have)
+        (self._open.add if entries else self._open.discard)(kit_id)
+        subject = cmd_subject(kit_id, "directive")
+        return [
+            (
+                subject,
+                encode(
+                    Directive(
+                        number=entry.number,
+                        kind=entry.kind,
+                        issued_ms=entry.issued_ms,
+                        body=msgspec.Raw(msgspec.json.encode(entry.body)),
+                        expires_ms=entry.expires_ms,
+                    )
+                ),
+            )
+            for entry in entries
+        ]
+
+    def sweep(self, connected: Sequence[str]) -> list[Letter]:
+        """Directives without any receipt for the connected kits that had some when last looked at."""
+        return [letter for kit_id in connected if kit_id in self._open for letter in self.letters_for(kit_id)]

@@ -1,0 +1,265 @@
+"""The intake on its event loop: messages in, batches to the writer's thread, receipts and mail out.
+
+The loop does nothing but move bytes; reading, checking and committing happen on one writer thread, reads of the
+mailbox on another. A message costs the loop one append.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from central.base.bus import MAILBOX_SUBJECTS, POSITIONS_SUBJECT, NatsBus
+from central.base.settings import Settings
+from central.base.unit_of_work import Store
+from central.devices.feed import LivePosition, encode_positions
+from central.devices.service import KitDirectory
+from central.sync.admission import Admission, Gate, RefusedError, read_certificate
+from central.sync.callout import Callout
+from central.sync.decoding import Reject
+from central.sync.intake import Batch, Intake, LinkChange, Outcome
+from central.sync.links import Links, open_links
+from central.sync.mailbox import SWEEP_S, Letter, MailCarrier
+from central.sync.receipts import ReceiptBook
+from central.sync.registry import RegistryWatch
+from central.sync.sessions import Sessions
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+log = logging.getLogger(__name__)
+
+UP_SUBJECTS: Final = "kits.*.up.*"
+RECEIPT_EVERY_S: Final = 0.9
+POSITIONS_EVERY_S: Final = 0.25
+MARKERS_EVERY_S: Final = 1.0
+REGISTRY_EVERY_S: Final = 0.25
+RETRY_S: Final = 0.3
+# Beyond this, positions are dropped unread (their kits send them again); other kinds never are.
+MAX_WAITING: Final = 100_000
+# The client's own queue is emptied at once by our callback; its limits must not drop what we would count.
+_CLIENT_QUEUE: Final = 1_000_000
+_Result = TypeVar("_Result")
+
+
+class Station:
+    """One intake. ``run`` returns when told to stop; it raises when one of its works fails."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._directory = KitDirectory()
+        self._watch = RegistryWatch(settings, store, self._directory)
+        self._gate = Gate(read_certificate(Path(settings.keys_dir) / "kits-ca.crt"), self._directory)
+        self._intake = Intake(store, self._directory, set_aside_max=settings.set_aside_max)
+        self._carrier = MailCarrier(store, self._directory)
+        self._sessions = Sessions(self._link_changed)
+        self._book = ReceiptBook()
+        self._batch = Batch()
+        self._moved: dict[str, LivePosition] = {}
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._batch_s = settings.intake_batch_ms / 1000
+        self._dropped = 0
+        self._failing = False
+        self._writer = ThreadPoolExecutor(1, "intake-writer")
+        self._reader = ThreadPoolExecutor(1, "intake-reader")
+        self._links: Links
+        self._errands: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Connect and work until ``stop``; then commit and receipt what is at hand."""
+        await self._in_thread(self._writer, self._watch.poll)
+        await self._in_thread(self._writer, self._intake.repair)
+        async with open_links(self._settings, stop) as links:
+            if links is None:
+                return
+            self._links = links
+            self._store.bus = NatsBus(links.centre, asyncio.get_running_loop())
+            await self._listen(links)
+            log.info("intake: ready")
+            async with asyncio.TaskGroup() as group:
+                works = [
+                    group.create_task(self._commit_forever()),
+                    group.create_task(self._every(RECEIPT_EVERY_S, self._send_receipts)),
+                    group.create_task(self._every(POSITIONS_EVERY_S, self._send_positions)),
+                    group.create_task(self._every(MARKERS_EVERY_S, self._ask_for_markers)),
+                    group.create_task(self._every(REGISTRY_EVERY_S, self._poll_registry)),
+                    group.create_task(self._every(SWEEP_S, self._sweep_mail)),
+                ]
+                await stop.wait()
+                for work in works:
+                    work.cancel()
+            self._ask_for_markers_now()
+            await self._commit_once()
+            await self._send_receipts()
+            await links.centre.flush()
+
+    async def _listen(self, links: Links) -> None:
+        if links.callout is not None and links.system is not None and links.secrets is not None:
+            callout = Callout(
+                links.secrets.issuer(),
+                self._gate,
+                self._store.clock,
+                on_admitted=self._admitted,
+                on_refused=self._refused,
+            )
+            await callout.start(links.callout)
+            await self._sessions.start(links.system)
+        await links.centre.subscribe(
+            UP_SUBJECTS, cb=self._receive, pending_msgs_limit=_CLIENT_QUEUE, pending_bytes_limit=0
+        )
+        await links.centre.subscribe(MAILBOX_SUBJECTS, cb=self._mail_nudged)
+
+    # What comes in -------------------------------------------------------------------------------------------
+
+    async def _receive(self, message: Msg) -> None:
+        subject, waiting = message.subject, self._batch.messages
+        if len(waiting) >= MAX_WAITING and subject.endswith(".position"):
+            self._dropped += 1
+            return
+        waiting.append((subject, message.data))
+        if subject.endswith(".alarm"):
+            self._wake.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._batch_s, self._wake.set)
+
+    def _admitted(self, admission: Admission) -> None:
+        self._batch.signers.append((admission, admission.chain_pem(self._gate.kits_ca)))
+        self._wake.set()
+
+    def _refused(self, client_id: str, refusal: RefusedError) -> None:
+        self._batch.refusals.append(Reject(client_id[:64], "connect", refusal.code, str(refusal), b""))
+        self._wake_later()
+
+    def _link_changed(self, kit_id: str, connected: bool, reason: str) -> None:
+        kit = self._directory.find(kit_id)
+        if kit is None:
+            if connected:  # it was let in while its revocation was on the way
+                self._run_errand(self._end_session(kit_id))
+            return
+        self._batch.links.append(LinkChange(kit, connected, reason))
+        self._wake_later()
+
+    def _wake_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._batch_s, self._wake.set)
+
+    # Commit --------------------------------------------------------------------------------------------------
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not await self._commit_once():
+                await asyncio.sleep(RETRY_S)
+                self._wake.set()
+
+    async def _commit_once(self) -> bool:
+        """Commit what has come; false when the database could not, and then it is kept for the next try."""
+        batch, self._batch = self._batch, Batch()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        limit = self._settings.intake_batch_max
+        if len(batch.messages) > limit:
+            self._batch.messages = batch.messages[limit:]
+            del batch.messages[limit:]
+            self._wake.set()
+        try:
+            outcome = await self._in_thread(self._writer, self._intake.commit, batch)
+        except OperationalError as error:
+            self._take_back(batch)
+            if not self._failing:
+                log.error("intake: the database cannot commit (%s); nothing is receipted until it can", error.orig)
+            self._failing = True
+            return False
+        if self._failing:
+            log.warning("intake: the database commits again")
+        self._failing = False
+        await self._act_on(outcome)
+        return True
+
+    def _take_back(self, batch: Batch) -> None:
+        fresh = self._batch
+        fresh.messages[:0] = batch.messages
+        fresh.signers[:0] = batch.signers
+        fresh.links[:0] = batch.links
+        fresh.refusals[:0] = batch.refusals
+        fresh.flush_markers |= batch.flush_markers
+
+    async def _act_on(self, outcome: Outcome) -> None:
+        for key, seqs in outcome.receipts.items():
+            self._book.note(key, seqs)
+        if outcome.urgent:
+            await self._publish(self._book.take(outcome.urgent))
+        for marker in outcome.moved:
+            self._moved[marker.kit_id] = marker
+        for kit, have in outcome.hellos:
+            self._run_errand(self._send_mail(kit.kit_id, have))
+
+    # What goes out -------------------------------------------------------------------------------------------
+
+    async def _publish(self, letters: Iterable[Letter]) -> None:
+        for subject, payload in letters:
+            await self._links.centre.publish(subject, payload)
+
+    async def _send_receipts(self) -> None:
+        if self._links.centre.is_connected:  # else they are gathered on until the broker is back
+            await self._publish(self._book.take())
+
+    async def _send_positions(self) -> None:
+        if self._moved:
+            moved, self._moved = self._moved, {}
+            self._store.bus.nudge(POSITIONS_SUBJECT, encode_positions(moved.values()))
+
+    async def _ask_for_markers(self) -> None:
+        self._ask_for_markers_now()
+        if self._dropped:
+            log.warning("intake: %d positions dropped unread; their kits will send them again", self._dropped)
+            self._dropped = 0
+
+    def _ask_for_markers_now(self) -> None:
+        self._batch.flush_markers = True
+        self._wake.set()
+
+    async def _mail_nudged(self, message: Msg) -> None:
+        self._run_errand(self._send_mail(message.subject.rpartition(".")[2], None))
+
+    async def _send_mail(self, kit_id: str, have: int | None) -> None:
+        await self._publish(await self._in_thread(self._reader, self._carrier.letters_for, kit_id, have))
+
+    async def _sweep_mail(self) -> None:
+        connected = self._sessions.connected()
+        await self._publish(await self._in_thread(self._reader, self._carrier.sweep, connected))
+
+    # Revocation ----------------------------------------------------------------------------------------------
+
+    async def _poll_registry(self) -> None:
+        for kit_id in await self._in_thread(self._writer, self._watch.poll):
+            await self._end_session(kit_id)
+
+    async def _end_session(self, kit_id: str) -> None:
+        count = await self._sessions.end(kit_id)
+        log.info("intake: %d sessions of %s ended", count, kit_id)
+
+    # Works ---------------------------------------------------------------------------------------------------
+
+    async def _every(self, period_s: float, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        while True:
+            await asyncio.sleep(period_s)
+            await work()
+
+    def _run_errand(self, errand: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[..., _Result], *given: object) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *given)
