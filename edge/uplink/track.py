@@ -5,12 +5,13 @@ a track without times is walked one point a second. A GPX with a document type i
 pull in other files.
 """
 
+import contextlib
 import math
 import time
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat  # no entity is ever expanded: a document type is refused
@@ -20,6 +21,7 @@ from edge.uplink.gpsd_source import Reading
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 _KNOT_MPS = 1852 / 3600
+_HALF_DAY_S = 43_200.0
 _UNKNOWN = math.nan
 _DEGREE_M = 111_195.0
 # Across a longer silence the track jumps instead of gliding.
@@ -163,22 +165,61 @@ def load_track(path: Path) -> Track:
 
 
 def parse_nmea(text: str) -> list[Point]:
-    """Points of RMC sentences (any talker), heights of GGA ones; invalid sentences are passed over."""
-    points: list[Point] = []
-    height_m = _UNKNOWN
+    """Points of RMC, GGA and GLL sentences (any talker), speed and course also of VTG.
+
+    What is invalid is passed over. A log without dates (GLL and GGA tell only the time of day) runs on over
+    midnight.
+    """
+    reader = _NmeaReader()
     for line in text.splitlines():
         fields = _split_sentence(line)
-        if not fields:
-            continue
-        kind = fields[0][-3:]
-        try:
-            if kind == "GGA" and fields[6] not in ("", "0"):
-                height_m = float(fields[9]) if fields[9] else _UNKNOWN
-            elif kind == "RMC" and fields[2] == "A":
-                points.append(_read_rmc(fields, height_m))
-        except (ValueError, IndexError):
-            continue
-    return points
+        if fields:
+            # Numbers that are none and fields that are missing: the next sentence may be whole.
+            with contextlib.suppress(ValueError, IndexError):
+                reader.take(fields[0][-3:], fields)
+    return reader.points
+
+
+class _NmeaReader:
+    """Sentences of one moment are merged into one point."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._day_s = 0.0
+        self._time_s = -1.0
+        self._height_m = self._speed_mps = self._course_deg = _UNKNOWN
+
+    def take(self, kind: str, fields: list[str]) -> None:
+        if kind == "RMC" and fields[2] == "A":
+            day, month, year = int(fields[9][0:2]), int(fields[9][2:4]), int(fields[9][4:6])
+            century = 1900 if year >= 80 else 2000
+            at = datetime(century + year, month, day, tzinfo=UTC)
+            self._speed_mps = float(fields[7]) * _KNOT_MPS if fields[7] else _UNKNOWN
+            self._course_deg = float(fields[8]) if fields[8] else _UNKNOWN
+            self._add(fields[1], fields[3:7], day_s=at.timestamp())
+        elif kind == "GGA" and fields[6] not in ("", "0"):
+            self._height_m = float(fields[9]) if fields[9] else _UNKNOWN
+            self._add(fields[1], fields[2:6])
+        elif kind == "GLL" and fields[6] == "A":
+            self._add(fields[5], fields[1:5])
+        elif kind == "VTG":
+            self._course_deg = float(fields[1]) if fields[1] else _UNKNOWN
+            self._speed_mps = float(fields[5]) * _KNOT_MPS if fields[5] else _UNKNOWN
+
+    def _add(self, clock: str, place: list[str], *, day_s: float | None = None) -> None:
+        time_s = int(clock[0:2]) * 3600 + int(clock[2:4]) * 60 + float(clock[4:])
+        lat, lon = _read_degrees(place[0], place[1], "S"), _read_degrees(place[2], place[3], "W")
+        same_moment = bool(self.points) and time_s == self._time_s
+        if day_s is not None:
+            self._day_s = day_s
+        elif time_s < self._time_s - _HALF_DAY_S:
+            self._day_s += 2 * _HALF_DAY_S
+        self._time_s = time_s
+        point = Point(self._day_s + time_s, lat, lon, self._height_m, self._speed_mps, self._course_deg)
+        if same_moment:
+            self.points[-1] = point
+        else:
+            self.points.append(point)
 
 
 def _split_sentence(line: str) -> list[str]:
@@ -194,21 +235,6 @@ def _split_sentence(line: str) -> list[str]:
         return body.split(",") if int(digits[:2], 16) == total else []
     except ValueError:
         return []
-
-
-def _read_rmc(fields: list[str], height_m: float) -> Point:
-    day, month, year = int(fields[9][0:2]), int(fields[9][2:4]), int(fields[9][4:6])
-    seconds = int(fields[1][0:2]) * 3600 + int(fields[1][2:4]) * 60 + float(fields[1][4:])
-    century = 1900 if year >= 80 else 2000
-    at = datetime.combine(date(century + year, month, day), datetime.min.time(), UTC) + timedelta(seconds=seconds)
-    return Point(
-        at_s=at.timestamp(),
-        lat=_read_degrees(fields[3], fields[4], "S"),
-        lon=_read_degrees(fields[5], fields[6], "W"),
-        alt_m=height_m,
-        speed_mps=float(fields[7]) * _KNOT_MPS if fields[7] else _UNKNOWN,
-        course_deg=float(fields[8]) if fields[8] else _UNKNOWN,
-    )
 
 
 def _read_degrees(text: str, side: str, negative: str) -> float:
