@@ -61,7 +61,7 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     loop: bool = False  # a file starts anew at its end
     realtime: bool = True  # a file is read at its own pace, not as fast as possible
     audio: bool = True
-    stall_s: Annotated[float, Meta(ge=1, le=60)] = 5.0  # no frame for this long: the recorder restarts
+    stall_s: Annotated[float, Meta(ge=1, le=60)] = 2.0  # no frame for this long: the recorder restarts
 
 
 class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -103,6 +103,7 @@ class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sos_pin: Pin = 17
     record_pin: Pin = 27
     mark_pin: Pin = 22
+    record_switch: Literal["press", "slide"] = "press"
     green_pin: Pin = 5
     red_pin: Pin = 6
     buzzer_pin: Pin = 13

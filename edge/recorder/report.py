@@ -5,9 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import msgspec
+
 from contract.messages import Alarm, encode
 from edge.recorder.moment import Clock
 from edge.spool import Spool, ring
+from edge.spool.last_fix import find_last_fix
 
 
 class Reporter:
@@ -54,6 +57,6 @@ class Reporter:
         self._spool.state.set("recorder_fault", None)
 
     def find_fix(self) -> dict[str, Any] | None:
-        """The last position known, as ``messages.Fix`` in a dict."""
-        fix = self._spool.state.get("last_fix")
-        return fix if isinstance(fix, dict) and fix else None
+        """The last position known, as the fields of ``messages.Fix`` that are set."""
+        fix = find_last_fix(self._spool)
+        return None if fix is None else msgspec.to_builtins(fix)

@@ -1,0 +1,95 @@
+"""Buttons on GPIO pins through gpiozero, debounced here: its own bounce time loses edges, and mock pins ignore it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from edge.panel.gestures import Act, Debouncer, HoldGesture, SlideGesture
+from edge.settings import PanelSettings
+
+WITHDRAW_HOLD_S: Final = 1.0
+DUTY_HOLD_S: Final = 2.0
+
+
+@dataclass
+class _Key:
+    device: Any
+    debouncer: Debouncer
+    gesture: HoldGesture | SlideGesture
+
+
+class Buttons:
+    """SOS held; mark short (held: withdraw the SOS); record pressed or slid (press held: duty on or off)."""
+
+    def __init__(
+        self,
+        settings: PanelSettings,
+        *,
+        pin_factory: Any = None,
+        wake: Callable[[], None] = lambda: None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        from gpiozero import Button
+
+        self._now_s, self._wake = now_s, wake
+        self._edges: SimpleQueue[tuple[_Key, bool, float]] = SimpleQueue()
+        record: HoldGesture | SlideGesture = HoldGesture(DUTY_HOLD_S, held=Act.DUTY, short=Act.RECORD)
+        if settings.record_switch == "slide":
+            record = SlideGesture()
+        table: list[tuple[int, HoldGesture | SlideGesture]] = [
+            (settings.sos_pin, HoldGesture(settings.sos_hold_s, held=Act.SOS)),
+            (settings.mark_pin, HoldGesture(WITHDRAW_HOLD_S, held=Act.WITHDRAW, short=Act.MARK)),
+            (settings.record_pin, record),
+        ]
+        self._keys = [
+            _Key(Button(pin, pin_factory=pin_factory), Debouncer(settings.debounce_s), gesture)
+            for pin, gesture in table
+        ]
+        for key in self._keys:
+            key.device.when_pressed = self._watch(key, level=True)
+            key.device.when_released = self._watch(key, level=False)
+
+    def poll(self) -> list[Act]:
+        """Acts that became certain since the last call; call it again by :attr:`due_s`."""
+        self._take_edges()
+        now_s = self._now_s()
+        acts = []
+        for key in self._keys:
+            # The level itself, too: an edge that was lost must not lose the press.
+            key.debouncer.feed(bool(key.device.is_pressed), now_s)
+            change = key.debouncer.poll(now_s)
+            if change is not None:
+                acts.append(key.gesture.change(change))
+            acts.append(key.gesture.poll(now_s))
+        return [act for act in acts if act is not None]
+
+    @property
+    def due_s(self) -> float | None:
+        """The next moment at which :meth:`poll` may have an act; None while nothing is touched."""
+        due = [when for key in self._keys for when in (key.debouncer.due_s, key.gesture.due_s)]
+        return min((when for when in due if when is not None), default=None)
+
+    def close(self) -> None:
+        """Let go of the pins."""
+        for key in self._keys:
+            key.device.close()
+
+    def _watch(self, key: _Key, *, level: bool) -> Callable[[], None]:
+        def note() -> None:
+            # Runs in gpiozero's thread: only notes the edge and its time.
+            self._edges.put((key, level, self._now_s()))
+            self._wake()
+
+        return note
+
+    def _take_edges(self) -> None:
+        while True:
+            try:
+                key, level, at_s = self._edges.get_nowait()
+            except Empty:
+                return
+            key.debouncer.feed(level, at_s)

@@ -1,0 +1,162 @@
+"""``python -m edge.panel.main --config kit.toml``: the panel process of a kit.
+
+A process of its own, so that a camera that is started anew never swallows a press.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from edge.panel.buttons import Buttons
+from edge.panel.feedback import GpioOutputs, NoOutputs, Outputs
+from edge.panel.panel import Panel, PanelClock
+from edge.panel.standin import Inlet, Keyboard, StandIn
+from edge.settings import Settings, SettingsError, load_settings
+from edge.spool import Doorbell, Heartbeat, Spool, SpoolError, open_spool
+
+log = logging.getLogger("zhixing.panel")
+
+EXIT_CONFIGURATION: Final = 78  # sysexits.h EX_CONFIG
+ADDRESS_FILE: Final = "panel.address"
+_POLL_S: Final = 0.5
+
+
+class Waker:
+    """Lets other threads and signal handlers end the loop's wait."""
+
+    def __init__(self) -> None:
+        self.reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def wake(self) -> None:
+        """End the wait now."""
+        try:
+            os.write(self._writing, b"!")
+        except BlockingIOError:
+            return  # the pipe is full of wakes already
+
+    def drain(self) -> None:
+        """Forget wakes that were served."""
+        try:
+            while os.read(self.reading, 512):
+                pass
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.reading)
+        os.close(self._writing)
+
+
+class PanelProcess:
+    """Everything the process owns, from pins to the stand-in; :meth:`run` is its loop."""
+
+    def __init__(self, settings: Settings, spool: Spool, waker: Waker, *, pin_factory: Any = None) -> None:
+        panel = settings.panel
+        self._spool, self._waker = spool, waker
+        self._clock = PanelClock()
+        self._buttons: Buttons | None = None
+        outputs: Outputs = NoOutputs()
+        if panel.kind == "gpio":
+            self._buttons = Buttons(panel, pin_factory=pin_factory, wake=waker.wake)
+            outputs = GpioOutputs(panel, pin_factory=pin_factory)
+        else:
+            log.warning("panel: no buttons and no buzzer on this machine (panel.kind = 'none')")
+        self._outputs = outputs
+        self.panel = Panel(spool, panel, outputs, self._clock)
+        self._inlet = Inlet(waker.wake)
+        self._address_file = spool.dir / ADDRESS_FILE
+        self._standin = StandIn(self._inlet, kit_id=settings.kit.id, port=panel.http_port) if panel.http else None
+        self._keyboard = Keyboard(self._inlet) if panel.keyboard and sys.stdin.isatty() else None
+        if self._standin is not None:
+            self._address_file.write_text(self._standin.address + "\n")
+            spool.state.set("panel_http", {"port": self._standin.port, "address": self._standin.address})
+            log.info("panel: stand-in buttons at %s", self._standin.address)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Serve buttons, stand-ins and the doorbell until ``stopping``."""
+        bell, heart = Doorbell(self._spool.dir, "panel"), Heartbeat(self._spool.dir, "panel")
+        listening: list[Any] = [bell, self._waker.reading]
+        try:
+            while not stopping.is_set():
+                heart.beat()
+                self.turn()
+                ready, _, _ = select.select(listening, [], [], self._wait_s())
+                if bell in ready:
+                    bell.wait(0)
+                self._waker.drain()
+        finally:
+            heart.close()
+            bell.close()
+
+    def turn(self) -> None:
+        """One turn of the loop: what was pressed, what the centre answered, what is to be felt."""
+        if self._buttons is not None:
+            for act in self._buttons.poll():
+                self.panel.perform(act, by="button")
+        while (press := self._inlet.take()) is not None:
+            if press.act is None:
+                press.reply.put(self.panel.describe())
+            else:
+                press.reply.put(self.panel.perform(press.act, by=press.by))
+        self.panel.attend()
+        self.panel.tick()
+
+    def close(self) -> None:
+        """Let go of pins, port and terminal."""
+        if self._keyboard is not None:
+            self._keyboard.close()
+        if self._standin is not None:
+            self._standin.close()
+            self._address_file.unlink(missing_ok=True)
+            self._spool.state.set("panel_http", None)
+        if self._buttons is not None:
+            self._buttons.close()
+        self._outputs.close()
+
+    def _wait_s(self) -> float:
+        due = [self.panel.due_s, self._buttons.due_s if self._buttons else None]
+        soonest = min((when for when in due if when is not None), default=None)
+        return _POLL_S if soonest is None else min(_POLL_S, max(0.0, soonest - self._clock.now_s()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="edge.panel.main", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    stopping, waker = threading.Event(), Waker()
+
+    def stop(*_: Any) -> None:
+        stopping.set()
+        waker.wake()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    try:
+        settings = load_settings(options.config)
+        with open_spool(settings.spool_path) as spool:
+            process = PanelProcess(settings, spool, waker)
+            try:
+                process.run(stopping)
+            finally:
+                process.close()
+    except (SettingsError, SpoolError) as error:
+        print(f"panel: {error}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    finally:
+        waker.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
