@@ -1,0 +1,25 @@
+"""``python -m bench [NAME ...]``: intake, sos, kit; all of them without a name."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import intake, kit, sos
+from bench.report import report_machine
+
+_MEASURES = {"kit": kit.measure, "intake": intake.measure, "sos": sos.measure}
+
+
+def main() -> None:
+    """Print the machine, then the figures asked for."""
+    names = sys.argv[1:] or list(_MEASURES)
+    unknown = [name for name in names if name not in _MEASURES]
+    if unknown:
+        sys.exit(f"bench: {unknown[0]!r} is not measured here; choose from {', '.join(_MEASURES)}.")
+    report_machine()
+    for name in names:
+        _MEASURES[name]()
+
+
+if __name__ == "__main__":
+    main()
