@@ -250,9 +250,10 @@ def _wrap_x25519(file_key: bytes, recipient: X25519PublicKey) -> Stanza:
 
 
 def _unwrap(stanzas: Sequence[Stanza], identities: Sequence[X25519PrivateKey]) -> bytes:
+    # The format allows a passphrase entry only alone: beside another recipient it would be a second, weaker door.
+    if any(stanza.words[0] == "scrypt" for stanza in stanzas):
+        raise HeaderError("The container is sealed under a passphrase; open it with the age program.")
     for stanza in stanzas:
-        if stanza.words[0] == "scrypt":
-            raise HeaderError("The container is sealed under a passphrase; open it with the age program.")
         if stanza.words[0] != "X25519":
             continue
         share = _unb64(stanza.words[1].encode()) if len(stanza.words) == 2 else b""
