@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from nats.errors import Error as NatsError
 
 from central.sync.broker import KITS_ACCOUNT
 
@@ -76,7 +77,25 @@ class Sessions:
         self._client = client
         await client.subscribe(f"$SYS.ACCOUNT.{KITS_ACCOUNT}.CONNECT", cb=self._connected)
         await client.subscribe(f"$SYS.ACCOUNT.{KITS_ACCOUNT}.DISCONNECT", cb=self._disconnected)
-        await self._take_stock(client)
+        await self.reconcile()
+
+    async def reconcile(self) -> None:
+        """Compare with the broker's own list; mends what was missed while the broker or we were away."""
+        if self._client is None:
+            return
+        try:
+            present = await self._take_stock(self._client)
+        except NatsError as error:
+            log.warning("sessions: the broker did not list its connections (%s), trying again later", error)
+            return
+        for kit_id in self._live.keys() - present.keys():
+            del self._live[kit_id]
+            self._on_change(kit_id, False, "Connection Lost")
+        for kit_id, sessions in present.items():
+            is_new = kit_id not in self._live
+            self._live[kit_id] = sessions
+            if is_new:
+                self._on_change(kit_id, True, "")
 
     async def end(self, kit_id: str) -> int:
         """End every session of a kit at once; returns how many."""
@@ -89,9 +108,14 @@ class Sessions:
         if self._client is None:
             return
         body = msgspec.json.encode({"cid": session.client_id})
-        await self._client.request(f"$SYS.REQ.SERVER.{session.server_id}.KICK", body, timeout=REQUEST_TIMEOUT_S)
+        subject = f"$SYS.REQ.SERVER.{session.server_id}.KICK"
+        try:
+            await self._client.request(subject, body, timeout=REQUEST_TIMEOUT_S)
+        except NatsError as error:
+            log.error("sessions: the broker did not confirm the end of a session (%s)", error)
 
-    async def _take_stock(self, client: Client) -> None:
+    async def _take_stock(self, client: Client) -> dict[str, set[Session]]:
+        present: dict[str, set[Session]] = {}
         offset = 0
         while True:
             ask = {"acc": KITS_ACCOUNT, "auth": True, "limit": _PAGE, "offset": offset}
@@ -101,10 +125,10 @@ class Sessions:
             reply = msgspec.json.decode(answer.data, type=_ConnectionReply)
             for item in reply.data.connections:
                 if item.type == "mqtt" and item.authorized_user:
-                    self._add(item.authorized_user, Session(reply.server.id, item.cid), "")
+                    present.setdefault(item.authorized_user, set()).add(Session(reply.server.id, item.cid))
             offset += _PAGE
             if offset >= reply.data.total:
-                return
+                return present
 
     async def _connected(self, message: Msg) -> None:
         event = msgspec.json.decode(message.data, type=_Event)

@@ -40,6 +40,7 @@ RECEIPT_EVERY_S: Final = 0.9
 POSITIONS_EVERY_S: Final = 0.25
 MARKERS_EVERY_S: Final = 1.0
 REGISTRY_EVERY_S: Final = 0.25
+RECONCILE_S: Final = 10.0
 RETRY_S: Final = 0.3
 # Beyond this, positions are dropped unread (their kits send them again); other kinds never are.
 MAX_WAITING: Final = 100_000
@@ -92,6 +93,7 @@ class Station:
                     group.create_task(self._every(MARKERS_EVERY_S, self._ask_for_markers)),
                     group.create_task(self._every(REGISTRY_EVERY_S, self._poll_registry)),
                     group.create_task(self._every(SWEEP_S, self._sweep_mail)),
+                    group.create_task(self._every(RECONCILE_S, self._sessions.reconcile)),
                 ]
                 await stop.wait()
                 for work in works:

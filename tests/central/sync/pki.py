@@ -35,9 +35,7 @@ class Holder:
         return self.cert.public_bytes(PEM)
 
     def key_pem(self) -> bytes:
-        return self.key.private_bytes(
-            PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return self.key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def issue(
@@ -65,9 +63,7 @@ def issue(
         .not_valid_after(not_after or now() + 30 * DAY)
         .add_extension(x509.BasicConstraints(ca=ca is not None, path_length=ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
     signing_ca = ca is not None
     builder = builder.add_extension(
@@ -131,9 +127,7 @@ class Pki:
         (keys / "services-ca.crt").write_bytes(self.services_ca.cert_pem())
         (keys / "root.crt").write_bytes(self.root.cert_pem())
         (keys / "receipt.key").write_bytes(
-            self.receipt_key.private_bytes(
-                PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            self.receipt_key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
 
     def kit_context(self, kit: Holder, folder: Path) -> ssl.SSLContext:
