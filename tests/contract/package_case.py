@@ -96,6 +96,7 @@ def record(
     gap_after: int = 3,
     closed: bool = True,
     started_ms: int = STARTED_MS,
+    clear_blocks: int = 40,
 ) -> Recording:
     """OPEN, `segments` segments with one power loss between, FINAL: numbers 0..segments+2."""
     writer = chain.ChainWriter(chain.begin(recording_id), lambda body: chain.sign(world.device, body))
@@ -108,7 +109,7 @@ def record(
             at_ms, monotonic_ms = at_ms + 7000, 500
         seq = writer.state.next_seq
         salt = hashlib.sha256(b"salt%d" % seq).digest()
-        clear = b"ftyp" + hashlib.sha256(b"picture%d" % seq).digest() * 40
+        clear = b"ftyp" + hashlib.sha256(b"picture%d" % seq).digest() * clear_blocks
         header = segment.SegmentHeader(
             recording_id=recording_id,
             seq=seq,

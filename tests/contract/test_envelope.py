@@ -298,10 +298,11 @@ class TestStrictParser:
         with pytest.raises(PayloadError):
             envelope.open_bytes(PAYLOAD_ATTACKS[name], [KEY])
 
-    @pytest.mark.parametrize("name", [*HEADER_ATTACKS, *PAYLOAD_ATTACKS])
+    # pyrage opens any number of stanzas, and armour; refusing those is a limit of ours.
+    @pytest.mark.parametrize(
+        "name", [*sorted(HEADER_ATTACKS.keys() - {"ten_thousand_stanzas", "armored"}), *PAYLOAD_ATTACKS]
+    )
     def test_pyrage_refuses_it_too(self, name: str) -> None:
-        if name in ("ten_thousand_stanzas", "armored"):
-            pytest.skip("a limit of ours: pyrage opens any number of stanzas, and armour")
         with pytest.raises(pyrage.DecryptError):
             open_with_pyrage((HEADER_ATTACKS | PAYLOAD_ATTACKS)[name], KEY)
 
