@@ -5,6 +5,7 @@ import fcntl
 import os
 import sqlite3
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -75,8 +76,9 @@ def open_spool(path: Path, *, clock_ms: ClockMs = read_clock_ms, boot: str | Non
         raise SpoolError(f"{path.parent} cannot hold the spool ({error}): give the kit rights to it.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        store = Store(_connect_sound(path, lock), clock_ms=clock_ms, boot=boot or read_boot_id())
-        _prepare(store, path)
+        with _one_at_a_time(path):
+            store = Store(_connect_sound(path, lock), clock_ms=clock_ms, boot=boot or read_boot_id())
+            _prepare(store, path)
         spool_id = str(store.value("SELECT value FROM meta WHERE key = 'spool_id'"))
         return Spool(store, spool_id=spool_id, folder=path.parent, lock=lock)
     except BaseException:
@@ -87,6 +89,17 @@ def open_spool(path: Path, *, clock_ms: ClockMs = read_clock_ms, boot: str | Non
 def read_boot_id() -> str:
     """The kernel's id of this boot, 32 hex digits."""
     return _BOOT_ID.read_text().strip().replace("-", "")
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Opening is serial between processes: SQLite does not wait its turn while it turns to WAL."""
+    handle = os.open(path.with_suffix(".opening"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -120,7 +120,7 @@ class Uploader:
             self._state_fault(segment, fault)
             return 0.0
         wait_s = self._bring_records(segment)
-        if wait_s > 0:
+        if wait_s is not None:
             return wait_s
         answer = self._put(segment, path)
         if answer.problem == door_auth.CHAIN_RECORD_MISSING:
@@ -132,20 +132,20 @@ class Uploader:
         where = door_auth.segment_path(bytes.fromhex(segment.recording_id), segment.seq)
         return self._door.put_file(where, path, segment.cipher_hash)
 
-    def _bring_records(self, segment: SegmentRow) -> float:
-        """Chain first: 0 when the segment may go, else seconds to wait."""
+    def _bring_records(self, segment: SegmentRow) -> float | None:
+        """Chain first: None when the segment may go, else seconds until the next turn."""
         vault, rid = self._spool.vault, segment.recording_id
         waiting = vault.list_unreceipted_records(rid, RECORDS_AT_ONCE)
         waiting = [record for record in waiting if record.seq > self._posted.get(rid, -1)]
         if not waiting or waiting[0].seq > segment.seq:
             self._seen.pop(rid, None)
-            return 0.0
+            return None
         now = self._monotonic_s()
         since_s = self._seen.setdefault(rid, now)
         if self._is_link_up() and now - since_s < RECORD_WAIT_S:
-            return min(0.25, RECORD_WAIT_S)
+            return 0.25
         refused = self._post_records(rid, waiting)
-        return 0.0 if refused is None else self._judge(segment, refused)
+        return None if refused is None else self._judge(segment, refused)
 
     def _post_records(self, recording_id: str, records: list[RecordRow]) -> Answer | None:
         """Bring signed records over the door; None when the centre took them, else its refusal."""
