@@ -51,7 +51,9 @@ def create_app(settings: Settings, store: Store, hub: Hub) -> FastAPI:
     for language in LANGUAGES:
         environment(language)
     # FastAPI's own documentation pages load scripts from foreign hosts and are not wanted here.
-    app = FastAPI(title="Zhixing", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_csrf)])
+    app = FastAPI(
+        title="Zhixing", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_csrf)]
+    )
     app.state.context = Context(settings, store, hub, secrets.token_bytes(32))
     problems.install(app)
     for router in ROUTERS:

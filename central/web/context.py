@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated, ClassVar
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from fastapi import Depends, Request
 
 from central.base.errors import DomainError
@@ -15,8 +18,10 @@ from central.base.unit_of_work import Store
 from central.courts import queries as courts
 from central.courts import service as courts_service
 from central.courts.rules import Actor
+from central.evidence.vault import Vault
 from central.live.hub import Hub
 from central.web.security import SESSION_COOKIE
+from contract import envelope
 
 TOUCH_EVERY_S = 60.0
 
@@ -25,6 +30,12 @@ class LoginRequiredError(DomainError):
     """Nobody is logged in, or the session has ended."""
 
     code: ClassVar[str] = "login_required"
+
+
+class IdentityMissingError(DomainError):
+    """The centre's decryption key is not where the settings say."""
+
+    code: ClassVar[str] = "identity_missing"
 
 
 @dataclass
@@ -42,6 +53,23 @@ class Context:
         """Whether people reach the pages over TLS, here or at a proxy before us."""
         return self.settings.web_url.startswith("https:")
 
+    @cached_property
+    def vault(self) -> Vault:
+        """The sealed segments."""
+        return Vault(Path(self.settings.data_dir), min_free_bytes=self.settings.evidence_min_free_bytes)
+
+    @cached_property
+    def identity(self) -> X25519PrivateKey:
+        """The centre's decryption key, read when the first segment is opened; raises IdentityMissingError."""
+        path = Path(self.settings.keys_dir) / "centre.age"
+        try:
+            return envelope.identity_from_text(path.read_text())
+        except (OSError, envelope.EnvelopeError) as error:
+            raise IdentityMissingError(
+                f"The centre's decryption key {path} cannot be read; the administrator must restore it from the "
+                "device authority's hand-over."
+            ) from error
+
     def now_ms(self) -> int:
         """The centre's time, ms since 1970 UTC."""
         return self.store.clock.now_ms()
@@ -51,9 +79,7 @@ class Context:
         if not token:
             return None
         with self.store.read() as session:
-            actor = courts.find_session(
-                session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s
-            )
+            actor = courts.find_session(session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s)
         if actor is not None:
             self._touch(token)
         return actor

@@ -95,14 +95,24 @@ GPS: Final = {
     "stale": Label(_("定位陈旧"), "satellite", "warn"),
     "off": Label(_("接收机未接"), "satellite", "off"),
 }
+# Causes of gaps and ends as kits sign them (contract.chain.CAUSES), and those the centre finds itself.
 GAP_CAUSES: Final = {
     "power_loss": Label(_("断电"), "gap", "warn"),
     "crash": Label(_("程序异常重启"), "gap", "warn"),
-    "camera_lost": Label(_("摄像头中断"), "camera-off", "warn"),
-    "camera": Label(_("摄像头中断"), "camera-off", "warn"),
+    "reboot": Label(_("装备重启"), "gap", "warn"),
+    "restart": Label(_("程序重启"), "gap", "warn"),
     "storage_full": Label(_("存储已满"), "storage", "bad"),
-    "deleted": Label(_("按策略删除"), "storage", "bad"),
-    "missing": Label(_("尚未收到"), "waiting", "warn"),
+    "camera_stall": Label(_("摄像头中断"), "camera-off", "warn"),
+    "clock_step": Label(_("时钟跳变"), "clock", "warn"),
+    "source_ended": Label(_("信号源结束"), "camera-off", "off"),
+    "officer": Label(_("警官操作"), "user", "info"),
+    "centre": Label(_("中心指令"), "court", "info"),
+    "start": Label(_("开机即录"), "record", "info"),
+    "sos": Label(_("紧急求助"), "sos", "bad"),
+    "shutdown": Label(_("正常关机"), "check-circle", "off"),
+    "not_received": Label(_("尚未收到"), "waiting", "warn"),
+    "unstated": Label(_("无说明的间断"), "warning", "bad"),
+    "records_missing": Label(_("缺少前序记录"), "waiting", "warn"),
 }
 SET_ASIDE: Final = {
     "unparsable": Label(_("无法解析"), "warning", "warn"),
@@ -116,6 +126,23 @@ COURT_LEVELS: Final = {
     "high": Label(_("高级法院"), "court", "info"),
     "intermediate": Label(_("中级法院"), "court", "info"),
     "basic": Label(_("基层法院"), "court", "info"),
+}
+RIGHTS: Final = {
+    "see_screen": Label(_("查看大屏"), "screen", "info"),
+    "see_kits": Label(_("查看装备"), "device", "info"),
+    "see_trail": Label(_("查看轨迹"), "pin", "info"),
+    "see_incidents": Label(_("查看事件"), "sos", "info"),
+    "acknowledge_alarm": Label(_("受理告警"), "check", "info"),
+    "close_incident": Label(_("办结事件"), "check-circle", "info"),
+    "order_recording": Label(_("指令录像"), "record", "info"),
+    "see_recordings": Label(_("查看录像目录"), "camera", "info"),
+    "play_recording": Label(_("调阅录像"), "play", "info"),
+    "export_recording": Label(_("导出证据包"), "download", "info"),
+    "see_health": Label(_("查看运行状况"), "thermometer", "info"),
+    "manage_devices": Label(_("管理装备"), "device", "info"),
+    "manage_users": Label(_("管理用户"), "user", "info"),
+    "see_set_aside": Label(_("查看未接收消息"), "inbox", "info"),
+    "read_audit": Label(_("查阅审计"), "audit", "info"),
 }
 
 # Filter name in templates -> table.
@@ -132,4 +159,5 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_gap": GAP_CAUSES,
     "as_set_aside": SET_ASIDE,
     "as_court_level": COURT_LEVELS,
+    "as_right": RIGHTS,
 }

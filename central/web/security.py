@@ -117,4 +117,6 @@ async def check_csrf(request: Request) -> None:
         given = value if isinstance(value, str) else ""
     has_cookie = bool(request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISITOR_COOKIE))
     if is_foreign or not has_cookie or not hmac.compare_digest(given.encode(), csrf_token(request).encode()):
-        raise ForeignRequestError("This request did not come from a page of the centre; reload the page and try again.")
+        raise ForeignRequestError(
+            "This request did not come from a page of the centre; reload the page and try again."
+        )

@@ -228,6 +228,7 @@ def _find_delivery(session: ReadSession, actor: Actor, incident: Mapping[str, An
 def _timeline(cards: Sequence[IncidentCard]) -> list[TimelineLine]:
     lines = []
     for card in cards:
+        officer = card.officer or card.kit_id
         stamps = (
             ("opened", card.received_ms, ""),
             ("withdrawn", card.withdrawn_ms, ""),
@@ -235,13 +236,11 @@ def _timeline(cards: Sequence[IncidentCard]) -> list[TimelineLine]:
             ("felt", card.felt_ms, ""),
             ("closed", card.closed_ms, card.closed_by),
         )
-        for what, at_ms, who in stamps:
-            if at_ms is not None:
-                lines.append(
-                    TimelineLine(
-                        at_ms, what, card.kind, who, card.officer or card.kit_id, card.id, card.court_zh, card.court_en
-                    )
-                )
+        lines += [
+            TimelineLine(at_ms, what, card.kind, who, officer, card.id, card.court_zh, card.court_en)
+            for what, at_ms, who in stamps
+            if at_ms is not None
+        ]
     lines.sort(key=lambda line: -line.at_ms)
     return lines[:TIMELINE_LINES]
 

@@ -6,12 +6,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from central.web.pages import catalogue, events, incidents, login, screen
+from central.web.pages import audit, catalogue, devices, events, incidents, kits, login, profile, recordings, screen
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     login.router,
     screen.router,
     events.router,
     incidents.router,
+    kits.router,
+    recordings.router,
+    devices.router,
+    audit.router,
+    profile.router,
     catalogue.router,
 )

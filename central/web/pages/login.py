@@ -21,7 +21,7 @@ router = APIRouter()
 
 
 @router.get("/login")
-def show_login(request: Request, here: Here, next: str = "/") -> Response:  # noqa: A002 - name in the address
+def show_login(request: Request, here: Here, next: str = "/") -> Response:
     """Show the form, or go on when somebody is logged in already."""
     actor = here.find_actor(request.cookies.get(SESSION_COOKIE, ""))
     if actor is not None:
@@ -35,7 +35,7 @@ def log_in(
     here: Here,
     login: Annotated[str, Form(max_length=256)] = "",
     password: Annotated[str, Form(max_length=4096)] = "",
-    next: Annotated[str, Form()] = "/",  # noqa: A002
+    next: Annotated[str, Form()] = "/",
 ) -> Response:
     """Check the password and open a session; a refusal shows the form again with its reason."""
     client = request.client.host if request.client else ""
@@ -72,7 +72,7 @@ def log_out(request: Request, here: Here, actor: SignedIn) -> Response:
 def choose_language(
     here: Here,
     language: Annotated[str, Form()],
-    next: Annotated[str, Form()] = "/",  # noqa: A002
+    next: Annotated[str, Form()] = "/",
 ) -> Response:
     """Remember the language this browser reads."""
     if language not in LANGUAGES:

@@ -1,0 +1,96 @@
+"""Kits: the fleet, one kit with its trail, health, recordings, mailbox and certificates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from central.courts import queries as courts
+from central.courts.rules import may
+from central.devices import queries as devices
+from central.devices.rules import STALE_MS
+from central.evidence import queries as evidence
+from central.flows.recording import order_recording
+from central.incidents import queries as incidents
+from central.web.context import Here, SignedIn
+from central.web.render import render
+from central.web.views import is_recording
+
+router = APIRouter(prefix="/kits")
+
+HOUR_MS = 3600 * 1000
+PRESENCE_ORDER = ("stale", "late", "live", "dark")
+
+
+@router.get("")
+def list_kits(request: Request, here: Here, actor: SignedIn, court: str = "", presence: str = "") -> Response:
+    """List the kits of the actor's courts, those that need attention first."""
+    with here.store.read() as session:
+        every = devices.list_kits(session, actor, now_ms=here.now_ms())
+        known = courts.list_courts(session, actor)
+    shown = [
+        view for view in every if view.kit.court_code.startswith(court) and presence in ("", view.presence.state)
+    ]
+    shown.sort(key=lambda view: (PRESENCE_ORDER.index(view.presence.state), view.kit.court_code, view.kit.kit_id))
+    return render(
+        request,
+        "kits/list.html",
+        kits=shown,
+        counts={state: sum(view.presence.state == state for view in every) for state in PRESENCE_ORDER},
+        courts={row.code: row for row in known},
+        court=court,
+        presence=presence,
+        is_recording=is_recording,
+    )
+
+
+@router.get("/{kit_id}")
+def show_kit(
+    request: Request, here: Here, actor: SignedIn, kit_id: str, hours: Annotated[int, Query(ge=1, le=168)] = 8
+) -> Response:
+    """Show one kit."""
+    now_ms = here.now_ms()
+    with here.store.read() as session:
+        view = devices.get_kit(session, actor, kit_id, now_ms=now_ms)
+        parts: dict[str, Any] = {
+            "court": courts.get_court(session, view.kit.court_code),
+            "directives": devices.list_directives(session, actor, kit_id, now_ms=now_ms, limit=20),
+            "certificates": None,
+            "recordings": None,
+            "alarms": None,
+        }
+        if may(actor, "manage_devices"):
+            parts["certificates"] = devices.list_certificates(session, actor, kit_id, now_ms=now_ms)
+        if may(actor, "see_recordings"):
+            parts["recordings"] = evidence.list_recordings(session, actor, kit_id=kit_id, limit=20)
+        if may(actor, "see_incidents"):
+            parts["alarms"] = incidents.list_kit_alarms(session, actor, kit_id, limit=20)
+    span = {"from_ms": now_ms - hours * HOUR_MS, "to_ms": now_ms, "hours": hours}
+    return render(request, "kits/kit.html", view=view, is_recording=is_recording(view), **parts, **span)
+
+
+@router.get("/{kit_id}/trail")
+def give_trail(here: Here, actor: SignedIn, kit_id: str, from_ms: int, to_ms: int) -> dict[str, Any]:
+    """Return fixes as [time ms, latitude, longitude, speed m/s, suspect], oldest first."""
+    with here.store.read() as session:
+        fixes = devices.list_trail(session, actor, kit_id, from_ms=from_ms, to_ms=to_ms, now_ms=here.now_ms())
+    return {
+        "fixes": [[fix.trail_ms, fix.lat, fix.lon, fix.speed_mps, fix.suspect] for fix in fixes],
+        "break_ms": STALE_MS,
+    }
+
+
+@router.post("/{kit_id}/recording")
+def order(
+    here: Here,
+    actor: SignedIn,
+    kit_id: str,
+    wanted: Annotated[bool, Form()],
+    cause: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Order the kit to record or to stop; it goes through the mailbox and is audited with its cause."""
+    with here.store.write() as uow:
+        order_recording(uow, actor, kit_id, wanted=wanted, cause=cause)
+    return RedirectResponse(f"/kits/{kit_id}#mailbox", status_code=303)

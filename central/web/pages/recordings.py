@@ -1,0 +1,151 @@
+"""Recordings: list, index with gaps and marks, playback of decrypted segments, export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+
+from central.courts import queries as courts
+from central.devices import queries as devices
+from central.evidence import queries as evidence
+from central.evidence import rules as evidence_rules
+from central.evidence import service as evidence_service
+from central.evidence.queries import SegmentEntry
+from central.incidents import queries as incidents
+from central.web.context import Here, SignedIn
+from central.web.grants import issue_grant, read_purpose
+from central.web.i18n import load_words
+from central.web.labels import GAP_CAUSES, look_up
+from central.web.render import language_of, render
+from central.web.security import SESSION_COOKIE
+
+router = APIRouter(prefix="/recordings")
+PAGE_ROWS = 50
+
+
+@router.get("")
+def list_recordings(
+    request: Request, here: Here, actor: SignedIn, kit: str = "", before: Annotated[int | None, Query()] = None
+) -> Response:
+    """List recordings of the actor's courts, newest first."""
+    with here.store.read() as session:
+        rows = evidence.list_recordings(session, actor, kit_id=kit or None, before_ms=before, limit=PAGE_ROWS + 1)
+        known = {row.code: row for row in courts.list_courts(session, actor)}
+        officers = {
+            view.kit.kit_id: view.kit.officer for view in devices.list_kits(session, actor, now_ms=here.now_ms())
+        }
+    older = rows[PAGE_ROWS - 1].received_ms if len(rows) > PAGE_ROWS else None
+    return render(
+        request,
+        "recordings/list.html",
+        rows=rows[:PAGE_ROWS],
+        courts=known,
+        officers=officers,
+        kit=kit,
+        older=older,
+        paged=before is not None,
+    )
+
+
+@router.get("/{recording_id}")
+def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: str) -> Response:
+    """Show one recording; nothing is decrypted before a purpose is stated."""
+    with here.store.read() as session:
+        view = evidence.view_recording(session, actor, recording_id)
+        marks = incidents.list_recording_alarms(session, actor, recording_id)
+        court = courts.get_court(session, view.recording.court_code)
+        kits = devices.list_kits(session, actor, now_ms=here.now_ms())
+    officer = next((row.kit.officer for row in kits if row.kit.kit_id == view.recording.kit_id), "")
+    lines = place_segments(view.segments)
+    total_ms = max((line["at_ms"] + line["duration_ms"] for line in lines), default=0)
+    return render(
+        request,
+        "recordings/recording.html",
+        recording=view.recording,
+        continuity=view.continuity,
+        lines=lines,
+        marks=[{"mark": row, "at_ms": _offset(row.pressed_ms, view.recording.started_ms, total_ms)} for row in marks],
+        total_ms=total_ms,
+        court=court,
+        officer=officer,
+    )
+
+
+@router.get("/{recording_id}/index")
+def give_index(request: Request, here: Here, actor: SignedIn, recording_id: str) -> dict[str, Any]:
+    """Return the player's index: segments and gaps with their place on the recording's own scale."""
+    words = load_words(language_of(request))
+    with here.store.read() as session:
+        view = evidence.view_recording(session, actor, recording_id)
+    lines = place_segments(view.segments)
+    for line in lines:
+        line["words"] = look_up(GAP_CAUSES, line["cause"], words).text if line["cause"] else ""
+    return {"closed": view.recording.closed_ms is not None, "segments": lines}
+
+
+@router.post("/{recording_id}/grants")
+def state_purpose(
+    request: Request,
+    here: Here,
+    actor: SignedIn,
+    recording_id: str,
+    purpose: Annotated[str, Form(max_length=4000)] = "",
+) -> dict[str, str]:
+    """Take the purpose for which the recording is opened; it is audited with every segment."""
+    with here.store.read() as session:
+        evidence.get_recording(session, actor, recording_id)
+    grant = issue_grant(
+        here.play_secret,
+        session_token=request.cookies.get(SESSION_COOKIE, ""),
+        recording_id=recording_id,
+        purpose=evidence_rules.check_purpose(purpose),
+        now_ms=here.now_ms(),
+    )
+    return {"grant": grant}
+
+
+@router.get("/{recording_id}/segments/{seq}/clear")
+def give_clear_segment(
+    *, request: Request, here: Here, actor: SignedIn, recording_id: str, seq: int, grant: str = ""
+) -> Response:
+    """Decrypt one segment for the player; audited before the first byte leaves."""
+    purpose = read_purpose(
+        here.play_secret,
+        grant,
+        session_token=request.cookies.get(SESSION_COOKIE, ""),
+        recording_id=recording_id,
+        now_ms=here.now_ms(),
+    )
+    with here.store.write() as uow:
+        clear = evidence_service.open_clear_segment(
+            uow, actor, recording_id, seq, vault=here.vault, identity=here.identity, purpose=purpose
+        )
+    # Read whole before the first byte leaves: what does not match the kit's signature is never shown.
+    data = b"".join(clear.chunks)
+    return Response(data, media_type="video/mp4", headers={"X-Segment-Mime": clear.header.mime})
+
+
+def place_segments(entries: Sequence[SegmentEntry]) -> list[dict[str, Any]]:
+    """Lay segments and gaps end to end on the recording's own scale, so that a stepped clock distorts nothing."""
+    at_ms, lines = 0, []
+    for entry in entries:
+        lines.append(
+            {
+                "seq": entry.seq,
+                "is_gap": entry.is_gap,
+                "cause": entry.cause if entry.is_gap else ("" if entry.stored else "not_received"),
+                "at_ms": at_ms,
+                "started_ms": entry.started_ms,
+                "duration_ms": entry.duration_ms,
+                "size_bytes": entry.size_bytes,
+                "stored": entry.stored,
+            }
+        )
+        at_ms += entry.duration_ms
+    return lines
+
+
+def _offset(pressed_ms: int, started_ms: int, total_ms: int) -> int:
+    return min(max(0, pressed_ms - started_ms), total_ms)

@@ -1,0 +1,140 @@
+"""A real recording: H.264 from the synthetic camera, cut, sealed, signed, chained and stored as a kit's would be."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.x509.oid import NameOID
+
+from central.evidence import service as evidence
+from central.evidence.vault import Vault
+from contract import chain, envelope
+from contract.segment import SegmentHeader, pack_header
+from edge.recorder.segmenter import ClearSegment
+from edge.recorder.sources.synthetic import SyntheticCamera
+from tests.browser.world import World
+from tests.fakes.cutting import cut_source
+
+FPS = 15
+
+
+@dataclass
+class Footage:
+    """One recording of one kit on its way into the evidence room."""
+
+    world: World
+    kit_id: str
+    started_ms: int
+    recording_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+
+    def __post_init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.kit = self.world.kits[self.kit_id]
+        self.vault = Vault(Path(self.world.settings.data_dir))
+        self.writer = chain.ChainWriter(chain.begin(self.recording_id), lambda body: chain.sign(self.key, body))
+        self.at_ms = 0
+        serial, pem = certify(self.key, self.kit_id)
+        with self.world.store.write() as uow:
+            evidence.keep_signer(uow, self.kit, serial, pem)
+        self._send(self.writer.open(kit_id=self.kit_id, boot="ab" * 16, started_ms=self.started_ms, monotonic_ms=5000))
+
+    @property
+    def id(self) -> str:
+        return self.recording_id.hex()
+
+    def _send(self, signed: chain.Signed) -> None:
+        with self.world.store.write() as uow:
+            verdicts = evidence.accept_chain_records(uow, self.kit, [signed])
+        assert [verdict.verdict for verdict in verdicts] == ["accepted"], verdicts
+
+    def add(self, segment: ClearSegment, *, store: bool = True) -> int:
+        """Seal and sign one segment; store it unless it shall be missing. Returns its number."""
+        duration_ms, seq = segment.duration_us // 1000, self.writer.state.next_seq
+        started_ms, salt = self.started_ms + self.at_ms, os.urandom(32)
+        header = SegmentHeader(
+            recording_id=self.recording_id, seq=seq, salt=salt, started_ms=started_ms,
+            monotonic_ms=5000 + self.at_ms, duration_ms=duration_ms, mime=segment.mime,
+        )  # fmt: skip
+        sealed = envelope.seal(pack_header(header) + segment.data, [identity_of(self.world).public_key()])
+        digest = hashlib.sha256(sealed).digest()
+        self._send(
+            self.writer.segment(
+                cipher_hash=digest, clear_hash=chain.clear_hash(salt, segment.data), length=len(sealed),
+                started_ms=started_ms, duration_ms=duration_ms, monotonic_ms=5000 + self.at_ms,
+            )
+        )  # fmt: skip
+        self.at_ms += duration_ms
+        if store:
+            draft = self.vault.new_draft()
+            draft.write(sealed)
+            self.vault.place(draft, self.id, seq)
+            with self.world.store.write() as uow:
+                evidence.enter_segment(uow, self.kit, self.id, seq, cipher_hash=digest, length=len(sealed))
+        return seq
+
+    def gap(self, cause: str, length_ms: int) -> None:
+        """The kit states a gap."""
+        self._send(
+            self.writer.gap(
+                cause=cause, started_ms=self.started_ms + self.at_ms, duration_ms=length_ms, monotonic_ms=5000 + self.at_ms
+            )
+        )
+        self.at_ms += length_ms
+
+    def close(self, cause: str = "officer") -> None:
+        """The kit ends the recording."""
+        at_ms = self.started_ms + self.at_ms
+        self._send(self.writer.final(cause=cause, started_ms=at_ms, monotonic_ms=5000 + self.at_ms))
+
+
+def film(kit_id: str, seconds: float) -> list[ClearSegment]:
+    """Segments of about two seconds from the synthetic camera, as fast as they can be encoded."""
+    camera = SyntheticCamera(kit_id, width=640, height=360, fps=FPS, paced=False)
+    return cut_source(camera, frames=round(seconds * FPS)).segments
+
+
+def identity_of(world: World) -> X25519PrivateKey:
+    """The centre's decryption key; made at first use."""
+    path = Path(world.settings.keys_dir) / "centre.age"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(envelope.identity_to_text(X25519PrivateKey.generate()))
+    return envelope.identity_from_text(path.read_text())
+
+
+def certify(key: ec.EllipticCurvePrivateKey, kit_id: str) -> tuple[str, bytes]:
+    """A self-signed certificate for the kit: serial and PEM."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)])
+    now = datetime.datetime.now(datetime.UTC)
+    cert = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return f"{cert.serial_number:x}", cert.public_bytes(serialization.Encoding.PEM)
+
+
+def make_recording(world: World, kit_id: str, *, age_s: int = 900, seconds: float = 12, gap: bool = True) -> Footage:
+    """A closed recording with a stated gap in its middle."""
+    footage = Footage(world, kit_id, world.now_ms() - age_s * 1000)
+    segments = film(kit_id, seconds)
+    for number, segment in enumerate(segments):
+        if gap and number == len(segments) // 2:
+            footage.gap("camera_stall", 7000)
+        footage.add(segment)
+    footage.close()
+    return footage
