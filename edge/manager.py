@@ -64,7 +64,7 @@ class Manager:
         self._config = config
         self._settings = settings
         self._children = [Child(name, module) for name, module in (processes or PROCESSES).items()]
-        self._silence_s = max(START_GRACE_S, SILENT_BEATS * settings.kit.heartbeat_s)
+        self._silence_s = SILENT_BEATS * settings.kit.heartbeat_s
         self._stopping = False
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -94,6 +94,8 @@ class Manager:
                     os.read(self._reading, 512)
         finally:
             self._end_all()
+            os.close(self._reading)
+            os.close(self._writing)
         return 0
 
     def _look_after(self, child: Child) -> None:
@@ -108,7 +110,7 @@ class Manager:
         elif self._is_silent(child, now):
             child.process.kill()
             child.process.wait()
-            self._note_end(child, f"hung: no heartbeat for {self._silence_s:.0f} s", None)
+            self._note_end(child, "hung: its heartbeat stood still", None)
 
     def _start(self, child: Child) -> None:
         command = [sys.executable, "-m", child.module, "--config", str(self._config)]
@@ -129,7 +131,10 @@ class Manager:
             beat = b""
         if beat != child.beat:
             child.beat, child.beat_at_s = beat, now
-        return now - child.beat_at_s > self._silence_s
+        # What stands in the file at first may be the last beat of the process before.
+        own = beat.startswith(b"%d " % child.process.pid) if child.process is not None else False
+        patience_s = self._silence_s if own else max(START_GRACE_S, self._silence_s)
+        return now - child.beat_at_s > patience_s
 
     def _note_end(self, child: Child, what: str, code: int | None) -> None:
         now = time.monotonic()

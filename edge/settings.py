@@ -21,10 +21,18 @@ class SettingsError(ValueError):
     """The configuration cannot be used; the text names the option and the remedy."""
 
 
+_KIT_ID = r"^[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]$"
+_HTTPS = r"^https://[^/\s]+/?$"
+_WORDS = {
+    _KIT_ID: "3 to 32 lower-case letters, digits or hyphens, no hyphen at the ends",
+    _HTTPS: "an address like https://centre.example:8443",
+}
+
+
 class KitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[kit]``: who the kit is and where it keeps its data."""
 
-    id: Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]$")]
+    id: Annotated[str, Meta(pattern=_KIT_ID)]
     court: Annotated[str, Meta(max_length=16)] = ""  # shown to the officer; the registry of the centre decides
     data_dir: str = ""  # empty: the folder of kit.toml
     on_duty_at_start: bool = False
@@ -43,7 +51,7 @@ class MqttSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class DoorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[door]``: the centre's HTTP door for devices."""
 
-    url: Annotated[str, Meta(pattern=r"^https://[^/\s]+/?$")]
+    url: Annotated[str, Meta(pattern=_HTTPS)]
     timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
 
 
@@ -242,6 +250,6 @@ def _describe(kind: types.Type) -> str:
         return "true or false"
     if isinstance(kind, types.StrType):
         if kind.pattern:
-            return f"text that matches {kind.pattern}"
+            return _WORDS[kind.pattern]
         return f"text of {kind.min_length or 0} to {kind.max_length or 'any'} characters"
     return "a table"

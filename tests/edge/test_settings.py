@@ -51,7 +51,7 @@ def test_addresses_of_cameras_stay_as_they_are() -> None:
         (change("camera", loop="yes"), ("camera.loop = 'yes'", "true or false")),
         (change("position", source="track"), ("position.track is missing", "NMEA or GPX")),
         (change("position", speed=0), ("position.speed = 0", "from 0.1 to 100")),
-        (change("kit", id="dl.*"), ("kit.id = 'dl.*'", "matches")),
+        (change("kit", id="dl.*"), ("kit.id = 'dl.*'", "lower-case letters")),
         (change("door", url="http://plain.example"), ("door.url", "https")),
         (change("mqtt", port="8883"), ("mqtt.port = '8883'", "a whole number from 1 to 65535")),
         (change("mqtt", host=""), ("mqtt.host", "1 to 253 characters")),

@@ -1,0 +1,156 @@
+"""The real process table: starts, watches, restarts, and ends without leaving anyone behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edge.manager import PROCESSES, main
+from edge.spool import open_spool
+from tests.fakes.small_authority import SmallAuthority
+from tests.fakes.small_broker import find_free_port
+from tests.waiting import wait_until
+
+KIT = "dl-2901-01"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = SmallAuthority.found(tmp_path / "authority").enrol(KIT)
+    path = folder / "kit.toml"
+    path.write_text(
+        f'[kit]\nid = "{KIT}"\nheartbeat_s = 1\n'
+        f'[mqtt]\nhost = "localhost"\nport = {find_free_port()}\n'
+        f'[door]\nurl = "https://localhost:{find_free_port()}"\n'
+        '[position]\nsource = "none"\n[camera]\nwidth = 160\nheight = 120\nfps = 5\n'
+    )
+    return path
+
+
+class Kit:
+    def __init__(self, config: Path) -> None:
+        command = [sys.executable, "-m", "edge.manager", "run", "--config", str(config)]
+        self.process = subprocess.Popen(command)
+        self.seen: set[psutil.Process] = set()
+
+    def children(self) -> dict[str, psutil.Process]:
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            try:
+                line = child.cmdline()
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+            for name, module in PROCESSES.items():
+                if module in line:
+                    found[name] = child
+                    self.seen.add(child)
+        return found
+
+    def wait_whole(self, *, without: int = 0) -> dict[str, psutil.Process]:
+        def look() -> dict[str, psutil.Process] | None:
+            found = self.children()
+            whole = found.keys() == PROCESSES.keys() and without not in {child.pid for child in found.values()}
+            return found if whole else None
+
+        return wait_until(look, 30, "all processes run")
+
+    def left(self) -> list[psutil.Process]:
+        return [child for child in self.seen if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def kit(config: Path) -> Iterator[Kit]:
+    kit = Kit(config)
+    yield kit
+    if kit.process.poll() is None:
+        kit.process.kill()
+    kit.process.wait()
+    wait_until(lambda: not kit.left(), 10)
+
+
+def wait_beating(config: Path) -> None:
+    for name in PROCESSES:
+        wait_until((config.parent / f"beat.{name}").exists, 30, f"{name} beats")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_all_within_five_seconds(kit: Kit, config: Path, number: signal.Signals) -> None:
+    kit.wait_whole()
+    wait_beating(config)
+    began = time.monotonic()
+    kit.process.send_signal(number)
+    assert kit.process.wait(10) == 0
+    assert time.monotonic() - began < 5
+    assert kit.left() == []
+
+
+def test_ends_even_a_process_that_does_not_listen(kit: Kit, config: Path) -> None:
+    children = kit.wait_whole()
+    wait_beating(config)
+    children["panel"].suspend()
+    began = time.monotonic()
+    kit.process.terminate()
+    assert kit.process.wait(10) == 0
+    assert time.monotonic() - began < 5
+    assert kit.left() == []
+
+
+def test_a_killed_manager_leaves_nobody(kit: Kit) -> None:
+    kit.wait_whole()
+    kit.process.kill()
+    kit.process.wait()
+    wait_until(lambda: not kit.left(), 5, "the kernel ends the children")
+
+
+def test_a_dead_recorder_is_started_again_and_the_panel_never_notices(kit: Kit, config: Path) -> None:
+    before = kit.wait_whole()
+    wait_beating(config)
+    before["recorder"].kill()
+    after = kit.wait_whole(without=before["recorder"].pid)
+    assert after["panel"].pid == before["panel"].pid
+    with open_spool(config.parent / "spool.db") as spool:
+        told = wait_until(lambda: spool.state.get("children"), 5)
+    assert told["recorder"]["restarts"] == 1 and told["recorder"]["last"] == "ended with signal 9"
+
+
+def test_a_hung_process_is_killed_and_started_again(kit: Kit, config: Path) -> None:
+    before = kit.wait_whole()
+    wait_beating(config)
+    before["control"].suspend()
+    after = kit.wait_whole(without=before["control"].pid)
+    assert after["recorder"].pid == before["recorder"].pid
+    with open_spool(config.parent / "spool.db") as spool:
+        told = wait_until(lambda: spool.state.get("children"), 5)
+    assert "heartbeat stood still" in told["control"]["last"]
+
+
+def test_only_one_kit_on_the_same_data(kit: Kit, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.wait_whole()
+    assert main(["run", "--config", str(config)]) == 78
+    assert "already running" in capsys.readouterr().err
+
+
+def test_status_tells_what_is(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_spool(config.parent / "spool.db") as spool:
+        spool.state.set("link_status", {"connected": False, "reason": "centre.example does not answer"})
+        spool.outbox.append("position", b"{}")
+    assert main(["status", "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert "not connected: centre.example does not answer" in told
+    assert "waiting messages  1" in told
+
+
+def test_wrong_settings_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kit.toml").write_text(
+        "[kit]\nid = 'dl-2901-01'\n[camera]\nfsp = 3\n[mqtt]\nhost='h'\n[door]\nurl='https://h'\n"
+    )
+    for command in ("run", "status"):
+        assert main([command, "--config", str(tmp_path / "kit.toml")]) == 78
+        assert "did you mean 'fps'" in capsys.readouterr().err
