@@ -15,6 +15,7 @@ STOP_S = 4.0
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 15.0
 STEADY_S = 30.0
+POLL_S = 0.05
 _LINE_LIMIT_BYTES = 256 * 1024
 
 
@@ -62,14 +63,16 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         tasks = [asyncio.create_task(self._keep_alive(running)) for running in self._running]
-        tasks.append(asyncio.create_task(self._announce_ready()))
+        ready = asyncio.create_task(self._announce_ready())
         try:
             await self._stop.wait()
         finally:
+            ready.cancel()
             await self._end_all()
+            await asyncio.wait(tasks, timeout=1.0)  # last lines are read to their end
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(ready, *tasks, return_exceptions=True)
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
         return 0
@@ -87,15 +90,19 @@ class Supervisor:
                 limit=_LINE_LIMIT_BYTES,
                 start_new_session=True,  # Ctrl-C reaches the supervisor only, which then ends all in order
             )
-            await self._relay(child.name, running.process)
-            status = await running.process.wait()
-            _kill_group(running.process.pid)  # whatever it started itself
+            if running.stopping:  # told to stop while it was being started
+                _kill_group(running.process.pid)
+            relay = asyncio.create_task(self._relay(child.name, running.process))
+            status = await _wait_exit(running.process)
+            _kill_group(running.process.pid)  # whatever it started itself, which may still hold the pipe
+            await relay
             if running.stopping:
                 return
             if time.monotonic() - began > STEADY_S:
                 running.backoff_s = FIRST_BACKOFF_S
             self._write(f"[{child.name}] ended with status {status}; starting it again in {running.backoff_s:g} s")
-            await asyncio.sleep(running.backoff_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), running.backoff_s)
             running.backoff_s = min(running.backoff_s * 2, LONGEST_BACKOFF_S)
 
     async def _relay(self, name: str, process: asyncio.subprocess.Process) -> None:
@@ -135,9 +142,16 @@ async def _end(running: _Running, limit_s: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), limit_s)
+            await asyncio.wait_for(_wait_exit(process), limit_s)
     _kill_group(process.pid)
-    await process.wait()
+    await _wait_exit(process)
+
+
+async def _wait_exit(process: asyncio.subprocess.Process) -> int:
+    """Wait for the process alone; `Process.wait` would also wait for whoever else holds its pipe."""
+    while process.returncode is None:
+        await asyncio.sleep(POLL_S)
+    return process.returncode
 
 
 def _kill_group(group: int) -> None:
