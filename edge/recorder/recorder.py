@@ -124,7 +124,6 @@ class Recorder:
         wanted = wishes.recording
         if not wanted.on and self._recording is not None:
             self._stop_recording(wanted.cause)
-            self._report("idle")
         if self._recording is not None:
             self._priority.note(self._recording.id, before, wishes)
         keeps_past = wishes.on_duty and self._settings.segments.pre_event_s > 0
@@ -134,6 +133,8 @@ class Recorder:
             self._start_capture(now, wanted_on=wanted.on)
         elif self._ready and wanted.on and self._recording is None:
             self._drain_ring()
+        if before.recording.on and not wanted.on:
+            self._report("idle")
 
     def _start_capture(self, now: Moment, *, wanted_on: bool) -> None:
         shortage = self._guard.find_shortage(to_start=True)
