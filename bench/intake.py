@@ -109,8 +109,9 @@ def _watch_commits(stand: Stand, stop: threading.Event, delays: list[float]) -> 
     newest: dict[tuple[int, int], int] = {}
     query = text("SELECT seq, at_ms FROM position WHERE kit_no = :kit AND spool_no = :spool AND seq > :seq")
     spools = text("SELECT kit_no, spool_no FROM kit_spool ORDER BY spool_no LIMIT :count")
-    with stand.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not stop.wait(0.003):
+    while not stop.wait(0.003):
+        with stand.store.read() as session:
+            connection = session.connection()
             if len(newest) < _SAMPLED_KITS:
                 for kit, spool in connection.execute(spools, {"count": _SAMPLED_KITS}):
                     newest.setdefault((kit, spool), 0)

@@ -57,7 +57,7 @@ def measure() -> None:
         "presses": len(delays),
         "max_ms": round(max(delays), 1),
         "load": f"{load_result.reached_rate:.0f} fixes/s, {load_result.receipted} of {load_result.sent} receipted",
-        "how": "HTTP stand-in of the panel (its request included) to the event in Chromium's EventSource; kit records",
+        "how": "HTTP stand-in of the panel, its request included, to Chromium's EventSource, while it records",
     }
     report("sos_p50_ms", percentile(delays, 0.5), "ms", **detail)
     report("sos_p99_ms", percentile(delays, 0.99), "ms", **detail)
