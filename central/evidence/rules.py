@@ -10,6 +10,7 @@ from central.base.errors import ConflictError, DomainError, ForbiddenError, Inva
 from contract.chain import Kind
 
 FOREIGN_TEXT: Final = "The recording belongs to another kit; a kit may only continue its own."
+STORE_FULL_TEXT: Final = "The centre's evidence store is full: keep the segment and try again later; make room there."
 CENTRE_NAME: Final = "zhixing-centre"
 # Records that came before their predecessors; a kit sends in order, so a few hundred is already much.
 MAX_WAITING: Final = 5000
@@ -42,6 +43,12 @@ class StoreFullError(DomainError):
     """The evidence store has too little room to promise anything."""
 
     code: ClassVar[str] = "store_full"
+
+
+class ReceiptKeyMissingError(DomainError):
+    """The key that signs receipts cannot be used, so nothing may be promised."""
+
+    code: ClassVar[str] = "receipt_key_missing"
 
 
 class SegmentNotStoredError(NotFoundError):

@@ -110,14 +110,14 @@ def state_head(uow: UnitOfWork, key: Ed25519PrivateKey, recording: Recording) ->
     )
 
 
-def open_clear_segment(
+def open_clear_segment(  # noqa: PLR0917 -- who, with what, which: read as one sentence at the one call
     uow: UnitOfWork,
     actor: Actor,
+    vault: Vault,
+    identity: X25519PrivateKey,
     recording_id: str,
     seq: int,
     *,
-    vault: Vault,
-    identity: X25519PrivateKey,
     purpose: str,
 ) -> ClearSegment:
     """Decrypt one segment for a person: header at once, then the fMP4 bytes; the act is audited in this transaction.

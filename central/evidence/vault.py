@@ -65,9 +65,7 @@ class Vault:
     def check_room(self, size_bytes: int = 0) -> None:
         """Raise StoreFullError when the disk could not take ``size_bytes`` and keep its reserve."""
         if shutil.disk_usage(self._root).free - size_bytes < self._min_free_bytes:
-            raise rules.StoreFullError(
-                "The centre's evidence store is full: keep the segment and try again later; make room there."
-            )
+            raise rules.StoreFullError(rules.STORE_FULL_TEXT)
 
     def new_draft(self) -> Draft:
         """Begin to receive a segment."""

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import text
 
 from central.base.settings import Settings, load_settings
 from central.base.unit_of_work import Store, open_store
 from contract import envelope
 from contract.trust import KitEntry, Registry, TrustList, sign_registry, sign_trust_list
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.central.sync.kit_client import DoorKit, MqttKit, now_ms
 from tests.central.sync.pki import Holder, Pki
 from tests.waiting import wait_until

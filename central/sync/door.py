@@ -1,0 +1,247 @@
+"""The devices' HTTP door: segments, chain records, the trust list. It translates and nothing more.
+
+Every answer carries the next nonce; every refusal is a problem (RFC 9457) whose detail says the remedy. Hashing,
+disk and database work happens on threads, so that the door stays open to others meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from anyio import to_thread
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI, Request, Response
+from fastapi import Path as InPath
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from central.base.settings import Settings
+from central.base.unit_of_work import Store
+from central.evidence import service as evidence
+from central.evidence.reception import receive_segment
+from central.evidence.rules import RecordVerdict
+from central.evidence.vault import Draft, Vault
+from central.sync.admission import Gate
+from central.sync.problems import ProblemError, add_handlers
+from central.sync.proof import Nonces, Proof, Prover, body_matches, sha256
+from central.sync.registry import TRUST_FILE
+from contract import door_auth
+from contract.package import MAX_SEQ
+from contract.signing import CodecError, Signed, loads
+
+log = logging.getLogger(__name__)
+
+CBOR: Final = "application/cbor"
+CHAIN_REFUSED: Final = door_auth.PROBLEM_PREFIX + "chain-refused"
+NOT_HANDED_OVER: Final = door_auth.PROBLEM_PREFIX + "not-handed-over"
+TOO_SLOW: Final = door_auth.PROBLEM_PREFIX + "too-slow"
+MAX_CHAIN_POST_BYTES: Final = 2 * 1024 * 1024
+MAX_RECORDS: Final = 1000
+# A body may pause this long; then its connection is given to somebody else.
+PAUSE_S: Final = 60.0
+_BLOCK_BYTES: Final = 1024 * 1024
+_CONTENT_DIGEST: Final = re.compile(r"sha-256=:([A-Za-z0-9+/=]{44}):")
+
+RecordingId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
+Seq = Annotated[int, InPath(ge=0, le=MAX_SEQ)]
+
+
+@dataclass
+class Door:
+    """What the routes need. ``refusals`` counts problems by type until somebody writes them down."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    receipt_key: Ed25519PrivateKey
+    gate: Gate
+    prover: Prover
+    nonces: Nonces
+    refusals: Counter[str] = field(default_factory=Counter)
+    known_serials: set[str] = field(default_factory=set)
+
+    async def prove(self, request: Request) -> Proof:
+        """Check the token before a byte of the body is read; remember the certificate it shows."""
+        authorization = request.headers.get("authorization", "")
+        proof = await to_thread.run_sync(
+            lambda: self.prover.check(authorization, method=request.method, path=request.url.path)
+        )
+        if proof.admission.serial not in self.known_serials:
+            await to_thread.run_sync(self._keep_signer, proof)
+        return proof
+
+    def _keep_signer(self, proof: Proof) -> None:
+        admission = proof.admission
+        with self.store.write() as uow:
+            evidence.keep_signer(uow, admission.kit, admission.serial, admission.chain_pem(self.gate.kits_ca))
+        self.known_serials.add(admission.serial)
+
+    def count_problem(self, problem: ProblemError) -> None:
+        """Count a refusal by its type."""
+        self.refusals[problem.kind.removeprefix(door_auth.PROBLEM_PREFIX)] += 1
+
+
+def create_app(door: Door) -> FastAPI:
+    """The application."""
+    app = FastAPI(title="Zhixing devices' door", openapi_url=None, docs_url=None, redoc_url=None)
+    add_handlers(app, door.count_problem)
+
+    @app.get("/v1/nonce")
+    async def give_nonce() -> Response:
+        body = {"nonce": door.nonces.make(), "now_ms": door.store.clock.now_ms()}
+        return Response(msgspec.json.encode(body), media_type="application/json")
+
+    @app.get("/v1/trust")
+    async def give_trust(request: Request) -> Response:
+        await door.prove(request)
+        return Response(await to_thread.run_sync(_read_trust, door.settings), media_type=CBOR)
+
+    @app.put("/v1/recordings/{recording_id}/segments/{seq}")
+    async def take_segment(request: Request, recording_id: RecordingId, seq: Seq) -> Response:
+        proof = await door.prove(request)
+        draft = await _receive_body(request, door)
+        try:
+            _check_body(request, proof, draft.digest.digest())
+            reception = await to_thread.run_sync(
+                lambda: receive_segment(
+                    door.store,
+                    door.vault,
+                    door.receipt_key,
+                    kit=proof.admission.kit,
+                    recording_id=recording_id,
+                    seq=seq,
+                    draft=draft,
+                )
+            )
+        finally:
+            await to_thread.run_sync(draft.discard)
+        return Response(reception.receipt, 201 if reception.is_new else 200, media_type=CBOR)
+
+    @app.post("/v1/recordings/{recording_id}/chain")
+    async def take_records(request: Request, recording_id: RecordingId) -> Response:
+        proof = await door.prove(request)
+        body = await _read_small_body(request)
+        _check_body(request, proof, sha256(body))
+        records = _read_records(body)
+        verdicts = await to_thread.run_sync(_join_records, door, proof, records)
+        for verdict in verdicts:
+            if verdict.verdict == "refused" or verdict.recording_id != recording_id:
+                raise ProblemError(409, CHAIN_REFUSED, f"{verdict.reason or 'A record is of another recording.'}")
+        counts = Counter(verdict.verdict for verdict in verdicts)
+        return Response(msgspec.json.encode(counts), media_type="application/json")
+
+    app.add_middleware(_NonceOnEveryAnswer, nonces=door.nonces)
+    return app
+
+
+class _NonceOnEveryAnswer:
+    """Adds the next nonce, so that a kit needs no round trip of its own for it."""
+
+    def __init__(self, app: ASGIApp, nonces: Nonces) -> None:
+        self._app = app
+        self._nonces = nonces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_nonce(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                header = (door_auth.NONCE_HEADER.lower().encode(), self._nonces.make().encode())
+                message = {**message, "headers": [*message.get("headers", []), header]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_nonce if scope["type"] == "http" else send)
+
+
+async def _receive_body(request: Request, door: Door) -> Draft:
+    limit = door.settings.max_segment_bytes
+    told = int(request.headers.get("content-length", "0") or 0)
+    if told > limit:
+        raise _too_large(limit)
+    await to_thread.run_sync(door.vault.check_room, told)
+    draft = await to_thread.run_sync(door.vault.new_draft)
+    try:
+        held = bytearray()
+        async for part in _parts(request):
+            held += part
+            if draft.length + len(held) > limit:
+                raise _too_large(limit)
+            if len(held) >= _BLOCK_BYTES:
+                await to_thread.run_sync(draft.write, bytes(held))
+                held.clear()
+        await to_thread.run_sync(draft.write, bytes(held))
+    except BaseException:
+        draft.discard()
+        raise
+    return draft
+
+
+async def _read_small_body(request: Request) -> bytes:
+    body = bytearray()
+    async for part in _parts(request):
+        body += part
+        if len(body) > MAX_CHAIN_POST_BYTES:
+            raise _too_large(MAX_CHAIN_POST_BYTES)
+    return bytes(body)
+
+
+async def _parts(request: Request) -> Any:
+    stream = request.stream().__aiter__()
+    while True:
+        try:
+            async with asyncio.timeout(PAUSE_S):
+                part = await anext(stream, None)
+        except TimeoutError as error:
+            raise ProblemError(408, TOO_SLOW, "The body paused for too long: send it again.") from error
+        except ClientDisconnect as error:
+            raise ProblemError(400, door_auth.BAD_REQUEST, "The body ended early: send it again, whole.") from error
+        if part is None:
+            return
+        yield part
+
+
+def _check_body(request: Request, proof: Proof, digest: bytes) -> None:
+    told = request.headers.get("content-digest")
+    if told is not None and _CONTENT_DIGEST.fullmatch(told) is None:
+        raise ProblemError(400, door_auth.BAD_REQUEST, "Content-Digest must read sha-256=:<base64>: (RFC 9530).")
+    if not body_matches(proof, digest) or (told is not None and told != door_auth.content_digest(digest)):
+        raise ProblemError(
+            400,
+            door_auth.DIGEST_MISMATCH,
+            "The body that came is not the one the token or Content-Digest names: send it again.",
+        )
+
+
+def _read_records(body: bytes) -> list[Signed]:
+    try:
+        value = loads(body, limit_bytes=MAX_CHAIN_POST_BYTES)
+        if not isinstance(value, list) or not 0 < len(value) <= MAX_RECORDS:
+            raise CodecError(f"An array of 1 to {MAX_RECORDS} records is wanted.")
+        for item in value:
+            if not (isinstance(item, list) and len(item) == 2 and all(isinstance(part, bytes) for part in item)):
+                raise CodecError("Each record must be an array of two byte strings.")
+    except CodecError as error:
+        raise ProblemError(400, door_auth.BAD_REQUEST, f"{error} Send a CBOR array of [body, signature].") from error
+    return [Signed(body, sig) for body, sig in value]
+
+
+def _join_records(door: Door, proof: Proof, records: list[Signed]) -> list[RecordVerdict]:
+    with door.store.write() as uow:
+        return evidence.accept_chain_records(uow, proof.admission.kit, records)
+
+
+def _read_trust(settings: Settings) -> bytes:
+    try:
+        return (Path(settings.handover_dir) / TRUST_FILE).read_bytes()
+    except FileNotFoundError as error:
+        text = "The device authority has not handed over a trust list yet: try again later."
+        raise ProblemError(404, NOT_HANDED_OVER, text, retry_after_s=60) from error
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(413, door_auth.TOO_LARGE, f"More than {limit} bytes are not taken: cut smaller segments.")

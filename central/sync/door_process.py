@@ -1,0 +1,133 @@
+"""The process of the devices' HTTP door: uvicorn with TLS, watching the register beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from anyio import to_thread
+from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
+
+from central.base.bus import NatsBus, connect_nats
+from central.base.settings import Settings
+from central.base.unit_of_work import Store, open_store
+from central.devices import service as devices
+from central.evidence.reception import read_receipt_key
+from central.evidence.vault import Vault
+from central.sync.admission import Gate, read_certificate
+from central.sync.door import Door, create_app
+from central.sync.proof import Nonces, Prover
+from central.sync.registry import RegistryWatch
+
+log = logging.getLogger(__name__)
+
+WATCH_EVERY_S: Final = 0.25
+GRACEFUL_S: Final = 3
+_MAX_CONNECTIONS: Final = 2000
+
+
+def main(settings: Settings) -> None:
+    """Serve the door until SIGINT or SIGTERM."""
+    store = open_store(settings)
+    try:
+        make_server(settings, store).run()
+    finally:
+        store.close()
+
+
+def make_server(settings: Settings, store: Store) -> uvicorn.Server:
+    """The door's web server, ready to run."""
+    directory = devices.KitDirectory()
+    watch = RegistryWatch(settings, store, directory)
+    watch.poll()
+    gate = Gate(read_certificate(Path(settings.keys_dir) / "kits-ca.crt"), directory)
+    nonces = Nonces(store.clock)
+    vault = Vault(Path(settings.data_dir), min_free_bytes=settings.evidence_min_free_bytes)
+    left = vault.clear_drafts()
+    if left:
+        log.info("door: %d half received segments removed", left)
+    door = Door(
+        settings=settings,
+        store=store,
+        vault=vault,
+        receipt_key=read_receipt_key(Path(settings.keys_dir)),
+        gate=gate,
+        prover=Prover(gate, nonces, store.clock),
+        nonces=nonces,
+    )
+    app = create_app(door)
+    app.router.lifespan_context = _lifespan(door, watch)
+    certificate, key = settings.door_certificate
+    config = uvicorn.Config(
+        app,
+        host=settings.door_host,
+        port=settings.door_port,
+        ssl_certfile=str(certificate),
+        ssl_keyfile=str(key),
+        http="httptools",
+        ws="none",
+        loop="uvloop",
+        log_level="warning",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=GRACEFUL_S,
+    )
+    return uvicorn.Server(config)
+
+
+def _lifespan(door: Door, watch: RegistryWatch) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        works = [asyncio.create_task(_keep_house(door, watch)), asyncio.create_task(_join_bus(door))]
+        try:
+            yield
+        finally:
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+            await to_thread.run_sync(_write_refusals, door)
+
+    return lifespan
+
+
+async def _keep_house(door: Door, watch: RegistryWatch) -> None:
+    """Follow the register and write down what was refused."""
+    while True:
+        await asyncio.sleep(WATCH_EVERY_S)
+        await to_thread.run_sync(watch.poll)
+        await to_thread.run_sync(_write_refusals, door)
+
+
+def _write_refusals(door: Door) -> None:
+    if not door.refusals:
+        return
+    found, door.refusals = door.refusals, type(door.refusals)()
+    try:
+        with door.store.write() as uow:
+            for kind, count in found.items():
+                devices.add_to_counter(uow, f"door.{kind}", count)
+    except OperationalError as error:
+        log.warning("door: counts not written yet (%s)", error.orig)
+        door.refusals.update(found)
+
+
+async def _join_bus(door: Door) -> None:
+    """Nudge the screens once the broker is there; until then they find changes by polling."""
+    client = await connect_nats(door.settings, name="zhixing-door", error_cb=_note_bus_error)
+    door.store.bus = NatsBus(client, asyncio.get_running_loop())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await client.close()
+
+
+async def _note_bus_error(error: Exception) -> None:
+    log.debug("door: bus: %s", error)
