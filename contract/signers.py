@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,6 +23,16 @@ from contract.trust import TrustList, verify_trust_list
 
 KIT_URI: Final = "urn:zhixing:kit:"
 MAX_CERTIFICATES: Final = 8
+# What `cryptography` raises over certificates that are damaged or made to trip a reader.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class AnchorError(ValueError):
@@ -55,7 +65,7 @@ def load_anchor(data: bytes) -> Anchor:
         else:
             certificate = x509.load_der_x509_certificate(data)
         certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except _UNREADABLE as error:
         raise AnchorError(
             "The anchor is not a self-signed certificate; give the device authority's root.crt."
         ) from error
@@ -83,14 +93,15 @@ def read_certificates(pem: bytes, anchor: Anchor | None) -> Certificates:
     try:
         loaded = x509.load_pem_x509_certificates(pem)
         key = loaded[0].public_key()
-    except (ValueError, TypeError) as error:
+        # Names are parsed only when asked for.
+        roots = [item for item in loaded[1:] if item.issuer == item.subject]
+        issuers = [item for item in loaded[1:] if item.issuer != item.subject]
+    except _UNREADABLE as error:
         raise BrokenError(Finding("altered", "certificates", "certificates_unreadable")) from error
     if len(loaded) > MAX_CERTIFICATES or not isinstance(key, EllipticCurvePublicKey):
         raise BrokenError(Finding("altered", "certificates", "certificates_unreadable"))
     if not isinstance(key.curve, SECP256R1):
         raise BrokenError(Finding("altered", "certificates", "certificates_unreadable"))
-    roots = [item for item in loaded[1:] if item.issuer == item.subject]
-    issuers = [item for item in loaded[1:] if item.issuer != item.subject]
     return Certificates(loaded[0], issuers, _choose_root(roots, anchor), key)
 
 
@@ -102,7 +113,7 @@ def check_issuers(certificates: Certificates, *, anchored: bool) -> None:
     """
     try:
         _check_signatures(certificates)
-    except (InvalidSignature, ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         code = "foreign_signer" if anchored else "certificates_do_not_join"
         raise BrokenError(Finding("foreign", "certificates", code)) from error
 
@@ -123,13 +134,13 @@ def check_validity(certificates: Certificates, moments_ms: list[int]) -> bool:
 
 def read_kit_id(certificates: Certificates) -> str:
     """The kit named by both common name and URI; raise BrokenError when the certificate is no kit's."""
-    names = certificates.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    kit_id = str(names[0].value) if len(names) == 1 else ""
     try:
+        names = certificates.leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         extension = certificates.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         uris = extension.value.get_values_for_type(x509.UniformResourceIdentifier)
-    except (x509.ExtensionNotFound, ValueError):
-        uris = []
+    except (x509.ExtensionNotFound, *_UNREADABLE):
+        names, uris = [], []
+    kit_id = str(names[0].value) if len(names) == 1 else ""
     if not kit_id or uris != [KIT_URI + kit_id]:
         raise BrokenError(Finding("foreign", "certificates", "not_a_kit_certificate"))
     return kit_id
@@ -188,6 +199,6 @@ def _is_valid_at(certificates: Certificates, moment: datetime) -> bool:
     verifier = PolicyBuilder().store(Store([certificates.root])).time(moment).build_client_verifier()
     try:
         verifier.verify(certificates.leaf, certificates.issuers)
-    except VerificationError:
+    except (VerificationError, *_UNREADABLE):
         return False
     return True

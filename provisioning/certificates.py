@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import (
@@ -106,7 +107,7 @@ def check_signing_request(der: bytes, kit_id: str) -> ec.EllipticCurvePublicKey:
         names = [str(item.value) for item in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         key = request.public_key()
         signed = request.is_signature_valid
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise BadRequestError("The signing request cannot be read; send PKCS#10 in base64 DER.") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise BadRequestError("The signing request must carry a P-256 key; make one and ask again.")

@@ -1,5 +1,6 @@
 """Every way to tamper with a package, and the record or segment that the verdict must name."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -84,6 +85,10 @@ def case(tmp_path: Path) -> Case:
 
 def flip(data: bytes, at: int) -> bytes:
     return data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
+
+
+def to_pem(der: bytes) -> bytes:
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
 
 
 def seg(number: int) -> str:
@@ -421,6 +426,17 @@ class TestSigners:
     def test_certificates_unreadable(self, case: Case, pem: bytes) -> None:
         finding = case.find(lambda files: files.update({CERTIFICATES: pem}))
         assert finding == Finding("altered", "certificates", "certificates_unreadable")
+
+    def test_every_flipped_byte_of_the_certificates_is_answered(self, case: Case) -> None:
+        # Re-wrapped in PEM and with a fitting CRC, so that only the certificates' own check is left.
+        certificates = [case.world.certificate, case.world.kits_ca.certificate, case.world.root.certificate]
+        ders = [certificate.public_bytes(Encoding.DER) for certificate in certificates]
+        files = read_files(case.path)
+        for index in (0, 1):
+            for place in range(0, len(ders[index]), 7):
+                changed = [*ders[:index], flip(ders[index], place), *ders[index + 1 :]]
+                pem = b"".join(to_pem(der) for der in changed)
+                assert case.judge(files | {CERTIFICATES: pem}, case.anchor).verdict is Verdict.BROKEN, place
 
     @pytest.mark.parametrize(("name", "code"), [(HEAD, "head_unreadable"), (TRUST, "trust_unreadable")])
     def test_statements_unreadable(self, case: Case, name: str, code: str) -> None:
