@@ -69,9 +69,9 @@ class Stand:
 
         def look() -> bool:
             with open_spool(self.stage.kits_dir / kit_id / "spool.db") as spool:
-                address = spool.state.get("panel_http")
-            if address:
-                found.append(str(address))
+                panel = spool.state.get("panel_http")
+            if panel:
+                found.append(str(panel["address"]))
             return bool(found)
 
         self.wait_until(look, f"the panel of {kit_id}")
