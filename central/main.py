@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from central.audit import queries as audit_queries
 from central.base import lifeline, schema
 from central.base.errors import DomainError
@@ -21,6 +23,7 @@ from central.base.supervisor import Child, Supervisor
 from central.base.unit_of_work import Store, open_store
 from central.courts import service as courts
 from central.courts.rules import ROLES
+from central.flows import housekeeping
 
 # The process table: name -> module with `main(settings)`. Imported in the child only.
 PROCESSES = {
@@ -30,7 +33,9 @@ PROCESSES = {
     "web": "central.web.process",
 }
 PARENT_PID = "_ZHIXING_PARENT_PID"
+HOUSE_EVERY_S = 60
 _ESCROW_SCAN_BYTES = 64 * 1024
+_LOG = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,18 +83,38 @@ def run_centre(arguments: argparse.Namespace, settings: Settings) -> int:
     _prepare_database(settings)
     os.environ[PARENT_PID] = str(os.getpid())
     children = list_children(arguments.config, settings)
-    supervisor_task = _supervise(children, settings)
-    return asyncio.run(supervisor_task)
+    logging.basicConfig(level=settings.log_level.upper(), format="[centre] %(levelname)s %(name)s: %(message)s")
+    return asyncio.run(_supervise(children, settings))
 
 
 async def _supervise(children: Sequence[Child], settings: Settings) -> int:
-    return await Supervisor(children, on_ready=lambda: print(f"ready: {settings.web_url}", flush=True)).run()
+    supervisor = Supervisor(children, on_ready=lambda: print(f"ready: {settings.web_url}", flush=True))
+    house = asyncio.create_task(_keep_house(settings))
+    try:
+        return await supervisor.run()
+    finally:
+        house.cancel()
+        await asyncio.gather(house, return_exceptions=True)
+
+
+async def _keep_house(settings: Settings) -> None:
+    """Forget what is past its time, in small transactions beside the busy processes."""
+    store = open_store(settings)
+    try:
+        while True:
+            await asyncio.sleep(HOUSE_EVERY_S)
+            try:
+                await asyncio.to_thread(housekeeping.keep_house, store, settings)
+            except SQLAlchemyError as error:
+                _LOG.error("Housekeeping failed and is tried again in %d s: %s", HOUSE_EVERY_S, error)
+    finally:
+        store.close()
 
 
 def list_children(config: Path | None, settings: Settings) -> list[Child]:
     """Return the process table for these settings; with an external broker there is none to start."""
     ports = {
-        "broker": (settings.mqtt_host, settings.mqtt_port),
+        "broker": (settings.nats_host, settings.nats_port),
         "intake": None,
         "door": (settings.door_host, settings.door_port),
         "web": (settings.web_host, settings.web_port),
@@ -112,6 +137,8 @@ def run_process(arguments: argparse.Namespace, settings: Settings) -> int:
     # SIGTERM ends like Ctrl-C does: the process's own clean-up runs, unless it sets a handler of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    # nats-py's protocol says so at every clean TLS end; it means nothing.
+    logging.getLogger("asyncio").addFilter(lambda record: "eof_received()" not in str(record.msg))
     process = import_module(PROCESSES[arguments.name])
     try:
         process.main(settings)

@@ -25,7 +25,7 @@ _PRAGMAS = (
     "PRAGMA wal_autocheckpoint=4000",
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-65536",
+    "PRAGMA cache_size=-16384",
     "PRAGMA temp_store=MEMORY",
 )
 
@@ -41,7 +41,13 @@ def create_engine(url: str) -> Engine:
     is_sqlite = address.get_backend_name() == "sqlite"
     if is_sqlite and address.database:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_sql_engine(url, connect_args={"check_same_thread": False} if is_sqlite else {})
+    engine = create_sql_engine(
+        url,
+        connect_args={"check_same_thread": False} if is_sqlite else {},
+        # A pages process reads from a pool of some 40 threads; none may wait for another's connection.
+        pool_size=10,
+        max_overflow=40,
+    )
     if is_sqlite:
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin)

@@ -21,7 +21,14 @@ from central.devices.mailbox import (
     put_directive,
 )
 from central.devices.models import Counter, KitState, SetAside
-from central.devices.positions import KitMarkers, prune_positions, save_markers, store_items, store_positions
+from central.devices.positions import (
+    KitMarkers,
+    prune_items,
+    prune_positions,
+    save_markers,
+    store_items,
+    store_positions,
+)
 from central.devices.rules import KitRef
 from contract.messages import Health, Hello
 
@@ -36,6 +43,7 @@ __all__ = [
     "keep_aside",
     "list_undelivered",
     "list_waiting",
+    "prune_items",
     "prune_positions",
     "put_directive",
     "record_health",

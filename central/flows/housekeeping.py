@@ -1,0 +1,42 @@
+"""Forgetting what is past its time: outbox rows, sessions, directives, old fixes, remembered items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from central.base.outbox import prune_outbox
+from central.base.settings import Settings
+from central.base.unit_of_work import Store, UnitOfWork
+from central.courts import service as courts
+from central.devices import rules
+from central.devices import service as devices
+
+BITE = 2000
+_DAY_MS = 24 * 3600 * 1000
+_HOUR_MS = 3600 * 1000
+
+
+def keep_house(store: Store, settings: Settings) -> dict[str, int]:
+    """Forget in transactions small enough that no writer waits for long; returns how much of what went."""
+    now_ms = store.clock.now_ms()
+    with store.write() as uow:
+        courts.prune_sessions(uow)
+        counts = {
+            "directives_expired": devices.expire_directives(uow),
+            "outbox": prune_outbox(uow.session, before_ms=now_ms - settings.outbox_retention_hours * _HOUR_MS),
+        }
+    old_ms = now_ms - settings.position_retention_days * _DAY_MS
+    counts["positions"] = _in_bites(store, lambda uow: devices.prune_positions(uow, before_ms=old_ms, limit=BITE))
+    forgotten_ms = now_ms - rules.OLDEST_BACKLOG_MS
+    counts["items"] = _in_bites(store, lambda uow: devices.prune_items(uow, before_ms=forgotten_ms, limit=BITE))
+    return counts
+
+
+def _in_bites(store: Store, prune: Callable[[UnitOfWork], int]) -> int:
+    total = 0
+    while True:
+        with store.write() as uow:
+            count = prune(uow)
+        total += count
+        if count < BITE:
+            return total
