@@ -113,16 +113,15 @@ async def _keep_house(settings: Settings) -> None:
 
 def list_children(config: Path | None, settings: Settings) -> list[Child]:
     """Return the process table for these settings; with an external broker there is none to start."""
+    # The broker is not asked: it would log a bare connection as a broken handshake.
     ports = {
-        "broker": (settings.nats_host, settings.nats_port),
-        "intake": None,
         "door": (settings.door_host, settings.door_port),
         "web": (settings.web_host, settings.web_port),
     }
     command = [sys.executable, "-m", "central.main"]
     options = ["--config", str(config.resolve())] if config else []
     return [
-        Child(name, [*command, name, *options], _reachable(ports[name]), last_to_stop=name == "broker")
+        Child(name, [*command, name, *options], _reachable(ports.get(name)), last_to_stop=name == "broker")
         for name in PROCESSES
         if name != "broker" or settings.broker == "embedded"
     ]
