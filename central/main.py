@@ -8,6 +8,7 @@ import getpass
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
 def run_centre(arguments: argparse.Namespace, settings: Settings) -> int:
     """Migrate, seed the courts, then supervise the process table until SIGINT or SIGTERM."""
     check_no_escrow(settings)
+    check_ports(settings)
     _prepare_database(settings)
     os.environ[PARENT_PID] = str(os.getpid())
     children = list_children(arguments.config, settings)
@@ -185,6 +187,21 @@ def verify_audit(_arguments: argparse.Namespace, settings: Settings) -> int:
         store.close()
     print(f"audit: {count} rows, head {head.hex()}")
     return 0
+
+
+def check_ports(settings: Settings) -> None:
+    """Refuse to start when another program listens on one of the ports. Raises SettingsError."""
+    wanted = [("web", settings.web_host, settings.web_port), ("door", settings.door_host, settings.door_port)]
+    if settings.broker == "embedded":
+        wanted += [("mqtt", settings.mqtt_host, settings.mqtt_port), ("nats", settings.nats_host, settings.nats_port)]
+    for name, host, port in wanted:
+        try:
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            raise SettingsError(
+                f"{name}_host {host} with {name}_port {port} cannot be used ({error.strerror}): "
+                f"end the program that holds the port, or set another {name}_port."
+            ) from error
 
 
 def check_no_escrow(settings: Settings) -> None:

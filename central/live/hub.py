@@ -141,21 +141,21 @@ class Hub:
             self._woken.clear()
             after_id = self._last_id
             entries = await self._read(lambda: self._with_session(read_outbox, after_id=after_id)) or []  # noqa: B023
+            kits = {str(entry.payload.get("kit_id", "")) for entry in entries if entry.kind == KIT_CHANGED}
+            if kits:  # one read for all, so that a storm of reconnecting kits holds no alarm up
+                await self._refresh(sorted(kits))
             for entry in entries:
-                await self._send_entry(entry)
-            if len(entries) > 0:
+                self._send_entry(entry)
+            if entries:
                 self._woken.set()  # there may be more than one read gave
 
-    async def _send_entry(self, entry: OutboxEntry) -> None:
+    def _send_entry(self, entry: OutboxEntry) -> None:
         self._last_id = entry.id or self._last_id
         payload: dict[str, Any] = dict(entry.payload)
-        if entry.kind == KIT_CHANGED:
-            kit_id = str(payload.get("kit_id", ""))
-            await self._refresh([kit_id])
-            card = self._cards.get(kit_id)
-            if card is not None:
-                card.judge(self._store.clock.now_ms())
-                payload["kit"] = card
+        card = self._cards.get(str(payload.get("kit_id", ""))) if entry.kind == KIT_CHANGED else None
+        if card is not None:
+            card.judge(self._store.clock.now_ms())
+            payload["kit"] = card
         self._send(entry.court_code, Event(entry.kind, _text(payload), entry.id))
 
     def _send(self, court_code: str, event: Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from alembic import context
@@ -15,8 +14,7 @@ from central.base import db
 ROOMS = ("base.outbox", "audit.models", "courts.models", "devices.models", "incidents.models", "evidence.models")
 
 for room in ROOMS:
-    if find_spec(f"central.{room}") is not None:
-        import_module(f"central.{room}")
+    import_module(f"central.{room}")
 
 
 def render_plain_types(kind: str, value: Any, _context: Any) -> str | Literal[False]:

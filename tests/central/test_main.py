@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from central.base import db
 from central.base.settings import Settings, SettingsError
 from central.base.unit_of_work import Store
 from central.courts import service as courts
+from tests.fakes.ports import find_free_port
 
 PASSWORD = "样例口令-0123456789"
 
@@ -88,6 +90,14 @@ def test_the_process_table_leaves_an_external_broker_alone(config):
     foreign = central_main.list_children(None, Settings(broker="external", web_host="0.0.0.0"))
     assert [child.name for child in foreign] == ["intake", "door", "web"]
     assert foreign[2].port == ("127.0.0.1", 8080)
+
+
+def test_a_taken_port_stops_the_start(config, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(f"door_port = {port}\nweb_port = {find_free_port()}", encoding="utf-8")
+        assert central_main.main(["--config", str(config)]) == 2
+    assert f"with door_port {port} cannot be used" in capsys.readouterr().err
 
 
 class TestEscrow:

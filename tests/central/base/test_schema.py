@@ -1,4 +1,5 @@
 import multiprocessing
+import re
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -28,6 +29,12 @@ def test_an_empty_database_is_brought_to_the_models(tmp_path):
     assert schema.current_revision(url) == revision
     assert differences(url) == []
     assert schema.migrate(settings) == revision
+
+
+def test_every_room_with_tables_is_known_to_the_migrations():
+    rooms = {f"{path.parent.name}.models" for path in schema.MIGRATIONS.parent.glob("*/models.py")}
+    assert rooms <= set(re.findall(r'"([a-z_]+\.[a-z_]+)"', (schema.MIGRATIONS / "env.py").read_text()))
+    assert "evidence.models" in rooms
 
 
 def test_a_missing_column_would_be_seen(tmp_path):
