@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -66,6 +67,10 @@ def run(recorder: Recorder, spool: Spool, stopping: threading.Event, *, record_a
             recorder.turn(rung=rung, wait_s=_FRAME_WAIT_S)
             rung = bell.wait(0 if recorder.is_capturing else _IDLE_WAIT_S)
         recorder.finish("shutdown")
+    except sqlite3.Error:
+        # What is on the card is in step; what this process believes may not be. Recovery knows better.
+        log.exception("recorder ends to be started anew: the spool failed")
+        return EXIT_RESTART
     except CameraFailedError as error:
         log.error("recorder ends to be started anew: %s", error)
         return EXIT_RESTART

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from contract import chain
 from contract.signing import CodecError, Signed
-from edge.recorder.durable import sync_folder, temporary_path
+from edge.recorder.durable import sync_file, sync_folder, temporary_path
 from edge.recorder.moment import Moment
 from edge.recorder.recording import Recording, SignBody
 from edge.spool import SegmentRow, Spool
@@ -93,9 +93,12 @@ def _take_in(spool: Spool, folder: Path, name: str) -> bool:
         return False
     if record.recording_id.hex() != folder.name or record.seq != int(name) or not _continues(spool, record):
         return False
-    with sealed.open("rb") as file:
+    with sealed.open("rb") as file, record_file.open("rb") as beside:
         if hashlib.file_digest(file, "sha256").digest() != record.cipher_hash:
             return False
+        # After a kill the bytes may still be the kernel's alone; the row must not come to the card before them.
+        sync_file(file)
+        sync_file(beside)
     sync_folder(folder)
     row = SegmentRow(
         folder.name, record.seq, record.cipher_hash, record.length, record.started_ms, record.duration_ms

@@ -11,6 +11,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
@@ -21,6 +22,8 @@ KEY_INTERVAL_US: Final = 1_000_000
 # Never reached: key frames are asked for by time, so that a camera with a wandering rate still has one a second.
 _GOP_FRAMES: Final = 1000
 _AAC_LC: Final = "mp4a.40.2"
+# An mp4 whose header is complete before its first sample: all that is wanted of it.
+_INIT_ONLY: Final = {"movflags": "empty_moov+default_base_moof+frag_keyframe"}
 # Sound that strays further than this from its own clock is set anew: a looped file, a device that lost pieces.
 _RESYNC_US: Final = 100_000
 
@@ -69,21 +72,10 @@ class SoundEncoder:
     SAMPLE_RATE: Final = 48_000
 
     def __init__(self, bitrate_bps: int = 64_000) -> None:
-        self._sink = io.BytesIO()
-        self._container = av.open(
-            self._sink, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof+frag_keyframe"}
-        )
-        stream = self._container.add_stream("aac", rate=self.SAMPLE_RATE, layout="mono")
-        context = stream.codec_context
-        if not isinstance(context, AudioCodecContext):
-            raise TypeError("aac is not a sound encoder.")
-        context.bit_rate = bitrate_bps
-        self._container.start_encoding()
-        self._context = context
+        self._container, self._context, self.format = _open_aac(self.SAMPLE_RATE, "mono", bitrate_bps)
         self._resampler = AudioResampler(format="fltp", layout="mono", rate=self.SAMPLE_RATE, frame_size=1024)
         self._samples = 0
         self._origin_us: int | None = None
-        self.format = AudioFormat(self._sink.getvalue(), _AAC_LC, self.SAMPLE_RATE)
 
     def encode(self, frame: AudioFrame, pts_us: int) -> list[AudioPacket]:
         """Encode one decoded piece of sound whose first sample belongs to ``pts_us``."""
@@ -110,16 +102,34 @@ class SoundEncoder:
         return round(samples * 1_000_000 / self.SAMPLE_RATE)
 
 
+def describe_aac(sample_rate: int, layout: str) -> AudioFormat:
+    """Format of the packets that libav's own AAC encoder will give at this rate and layout."""
+    container, _, described = _open_aac(sample_rate, layout, 64_000)
+    container.close()
+    return described
+
+
 def snapshot_audio(stream: AudioStream) -> AudioFormat | None:
     """Format of an AAC stream that can be passed on as it is; None when it carries no configuration."""
     extradata = stream.codec_context.extradata
     if stream.codec_context.name not in {"aac", "aac_fixed"} or not extradata:
         return None
     sink = io.BytesIO()
-    with av.open(
-        sink, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof+frag_keyframe"}
-    ) as container:
+    with av.open(sink, "w", format="mp4", options=dict(_INIT_ONLY)) as container:
         container.add_stream_from_template(stream)
         container.start_encoding()
     object_type = extradata[0] >> 3  # AudioSpecificConfig, ISO 14496-3 section 1.6.2.1
     return AudioFormat(sink.getvalue(), f"mp4a.40.{object_type}", stream.codec_context.sample_rate)
+
+
+def _open_aac(
+    sample_rate: int, layout: str, bitrate_bps: int
+) -> tuple[OutputContainer, AudioCodecContext, AudioFormat]:
+    sink = io.BytesIO()
+    container = av.open(sink, "w", format="mp4", options=dict(_INIT_ONLY))
+    context = container.add_stream("aac", rate=sample_rate, layout=layout).codec_context
+    if not isinstance(context, AudioCodecContext):
+        raise TypeError("aac is not a sound encoder.")
+    context.bit_rate = bitrate_bps
+    container.start_encoding()
+    return container, context, AudioFormat(sink.getvalue(), _AAC_LC, sample_rate)

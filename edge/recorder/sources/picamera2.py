@@ -23,9 +23,9 @@ from edge.recorder.sources import (
     SourceOpenError,
     SourceStalledError,
 )
-from edge.recorder.sources.encoding import snapshot_audio
+from edge.recorder.sources.encoding import describe_aac
 
-_QUEUE_ITEMS: Final = 100
+_QUEUE_ITEMS: Final = 250
 _SOUND_WAIT_S: Final = 2.0
 
 
@@ -44,9 +44,13 @@ class FrameReceiver:
         self._parameter_sets = b""
 
     def add_stream(self, encoder_stream: Any) -> None:
-        """Learn of a sound track that the encoder announces."""
-        if isinstance(encoder_stream, AudioStream):
-            self.audio = snapshot_audio(encoder_stream)
+        """Learn of a sound track that the encoder announces.
+
+        It does so before its codec is open, so rate and layout are all there is to learn.
+        """
+        if isinstance(encoder_stream, AudioStream) and encoder_stream.codec_context.name == "aac":
+            context = encoder_stream.codec_context
+            self.audio = describe_aac(context.sample_rate, context.layout.name)
             self.sound_known.set()
 
     def take_frame(self, frame: Any, keyframe: bool, timestamp: int | None, packet: Any, *, audio: bool) -> None:
@@ -126,6 +130,7 @@ class Picamera2Camera:
         self._camera_number = camera_number
         self._receiver = FrameReceiver()
         self._camera: Any = None
+        self._started = False
         self._stopped = threading.Event()
 
     @property
@@ -185,8 +190,9 @@ class Picamera2Camera:
         if self._sound:
             encoder.audio = True
         self._camera.start_recording(encoder, build_output(base, self._receiver))
+        self._started = True
         if self._sound and not self._receiver.sound_known.wait(_SOUND_WAIT_S):
-            raise SourceFailedError("The encoder announced no sound: set camera.audio = false.")
+            raise SourceFailedError("The encoder announced no AAC sound: set camera.audio = false.")
 
     def _build_encoder(self) -> Any:
         encoders = importlib.import_module("picamera2.encoders")
@@ -202,7 +208,8 @@ class Picamera2Camera:
         if camera is None:
             return
         try:
-            camera.stop_recording()
+            if self._started:
+                camera.stop_recording()
         finally:
             camera.close()
 

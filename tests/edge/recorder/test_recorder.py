@@ -1,9 +1,11 @@
 import itertools
 import uuid
+from pathlib import Path
 
 import pytest
 
 from edge.recorder.recorder import CameraFailedError
+from edge.recorder.recording import Recording, StorageFullError
 from edge.recorder.sources import SourceFailedError, SourceOpenError
 from edge.spool.vault import ALARM, MARKED, REST
 from tests.fakes.camera import FPS
@@ -14,6 +16,11 @@ from tests.waiting import wait_until
 def priorities(desk):
     rows = desk.spool._store.rows("SELECT seq, priority FROM segments ORDER BY recording_id, seq")
     return dict(rows)
+
+
+def open_full(path):
+    """The kernel itself says ENOSPC to every byte written here."""
+    return Path("/dev/full").open("wb")
 
 
 class TestRecording:
@@ -290,6 +297,40 @@ class TestGaps:
         desk.shoot(51)
         assert len(desk.recordings()) == 2
         assert len(desk.alarms()) == 1
+
+    def test_a_card_that_refuses_the_bytes_stops_loudly(self, desk, monkeypatch):
+        desk.want()
+        desk.shoot(51)
+        with monkeypatch.context() as patch:
+            patch.setattr("edge.recorder.recording.create_temporary", open_full)
+            desk.shoot(50)
+        assert desk.kinds() == ["OPEN", "SEGMENT", "GAP storage_full", "FINAL storage_full"]
+        assert desk.status["state"] == "storage_full"
+        assert not (desk.kit.vault / "ballast").exists()
+        assert len(desk.alarms()) == 1
+        desk.clocks.advance(5001)
+        desk.turn(rung=True)
+        desk.shoot(51)
+        assert desk.kinds() == ["OPEN", "SEGMENT"]
+
+    def test_an_end_that_found_no_room_is_written_later(self, desk, monkeypatch):
+        desk.want()
+        desk.shoot(51)
+
+        def refuse(recording, write):
+            raise StorageFullError("no room at all")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("edge.recorder.recording.create_temporary", open_full)
+            patch.setattr(Recording, "_append", refuse)
+            desk.shoot(50)
+        first = desk.recordings()[0]
+        assert desk.kinds() == ["OPEN", "SEGMENT"]
+        desk.clocks.advance(5001)
+        desk.turn(rung=True)
+        desk.shoot(51)
+        assert desk.kinds(first) == ["OPEN", "SEGMENT", "GAP storage_full", "FINAL storage_full"]
+        assert len(desk.recordings()) == 2
 
     def test_shutdown_keeps_the_open_segment(self, desk):
         desk.want()
