@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Insert, tuple_
+from sqlalchemy import Insert, bindparam, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, delete, select
 
@@ -18,6 +18,32 @@ _INSERT = (
     "ON CONFLICT DO NOTHING"
 )
 _ITEM_COLUMNS = ItemRow._fields
+_MARKER_COLUMNS = (
+    "kit_no",
+    "last_heard_ms",
+    "fix_spool_no",
+    "fix_seq",
+    "fix_received_ms",
+    "fix_at_ms",
+    "fix_ms",
+    "lat",
+    "lon",
+    "mode",
+    "speed_mps",
+    "course_deg",
+    "accuracy_m",
+    "source",
+    "suspect",
+)
+_BLANK_STATE = {"source": "", "suspect": "", "version": "", "mailbox_have": 0}
+# Straight to the driver: once a second for every kit that moves.
+_UPSERT_MARKER = (
+    f"INSERT INTO kit_state ({', '.join(_MARKER_COLUMNS)}, version, mailbox_have) "  # noqa: S608
+    f"VALUES ({', '.join('?' * len(_MARKER_COLUMNS))}, '', 0) ON CONFLICT (kit_no) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _MARKER_COLUMNS if name != "kit_no")
+    + " WHERE kit_state.fix_spool_no IS NULL OR (excluded.fix_spool_no, excluded.fix_seq) "
+    "> (kit_state.fix_spool_no, kit_state.fix_seq)"
+)
 
 
 def insert_ignoring(uow: UnitOfWork, table: type[SQLModel]) -> Insert:
@@ -123,44 +149,48 @@ class KitMarkers:
 def save_markers(uow: UnitOfWork, rows: Iterable[PositionRow]) -> None:
     """Upsert the live marker of each row's kit, never backwards; counts as a sign of life."""
     values = [
-        {
-            "kit_no": row.kit_no,
-            "last_heard_ms": row.received_ms,
-            "fix_spool_no": row.spool_no,
-            "fix_seq": row.seq,
-            "fix_received_ms": row.received_ms,
-            "fix_at_ms": row.at_ms,
-            "fix_ms": row.fix_ms,
-            "lat": row.lat,
-            "lon": row.lon,
-            "mode": row.mode,
-            "speed_mps": row.speed_mps,
-            "course_deg": row.course_deg,
-            "accuracy_m": row.accuracy_m,
-            "source": row.source,
-            "suspect": row.suspect,
-        }
+        (
+            row.kit_no,
+            row.received_ms,
+            row.spool_no,
+            row.seq,
+            row.received_ms,
+            row.at_ms,
+            row.fix_ms,
+            row.lat,
+            row.lon,
+            row.mode,
+            row.speed_mps,
+            row.course_deg,
+            row.accuracy_m,
+            row.source,
+            row.suspect,
+        )
         for row in rows
     ]
     if not values:
         return
-    ensure_states(uow, [int(str(value["kit_no"])) for value in values])
-    dialect = sqlite if uow.connection.dialect.name == "sqlite" else postgresql
-    rule = dialect.insert(KitState)
-    changed = {name: rule.excluded[name] for name in values[0] if name != "kit_no"}
+    connection = uow.connection
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_UPSERT_MARKER, values)
+    else:
+        named = [dict(zip(_MARKER_COLUMNS, value, strict=True)) for value in values]
+        connection.execute(_marker_upsert(), [{**_BLANK_STATE, **value} for value in named])
+
+
+def _marker_upsert() -> Insert:
+    rule = postgresql.insert(KitState)
     newer = col(KitState.fix_spool_no).is_(None) | (
         tuple_(rule.excluded.fix_spool_no, rule.excluded.fix_seq)
         > tuple_(col(KitState.fix_spool_no), col(KitState.fix_seq))
     )
-    fixed = {"source": "", "suspect": "", "version": "", "mailbox_have": 0}
-    upsert = rule.on_conflict_do_update(index_elements=["kit_no"], set_=changed, where=newer)
-    uow.connection.execute(upsert, [{**fixed, **value} for value in values])
+    changed = {name: rule.excluded[name] for name in _MARKER_COLUMNS if name != "kit_no"}
+    return rule.on_conflict_do_update(index_elements=["kit_no"], set_=changed, where=newer)
 
 
 def ensure_states(uow: UnitOfWork, kit_nos: Iterable[int]) -> None:
     """Make sure each kit has its row of state."""
-    blank = {"source": "", "suspect": "", "version": "", "mailbox_have": 0}
-    values = [{"kit_no": kit_no, **blank} for kit_no in kit_nos]
+    values = [{"kit_no": kit_no, **_BLANK_STATE} for kit_no in kit_nos]
     if values:
         uow.connection.execute(insert_ignoring(uow, KitState), values)
 
@@ -169,11 +199,15 @@ def save_heard(uow: UnitOfWork, heard: dict[int, int]) -> None:
     """Note signs of life: kit number to the time received, ms."""
     if not heard:
         return
-    ensure_states(uow, heard)
-    for kit_no, received_ms in heard.items():
-        state = uow.session.get_one(KitState, kit_no)
-        state.last_heard_ms = max(received_ms, state.last_heard_ms or 0)
-    uow.session.flush()
+    known = set(uow.session.exec(select(KitState.kit_no)).all())
+    ensure_states(uow, heard.keys() - known)
+    later = col(KitState.last_heard_ms).is_(None) | (col(KitState.last_heard_ms) < bindparam("heard_ms"))
+    rule = update(KitState).where(col(KitState.kit_no) == bindparam("heard_no"), later)
+    uow.connection.execute(
+        rule.values(last_heard_ms=bindparam("heard_ms")),
+        [{"heard_no": kit_no, "heard_ms": received_ms} for kit_no, received_ms in heard.items()],
+    )
+    uow.session.expire_all()
 
 
 def prune_positions(uow: UnitOfWork, *, before_ms: int, limit: int = 5000) -> int:
