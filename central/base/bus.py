@@ -105,7 +105,7 @@ def broker_credentials(settings: Settings) -> BrokerCredentials:
                 "name a readable file holding the external broker's password."
             ) from error
     path = Path(settings.data_dir) / "broker.password"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

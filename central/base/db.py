@@ -40,7 +40,7 @@ def create_engine(url: str) -> Engine:
     address = make_url(url)
     is_sqlite = address.get_backend_name() == "sqlite"
     if is_sqlite and address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(address.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_sql_engine(
         url,
         connect_args={"check_same_thread": False} if is_sqlite else {},

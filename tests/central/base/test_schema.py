@@ -1,5 +1,6 @@
 import multiprocessing
 import re
+import stat
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -23,8 +24,9 @@ def differences(url: str) -> list[object]:
 
 
 def test_an_empty_database_is_brought_to_the_models(tmp_path):
-    settings = Settings(data_dir=str(tmp_path))
+    settings = Settings(data_dir=str(tmp_path / "data"))
     revision = schema.migrate(settings)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     url = db.database_url(settings)
     assert schema.current_revision(url) == revision
     assert differences(url) == []
