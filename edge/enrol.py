@@ -19,7 +19,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -34,6 +33,7 @@ from contract.enrolment import EnrolmentToken, MistypedTokenError, parse_token
 from contract.signing import BadSignatureError, CodecError
 from edge.uplink.est import EnrolmentError, EstClient, RefusedError
 from edge.uplink.identity import Identity, IdentityError, sync_folder, write_durably
+from edge.uplink.renewal import find_issuer, renew
 from edge.uplink.trusted_time import TrustedTime, make_context
 
 log = logging.getLogger("zhixing.enrol")
@@ -54,6 +54,9 @@ port = {mqtt_port}
 
 [door]
 url = "{door_url}"
+
+[authority]
+url = "{est_url}"
 """
 
 
@@ -76,7 +79,7 @@ def enrol(token: EnrolmentToken, folder: Path, *, mqtt: str = "", door: str = ""
     except RefusedError as error:
         (folder / PENDING_KEY).unlink(missing_ok=True)
         raise EnrolmentError(str(error)) from error
-    issuer = _find_issuer(leaf, authorities)
+    issuer = find_issuer(leaf, authorities)
     trust_list = _fetch_trust(est, root)
     _put_in_place(
         folder,
@@ -89,24 +92,6 @@ def enrol(token: EnrolmentToken, folder: Path, *, mqtt: str = "", door: str = ""
         },
     )
     (folder / PENDING_KEY).unlink(missing_ok=True)
-
-
-def renew(folder: Path, est_url: str) -> None:
-    """Get the next certificate for the same key with the present one (simplereenroll over mutual TLS).
-
-    Raises EnrolmentError; then the present certificate stays.
-    """
-    try:
-        identity = Identity(folder)
-    except IdentityError as error:
-        raise EnrolmentError(str(error)) from error
-    est = EstClient(est_url, identity.make_tls_context(TrustedTime(identity.floor_ms())))
-    try:
-        leaf = est.request_certificate("simplereenroll", identity.key, identity.kit_id, {})
-    except RefusedError as error:
-        raise EnrolmentError(str(error)) from error
-    issuer = _find_issuer(leaf, [identity.root, *identity.chain[1:]])
-    write_durably(folder / "device.crt", (_to_pem(leaf) + _to_pem(issuer)).encode())
 
 
 def _check_owner(folder: Path, kit_id: str) -> None:
@@ -151,17 +136,6 @@ def _prepare_key(folder: Path, token: EnrolmentToken) -> ec.EllipticCurvePrivate
     return key
 
 
-def _find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> x509.Certificate:
-    """The intermediate that signed `leaf`, itself signed by the root (the first of `authorities`)."""
-    root = authorities[0]
-    for issuer in authorities[1:]:
-        with contextlib.suppress(ValueError, TypeError, InvalidSignature):
-            leaf.verify_directly_issued_by(issuer)
-            issuer.verify_directly_issued_by(root)
-            return issuer
-    raise EnrolmentError("The new certificate does not stand on the authority's root: report this to it.")
-
-
 def _fetch_trust(est: EstClient, root: x509.Certificate) -> bytes:
     data = est.fetch_trust()
     key = root.public_key()
@@ -182,6 +156,7 @@ def _build_settings(token: EnrolmentToken, *, mqtt: str, door: str, court: str) 
         raise EnrolmentError(f"--mqtt {mqtt!r} is not host:port; write for example --mqtt centre.example:8883.")
     return KIT_TOML.format(
         kit_id=token.kit_id,
+        est_url=token.est_url,
         court=court,
         mqtt_host=mqtt_host.strip("[]"),
         mqtt_port=int(mqtt_port),

@@ -23,7 +23,9 @@ class SettingsError(ValueError):
 
 _KIT_ID = r"^[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]$"
 _HTTPS = r"^https://[^/\s]+/?$"
+_EST = r"^(https://[^\s]+)?$"
 _WORDS = {
+    _EST: "empty or an address like https://authority.example:8443",
     _KIT_ID: "3 to 32 lower-case letters, digits or hyphens, no hyphen at the ends",
     _HTTPS: "an address like https://centre.example:8443",
 }
@@ -53,6 +55,12 @@ class DoorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     url: Annotated[str, Meta(pattern=_HTTPS)]
     timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
+
+
+class AuthoritySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[authority]``: where the certificate is renewed by itself; empty: by hand, `zhixing-kit enrol --renew`."""
+
+    url: Annotated[str, Meta(pattern=_EST)] = ""
 
 
 class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -131,6 +139,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     kit: KitSettings
     mqtt: MqttSettings
     door: DoorSettings
+    authority: AuthoritySettings = AuthoritySettings()
     camera: CameraSettings = CameraSettings()
     segments: SegmentSettings = SegmentSettings()
     storage: StorageSettings = StorageSettings()

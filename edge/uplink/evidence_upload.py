@@ -7,6 +7,7 @@ go. Every other answer (401, 403, 404, 409, 412, 413, 5xx, 507, a time-out, a re
 
 import hashlib
 import logging
+import sqlite3
 import threading
 import time
 import uuid
@@ -75,12 +76,18 @@ class Uploader:
         if rest_s > 0:
             return rest_s
         try:
+            return self._work()
+        except sqlite3.OperationalError as error:
+            # A full card passes; whoever gave up here would never make room on it again.
+            log.warning("upload: the spool cannot be written (%s)", error)
+            return self._back_off()
+
+    def _work(self) -> float:
+        try:
             self._refresh_trust()
             self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
             segment = self._choose()
-            if segment is None:
-                return self._find_rest()
-            return self._send(segment)
+            return self._find_rest() if segment is None else self._send(segment)
         except DoorUnreachableError as error:
             self._tell(str(error))
             return self._back_off()
@@ -89,6 +96,7 @@ class Uploader:
         now = self._monotonic_s()
         if now < self._trust_due_s and self._keeper.receipt_keys():
             return
+        self._spool.vault.drop_old_records()
         answer = self._door.get("/v1/trust")
         self._trust_due_s = now + TRUST_EVERY_S
         if answer.status == 200:
@@ -241,11 +249,18 @@ def _find_fault(path: Path, segment: SegmentRow) -> str:
     return "" if digest.digest() == segment.cipher_hash else "the sealed file was changed on the card"
 
 
-def run_uploader(uploader: Uploader, *, stopping: threading.Event, bell: threading.Event) -> None:
-    """Turn until stopped; `bell` says that there may be something new to send."""
+def run_uploader(
+    uploader: Uploader,
+    *,
+    stopping: threading.Event,
+    bell: threading.Event,
+    between: Callable[[], None] = lambda: None,
+) -> None:
+    """Turn until stopped; `bell` says that there may be something new to send, `between` runs while it rests."""
     while not stopping.is_set():
         wait_s = uploader.turn()
         if wait_s <= 0:
             continue
+        between()
         bell.wait(wait_s)
         bell.clear()

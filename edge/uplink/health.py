@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def read_battery(folder: Path = _POWER) -> float | None:
     return next((value for value in values if value is not None and 0 <= value <= 100), None)
 
 
-def build_health(spool: Spool, trusted_time: TrustedTime, *, source: str) -> messages.Health:
+def build_health(
+    spool: Spool, trusted_time: TrustedTime, *, source: str, notes: Sequence[str] = ()
+) -> messages.Health:
     """The present report; sizes in bytes."""
     recorder = spool.state.get("recorder_status")
     facts: dict[str, Any] = recorder if isinstance(recorder, dict) else {}
@@ -47,7 +50,7 @@ def build_health(spool: Spool, trusted_time: TrustedTime, *, source: str) -> mes
         clock=trusted_time.describe()[:64],
         temp_c=read_temperature(),
         battery_pct=read_battery(),
-        note="; ".join(_list_notes(spool, facts))[:500],
+        note="; ".join([*notes, *_list_notes(spool, facts)])[:500],
     )
 
 

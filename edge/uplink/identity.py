@@ -76,7 +76,9 @@ class Identity:
     def accept_trust(self, data: bytes, *, not_before_epoch: int) -> trust.TrustList:
         """Check a new list and put it in place of the old one, durably; raise as `contract.trust` says."""
         fresh = trust.verify_trust_list(self.root_key, data, not_before_epoch=not_before_epoch)
-        write_durably(self.folder / "trust.cbor", data)
+        path = self.folder / "trust.cbor"
+        if not path.exists() or path.read_bytes() != data:
+            write_durably(path, data)
         return fresh
 
 

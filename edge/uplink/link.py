@@ -74,14 +74,14 @@ class Link:
         """Begin connecting."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Disconnect and end the thread."""
+    def stop(self, timeout_s: float) -> None:
+        """Disconnect and end the thread; one that hangs in connecting is left to the end of the process."""
         self._stopping.set()
         self._lost.set()
         client = self._client
         if client is not None:
             client.disconnect()
-        self._thread.join(CONNECT_TIMEOUT_S)
+        self._thread.join(timeout_s)
 
     def publish(self, kind: str, payload: bytes, *, qos: int) -> bool:
         """Hand a message to the session; False when there is none."""

@@ -11,6 +11,7 @@ import queue
 import select
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -28,13 +29,16 @@ from edge.uplink.health import build_health
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.link import Connected, Disconnected, Link, Received
 from edge.uplink.position import PositionReporter, open_source, run_reporter
+from edge.uplink.renewal import Renewer
 from edge.uplink.telemetry import Telemetry
 from edge.uplink.track import TrackError
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.control")
-THREAD_END_S = 3.0
+THREADS_END_S = 2.5  # below the manager's patience
+SPOOL_RETRY_S = 5.0
+EXIT_RENEWED = 75  # sysexits.h EX_TEMPFAIL: start anew, with the new certificate
 EXIT_CONFIGURATION = 78  # sysexits.h EX_CONFIG: starting again would not help
 
 
@@ -86,7 +90,10 @@ class Control:
         self._upload_bell = threading.Event()
         self._stopping = threading.Event()
         self._link_up = threading.Event()
+        self._renewed = threading.Event()
+        self._health_due_s = 0.0
         self._link = Link(settings.mqtt, self._identity, self._time, self._waker.wake)
+        self._renewer = Renewer(self._identity, self._time, settings.authority.url)
         self._telemetry = Telemetry(self._spool, self._link)
         self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
         self._commands = Commands(self._spool, self._keeper, self._time, self._ring)
@@ -101,7 +108,7 @@ class Control:
         self._waker.wake()
 
     def run(self) -> int:
-        """Work until stopped; 0 after `stop()`, 1 when a thread died."""
+        """Work until stopped; 0 after `stop()`, 1 when a thread died, 75 with a new certificate."""
         bell = Doorbell(self._spool.dir, "control")
         heartbeat = Heartbeat(self._spool.dir, "control")
         if self._spool.state.get("duty") is None:
@@ -116,33 +123,43 @@ class Control:
         finally:
             self._stopping.set()
             self._upload_bell.set()
-            self._link.stop()
+            deadline = time.monotonic() + THREADS_END_S
+            self._link.stop(THREADS_END_S / 2)
             for thread in self._threads:
-                thread.join(THREAD_END_S)
+                thread.join(max(0.1, deadline - time.monotonic()))
             self._note_link(connected=False, reason="the kit was stopped")
             bell.close()
             heartbeat.close()
             self._spool.close()
 
     def _loop(self, bell: Doorbell, heartbeat: Heartbeat) -> int:
-        health_due_s = 0.0
         while not self._stopping.is_set():
             heartbeat.beat()
             if not all(thread.is_alive() for thread in self._threads):
                 log.error("control: a thread ended, its error stands above; restarting the process")
                 return 1
-            self._work_off_events()
-            if time.monotonic() >= health_due_s:
-                self._report_health()
-                health_due_s = time.monotonic() + self._settings.kit.health_interval_s
-            wait_s = min(self._telemetry.drain(), health_due_s - time.monotonic(), self._settings.kit.heartbeat_s)
+            try:
+                wait_s = self._turn()
+            except sqlite3.OperationalError as error:
+                # A full card passes. What the centre sent meanwhile it sends again, for it has no receipt.
+                log.warning("control: the spool cannot be written (%s)", error)
+                wait_s = SPOOL_RETRY_S
+            wait_s = min(wait_s, self._settings.kit.heartbeat_s)
             ready, _, _ = select.select([bell.fileno(), self._waker.fileno()], [], [], max(0.0, wait_s))
             if self._waker.fileno() in ready:
                 self._waker.clear()
             if bell.fileno() in ready:
                 bell.wait(0)
                 self._upload_bell.set()
-        return 0
+        return EXIT_RENEWED if self._renewed.is_set() else 0
+
+    def _turn(self) -> float:
+        """Everything that is due; returns after how many seconds something is due again."""
+        self._work_off_events()
+        if time.monotonic() >= self._health_due_s:
+            self._health_due_s = time.monotonic() + self._settings.kit.health_interval_s
+            self._report_health()
+        return min(self._telemetry.drain(), self._health_due_s - time.monotonic())
 
     def _work_off_events(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -172,7 +189,8 @@ class Control:
 
     def _report_health(self) -> None:
         self._spool.state.set("time_floor_ms", self._time.floor_ms())
-        report = build_health(self._spool, self._time, source=self._settings.camera.kind)
+        notes = [self._renewer.trouble] if self._renewer.trouble else []
+        report = build_health(self._spool, self._time, source=self._settings.camera.kind, notes=notes)
         self._spool.outbox.append("health", encode(report))
 
     def _note_link(self, *, connected: bool, reason: str) -> None:
@@ -192,9 +210,14 @@ class Control:
             door = Door(self._settings.door, self._identity, self._time)
             uploader = Uploader(spool, door, keeper, self._settings.storage, is_link_up=self._link_up.is_set)
             try:
-                run_uploader(uploader, stopping=self._stopping, bell=self._upload_bell)
+                run_uploader(uploader, stopping=self._stopping, bell=self._upload_bell, between=self._renew)
             finally:
                 door.close()
+
+    def _renew(self) -> None:
+        if self._renewer.turn():
+            self._renewed.set()
+            self.stop()
 
     def _report_positions(self) -> None:
         with open_spool(self._settings.spool_path) as spool:

@@ -5,6 +5,7 @@ always kept in the spool, so that an SOS and every segment carry it.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -111,7 +112,10 @@ def run_reporter(
     """Turn once an interval until stopped; the pace is kept against the monotonic clock."""
     next_s = time.monotonic()
     while not stopping.is_set():
-        if reporter.turn():
-            wake()
+        try:
+            if reporter.turn():
+                wake()
+        except sqlite3.OperationalError as error:
+            log.warning("position: the spool cannot be written (%s)", error)
         next_s = max(next_s + interval_s, time.monotonic())
         stopping.wait(next_s - time.monotonic())

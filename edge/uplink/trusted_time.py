@@ -109,11 +109,15 @@ class _DatedSocket(ssl.SSLSocket):
     """Judges the server's dates before the handshake counts as done."""
 
     def do_handshake(self, block: bool = False) -> None:
-        super().do_handshake(block)
-        context = self.context
-        der = self.getpeercert(binary_form=True)
-        if isinstance(context, DatedContext) and der is not None:
-            context.trusted_time.check_certificate(der)
+        try:
+            super().do_handshake(block)
+            der = self.getpeercert(binary_form=True)
+            if isinstance(self.context, DatedContext) and der is not None:
+                self.context.trusted_time.check_certificate(der)
+        except BaseException:
+            # paho leaves the socket of a failed handshake to the garbage collector.
+            self.close()
+            raise
 
 
 class DatedContext(ssl.SSLContext):

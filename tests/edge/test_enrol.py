@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from contract.enrolment import EnrolmentToken, make_token, parse_token
-from edge.enrol import PENDING_KEY, enrol, renew
+from edge.enrol import PENDING_KEY, enrol
 from edge.manager import main
 from edge.settings import load_settings
 from edge.uplink.est import EnrolmentError
 from edge.uplink.identity import Identity
+from edge.uplink.renewal import Renewer, renew
+from edge.uplink.trusted_time import TrustedTime
 from provisioning.authority import Authority, create
 from provisioning.est import EstServer
 from tests.fakes.small_broker import find_free_port
@@ -86,6 +88,7 @@ def test_a_token_gives_a_whole_identity(desk: Desk, tmp_path: Path) -> None:
     assert (settings.kit.id, settings.kit.court) == (KIT, "云2901")
     assert (settings.mqtt.host, settings.mqtt.port) == ("centre.example", 1883)
     assert settings.door.url == "https://localhost:8443"
+    assert settings.authority.url == desk.authority.est_url
 
 
 def test_existing_settings_stay(desk: Desk, tmp_path: Path) -> None:
@@ -186,6 +189,29 @@ def test_a_revoked_kit_cannot_renew(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(EnrolmentError, match="refuses"):
         renew(folder, desk.authority.est_url)
     assert (folder / "device.crt").read_bytes() == before
+
+
+def test_the_kit_renews_by_itself_before_the_end(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "kit"
+    enrol(desk.add(), folder)
+    identity = Identity(folder)
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    time = TrustedTime(now_ms, clock_ms=lambda: now_ms)
+    passed = [0.0]
+    renewer = Renewer(identity, time, desk.authority.est_url, monotonic_s=lambda: passed[0])
+    assert not renewer.turn(), "not in its first days"
+    time.learn_now(now_ms + 300 * 86_400_000)
+    assert not renewer.turn(), "it looks once an hour"
+    desk.close()
+    passed[0] += 3600
+    assert not renewer.turn() and "was not renewed" in renewer.trouble
+    desk.skew = timedelta(days=300)
+    desk.open()
+    passed[0] += 12 * 3600
+    assert renewer.turn()
+    after = Identity(folder)
+    assert after.serial != identity.serial
+    assert after.chain[0].not_valid_after_utc > identity.chain[0].not_valid_after_utc
 
 
 def test_renewal_without_an_identity(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -276,6 +277,24 @@ def test_an_older_trust_list_is_refused(kit: Kit, door: RudeDoor, world: SmallAu
     door.moods = [lambda request: Reply(201, request.receipt(STRANGER))] * 3
     kit.later(7 * 3600)
     assert path.exists() and kit.spool.state.get("trust_epoch") == 5
+
+
+def test_a_full_card_does_not_end_the_upload(kit: Kit, door: RudeDoor) -> None:
+    path = kit.add(1)
+    connection = kit.spool._store.connection
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+    try:
+        for seq in range(2, 40):
+            kit.add(seq)
+    except sqlite3.OperationalError as error:
+        assert "full" in str(error)
+    door.moods = [lambda request: Reply(500, b"x" * 200)] * 3
+    kit.turn_until_idle()
+    assert path.exists()
+    connection.execute("PRAGMA max_page_count = 100000")
+    for _ in range(4):
+        kit.later(600)
+    assert kit.spool.vault.count_pending() == 0 and not path.exists()
 
 
 def test_nobody_there(spool: Spool, identity: Identity, trusted_time: TrustedTime) -> None:

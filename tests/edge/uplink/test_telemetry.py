@@ -1,0 +1,202 @@
+"""What leaves the outbox when, and what alone frees it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from contract import messages
+from edge.spool import Spool
+from edge.uplink.link import Link
+from edge.uplink.telemetry import RESEND_S, SOS_LONG_AFTER_S, SOS_REPEAT_S, WINDOW, Telemetry
+from tests.fakes.recording_link import RecordingLink
+
+FIX = messages.encode(messages.Fix(lat=25.6, lon=100.2))
+A = "a" * 32
+
+
+class Desk:
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.link = RecordingLink()
+        self.now_s = 1000.0
+        self.telemetry = Telemetry(spool, cast(Link, self.link), monotonic_s=lambda: self.now_s)
+
+    def connect(self) -> None:
+        self.telemetry.on_connected(version="0.1.0", trust_epoch=3)
+
+    def drain(self, after_s: float = 0.0) -> list[tuple[str, list[int], int]]:
+        self.now_s += after_s
+        self.telemetry.drain()
+        return [(heard.kind, heard.seqs, heard.qos) for heard in self.link.take()]
+
+    def add(self, count: int, kind: str = "position", body: bytes = FIX) -> list[int]:
+        with self.spool.transaction():
+            return [self.spool.outbox.append(kind, body) for _ in range(count)]
+
+    def alarm(self, kind: str, alarm_id: str = A) -> int:
+        alarm = messages.Alarm(alarm_id=alarm_id, kind=kind, pressed_ms=1)  # type: ignore[arg-type]
+        return self.spool.outbox.append("alarm", messages.encode(alarm), urgent=True)
+
+    def receipt(self, *ranges: tuple[int, int], spool: str | None = None) -> list[str]:
+        told = messages.TelemetryReceipt(spool=spool or self.spool.id, ranges=list(ranges))
+        return self.telemetry.on_receipt(messages.encode(told))
+
+
+@pytest.fixture
+def desk(spool: Spool) -> Desk:
+    return Desk(spool)
+
+
+def test_nothing_leaves_before_the_hello(desk: Desk) -> None:
+    desk.add(2)
+    assert desk.drain() == []
+    desk.spool.inbox.put(1, "trust", b"{}", 1)
+    desk.connect()
+    (hello,) = desk.link.take()
+    body = messages.decode(hello.message.items[0].body, messages.Hello)
+    assert (hello.kind, hello.seqs, hello.qos) == ("hello", [0], 1)
+    assert (body.have, body.version, body.trust_epoch) == (1, "0.1.0", 3)
+    assert desk.drain() == [("position", [1], 0), ("position", [2], 0)]
+
+
+def test_sos_overtakes_everything(desk: Desk) -> None:
+    desk.add(50)
+    desk.add(3, "health", b"{}")
+    sos = desk.alarm("sos")
+    desk.connect()
+    desk.link.take()
+    sent = desk.drain()
+    assert sent[0] == ("alarm", [sos], 1)
+    assert [kind for kind, _, _ in sent] == ["alarm", "health", "position"]
+    assert sent[2][1] == list(range(1, 51)) and sent[2][2] == 0
+
+
+def test_only_a_receipt_frees_and_silence_sends_again(desk: Desk) -> None:
+    desk.connect()
+    (seq,) = desk.add(1, "receipt", b"{}")
+    assert desk.drain(1)[-1] == ("receipt", [seq], 1)
+    assert desk.drain(RESEND_S / 2) == []
+    assert desk.drain(RESEND_S / 2) == [("receipt", [seq], 1)]
+    assert desk.drain(RESEND_S) == [], "the second pause is longer"
+    assert desk.drain(RESEND_S) == [("receipt", [seq], 1)]
+    desk.receipt((seq, seq))
+    assert desk.drain(10_000) == [] and desk.spool.outbox.count() == 0
+
+
+def test_receipt_for_another_spool_frees_nothing(desk: Desk) -> None:
+    desk.connect()
+    desk.add(3)
+    desk.receipt((1, 3), spool="f" * 32)
+    assert desk.spool.outbox.count() == 3
+    with pytest.raises(messages.MessageError):
+        desk.telemetry.on_receipt(b'{"spool": 7}')
+
+
+def test_a_lost_link_sends_everything_anew(desk: Desk) -> None:
+    desk.connect()
+    desk.add(2)
+    desk.drain()
+    desk.telemetry.on_disconnected()
+    assert desk.drain(1) == []
+    desk.connect()
+    desk.link.take()
+    assert [seqs for _, seqs, _ in desk.drain()] == [[1], [2]]
+
+
+def test_a_link_that_takes_nothing_counts_nothing_as_sent(desk: Desk) -> None:
+    desk.connect()
+    desk.add(1)
+    desk.link.up = False
+    desk.drain()
+    desk.link.up = True
+    desk.link.take()
+    assert desk.drain() == [("position", [1], 0)]
+
+
+def test_backlog_goes_in_batches_within_a_window(desk: Desk) -> None:
+    seqs = desk.add(WINDOW + 500)
+    desk.connect()
+    desk.link.take()
+    sent = desk.drain()
+    assert all(len(batch) <= messages.MAX_ITEMS for _, batch, _ in sent)
+    assert [seq for _, batch, _ in sent for seq in batch] == seqs[:WINDOW]
+    assert desk.drain(1) == []
+    desk.receipt((1, 200))
+    assert [seq for _, batch, _ in desk.drain() for seq in batch] == seqs[WINDOW : WINDOW + 200]
+
+
+def test_what_the_centre_never_receipts_does_not_block_the_rest(desk: Desk) -> None:
+    desk.connect()
+    stuck = desk.add(WINDOW)
+    desk.drain()
+    fresh = desk.add(1)
+    assert desk.drain() == []
+    for _ in range(6):
+        desk.drain(RESEND_S)
+    assert fresh[0] in {seq for flight in desk.telemetry._flights for seq in [flight]}
+    assert desk.spool.outbox.count() == len(stuck) + 1
+
+
+def test_large_bodies_make_small_batches(desk: Desk) -> None:
+    desk.connect()
+    desk.link.take()
+    desk.add(100, "chain", b'{"record":"%s","sig":"s"}' % (b"r" * 5000))
+    sent = desk.drain()
+    assert len(sent) > 4 and sum(len(batch) for _, batch, _ in sent) == 100
+
+
+def test_entries_of_an_earlier_boot_keep_theirs(desk: Desk) -> None:
+    desk.add(1)
+    desk.spool._store.boot = "e" * 32
+    desk.add(1)
+    desk.add(8)
+    desk.connect()
+    desk.link.take()
+    desk.telemetry.drain()
+    sent = desk.link.take()
+    assert [(heard.message.boot == "e" * 32, heard.seqs) for heard in sent] == [
+        (False, [1]),
+        (True, list(range(2, 11))),
+    ]
+
+
+def test_sos_repeats_after_its_receipt_until_acknowledged(desk: Desk) -> None:
+    desk.connect()
+    desk.link.take()
+    seq = desk.alarm("sos")
+    assert desk.drain() == [("alarm", [seq], 1)]
+    assert desk.drain(SOS_REPEAT_S - 0.1) == []
+    assert desk.drain(0.1) == [("alarm", [seq], 1)]
+    assert desk.receipt((seq, seq)) == [A]
+    assert desk.receipt((seq, seq)) == [], "told once"
+    assert desk.drain(SOS_REPEAT_S) == [("alarm", [seq], 1)]
+    desk.drain(SOS_LONG_AFTER_S)
+    assert desk.drain(SOS_REPEAT_S) == [], "after ten minutes less often"
+    assert desk.drain(60) == [("alarm", [seq], 1)], "but never given up"
+    desk.spool.outbox.settle_sos(A)
+    assert desk.drain(60) == []
+
+
+def test_a_withdrawn_sos_is_marked_and_no_longer_repeated(desk: Desk) -> None:
+    desk.connect()
+    desk.link.take()
+    sos = desk.alarm("sos")
+    desk.drain()
+    desk.receipt((sos, sos))
+    withdrawal = desk.alarm("sos_withdrawn")
+    assert ("alarm", [withdrawal], 1) in desk.drain(1)
+    assert desk.drain(SOS_REPEAT_S) == [("alarm", [sos], 1)], "until the centre knows"
+    assert desk.receipt((withdrawal, withdrawal)) == []
+    assert desk.drain(60) == []
+
+
+def test_two_sos_repeat_each_for_itself(desk: Desk) -> None:
+    desk.connect()
+    desk.link.take()
+    first, second = desk.alarm("sos", A), desk.alarm("sos", "b" * 32)
+    desk.spool.outbox.settle_sos(A)
+    desk.drain()
+    desk.receipt((first, second))
+    assert desk.drain(SOS_REPEAT_S) == [("alarm", [second], 1)]

@@ -1,0 +1,24 @@
+"""A link that keeps what it is given; it can be told to be down."""
+
+from __future__ import annotations
+
+from contract import messages
+from tests.fakes.small_centre import Heard
+
+
+class RecordingLink:
+    """Stands in for edge.uplink.link.Link where only publishing matters."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.sent: list[Heard] = []
+
+    def publish(self, kind: str, payload: bytes, *, qos: int) -> bool:
+        if self.up:
+            assert len(payload) <= messages.MAX_UP_BYTES
+            self.sent.append(Heard(kind=kind, message=messages.decode_up(payload), qos=qos))
+        return self.up
+
+    def take(self) -> list[Heard]:
+        sent, self.sent = self.sent, []
+        return sent
