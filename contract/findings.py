@@ -21,8 +21,8 @@ class Finding:
     """The first thing wrong.
 
     `what` is dropped, swapped, cut, flipped, added, altered or foreign; `where` is chain, segment, disclosure,
-    certificates, head, trust, manifest or file; `seq` is the number of the record or segment; `other` the number
-    it was swapped with, the count expected, or the like, as `code` needs it.
+    certificates, head, trust, absences, manifest or file; `seq` is the number of the record or segment; `other` the
+    number it was swapped with, the count expected, or the like, as `code` needs it.
     """
 
     what: str
@@ -54,6 +54,7 @@ class Judgement:
     record_count: int | None = None
     segment_count: int | None = None
     disclosed: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
     continuity: Continuity | None = None
     remarks: tuple[str, ...] = field(default=())
     notes: dict[str, str] = field(default_factory=dict)

@@ -16,9 +16,11 @@ from typing import Final
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from contract import chain, package
+from contract.absences import verify_absences
 from contract.chain import ChainError, Kind, Record
 from contract.continuity import state_continuity
 from contract.findings import BrokenError, Finding, Judgement, Verdict
@@ -46,6 +48,7 @@ class _Signers:
     certificates: Certificates
     kit_id: str
     head: HeadStatement
+    absent: frozenset[int]
     remarks: tuple[str, ...]
 
 
@@ -66,7 +69,7 @@ def _judge(contents: Contents, anchor: Anchor | None) -> Judgement:
     signed = _read_chain(contents.files[package.CHAIN])
     signers = _check_signers(contents, signed, anchor)
     try:
-        records = _walk(signed, signers.certificates.key, signers.head, contents)
+        records = _walk(signed, signers, contents)
         _check_kit(records[0], signers.kit_id)
         _check_end(signed, records, signers.head)
         _check_rest(contents, records)
@@ -88,6 +91,7 @@ def _judge(contents: Contents, anchor: Anchor | None) -> Judgement:
         record_count=len(records),
         segment_count=len(contents.segments),
         disclosed=tuple(sorted(contents.disclosed)),
+        absent=tuple(sorted(signers.absent - contents.segments.keys())),
         continuity=state_continuity(records),
         remarks=signers.remarks,
         notes=json.loads(contents.files[package.MANIFEST])["notes"],
@@ -148,13 +152,28 @@ def _check_signers(contents: Contents, signed: Sequence[Signed], anchor: Anchor 
     remarks = () if in_time else (CLOCK_REMARK,)
     if certificates.root is None:
         remarks = (*remarks, ROOT_REMARK)
-    return _Signers(certificates, read_kit_id(certificates), head, remarks)
+    absent = _read_absent(contents, keys, head)
+    return _Signers(certificates, read_kit_id(certificates), head, absent, remarks)
 
 
-def _walk(
-    signed: Sequence[Signed], key: EllipticCurvePublicKey, head: HeadStatement, contents: Contents
-) -> list[Record]:
+def _read_absent(contents: Contents, keys: list[Ed25519PublicKey], head: HeadStatement) -> frozenset[int]:
+    """The numbers of the segments that the centre says it never received of this very chain."""
+    if package.ABSENT not in contents.files:
+        return frozenset()
+    try:
+        statement = verify_absences(keys, contents.files[package.ABSENT])
+    except BadSignatureError as error:
+        raise BrokenError(Finding("foreign", "absences", "absences_foreign")) from error
+    except CodecError as error:
+        raise BrokenError(Finding("altered", "absences", "absences_unreadable")) from error
+    if (statement.recording_id, statement.head) != (head.recording_id, head.head):
+        raise BrokenError(Finding("foreign", "absences", "absences_of_another"))
+    return frozenset(statement.absent)
+
+
+def _walk(signed: Sequence[Signed], signers: _Signers, contents: Contents) -> list[Record]:
     """Check record by record, each with its segment and disclosure; give the records."""
+    key, head = signers.certificates.key, signers.head
     state = chain.begin(head.recording_id)
     records: list[Record] = []
     for seq, item in enumerate(signed):
@@ -163,7 +182,8 @@ def _walk(
         except ChainError as error:
             raise BrokenError(_explain(signed, seq, key, closed=state.closed, head=head)) from error
         records.append(record)
-        _check_segment(record, contents, signed)
+        if record.seq not in signers.absent or record.seq in contents.segments:
+            _check_segment(record, contents, signed)
         _check_disclosure(record, contents)
     return records
 

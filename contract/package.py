@@ -5,6 +5,7 @@
     certificates.pem     the kit's certificate, kits-ca, and the root when it is to travel along
     head.cbor            the centre's signed statement of how far the chain goes
     trust.cbor           the authority's signed list of the centre's keys
+    absent.cbor          the centre's signed statement of segments it never received, where there are any
     segments/NNNNNN.age  each segment as it was sealed; NNNNNN is its record's number
     disclosure/NNNNNN.mp4 and NNNNNN.salt   segments disclosed in clear, where there are any
 
@@ -36,12 +37,13 @@ MAX_CHAIN_BYTES: Final = 64 * 1024 * 1024
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_SEQ: Final = 999_999
 
-MANIFEST, CHAIN, CERTIFICATES, HEAD, TRUST = (
+MANIFEST, CHAIN, CERTIFICATES, HEAD, TRUST, ABSENT = (
     "manifest.json",
     "chain.cbor",
     "certificates.pem",
     "head.cbor",
     "trust.cbor",
+    "absent.cbor",
 )
 _LIMITS: Final = {
     MANIFEST: 32 * 1024 * 1024,
@@ -49,6 +51,7 @@ _LIMITS: Final = {
     CERTIFICATES: 64 * 1024,
     HEAD: 4 * 1024,
     TRUST: 64 * 1024,
+    ABSENT: 4 * 1024 * 1024,
 }
 _NUMBERED: Final = re.compile(r"(segments|disclosure)/([0-9]{6})\.(age|mp4|salt)")
 # The zip format's own beginning of time, so that equal content gives equal bytes.
@@ -78,11 +81,11 @@ class Disclosure:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What to put into a package. `segments` maps record numbers to files of ciphertext;
-    `disclosures` are taken one by one, so that a generator may open them as they are written.
+    """What to put into a package. `segments` maps record numbers to files of ciphertext.
 
-    `certificates` is PEM: leaf, kits-ca and usually the root. `notes` are remarks for people (who exported, what
-    for); no signature covers them.
+    `certificates` is PEM: leaf, kits-ca and usually the root. `absences` (`contract.absences`) is needed when
+    `segments` lacks some of the chain's. `disclosures` are taken one by one, so that a generator may open them as
+    they are written. `notes` are remarks for people (who exported, what for); no signature covers them.
     """
 
     chain: Sequence[Signed]
@@ -90,6 +93,7 @@ class Source:
     head: bytes
     trust: bytes
     segments: Mapping[int, Path]
+    absences: bytes | None = None
     disclosures: Iterable[Disclosure] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
@@ -195,6 +199,8 @@ def _write_entries(file: BinaryIO, source: Source) -> None:
         HEAD: source.head,
         TRUST: source.trust,
     }
+    if source.absences is not None:
+        small[ABSENT] = source.absences
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, data in small.items():
             if len(data) > _LIMITS[name]:

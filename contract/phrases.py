@@ -57,6 +57,18 @@ FINDINGS: Final[dict[str, tuple[str, str]]] = {
         "the centre's statement of the chain's end is not signed by a trusted receipt key",
     ),
     "head_unreadable": ("指挥中心的链尾声明无法读取", "the centre's statement cannot be read"),
+    "absences_foreign": (
+        "未收到片段的声明不是由可信的回执密钥签署",
+        "the statement of absent segments is not signed by a trusted receipt key",
+    ),
+    "absences_unreadable": (
+        "未收到片段的声明无法读取",
+        "the statement of absent segments cannot be read",
+    ),
+    "absences_of_another": (
+        "未收到片段的声明针对的是另一条链",
+        "the statement of absent segments is about another chain",
+    ),
     "record_unreadable": ("第 {seq} 号记录无法读取", "record {seq} cannot be read"),
     "chain_unreadable": (
         "链文件的结构已被改动，各条记录无法按序读取",
@@ -186,6 +198,10 @@ LINES: Final[dict[str, tuple[str, str]]] = {
     "counts": (
         "链上记录 {records} 条，加密片段 {segments} 个，披露片段 {disclosed} 个",
         "chain:   {records} records, {segments} sealed segments, {disclosed} disclosed in clear",
+    ),
+    "absent": (
+        "未收到：指挥中心签署声明，从未收到 {count} 个片段（第 {numbers} 号）",
+        "absent:  the centre states under its signature that it never received {count} segments ({numbers})",
     ),
     "span": (
         "连续性：{start} 至 {end}（设备时钟，北京时间），共录制 {seconds} 秒",

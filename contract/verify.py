@@ -95,6 +95,8 @@ def write_lines(judgement: Judgement, language: str) -> list[str]:
     if judgement.continuity is not None:
         counts = (judgement.record_count, judgement.segment_count, len(judgement.disclosed))
         lines.append(line("counts", records=counts[0], segments=counts[1], disclosed=counts[2]))
+        if judgement.absent:
+            lines.append(line("absent", count=len(judgement.absent), numbers=_show_numbers(judgement.absent)))
         lines.extend(_write_continuity(judgement.continuity, language))
     lines.extend(line("remark", sentence=say(REMARKS[code], language)) for code in judgement.remarks)
     lines.extend(line("note", key=_plain(key), value=_plain(value)) for key, value in judgement.notes.items())
@@ -134,6 +136,11 @@ def _write_continuity(continuity: Continuity, language: str) -> list[str]:
 def _plain(text: str) -> str:
     """Foreign text without anything a terminal would obey."""
     return "".join(char if char.isprintable() else "?" for char in text[:200])
+
+
+def _show_numbers(numbers: Sequence[int]) -> str:
+    shown = ", ".join(str(number) for number in numbers[:20])
+    return shown + (" …" if len(numbers) > 20 else "")
 
 
 def _show_time(at_ms: int) -> str:

@@ -137,7 +137,13 @@ def record(
 
 
 def export(
-    folder: Path, world: World, made: Recording, *, name: str = "evidence.zip", disclose: tuple[int, ...] = ()
+    folder: Path,
+    world: World,
+    made: Recording,
+    *,
+    name: str = "evidence.zip",
+    disclose: tuple[int, ...] = (),
+    absences: bytes | None = None,
 ) -> Path:
     """Write the package with the real writer."""
     sealed = folder / (name + ".sealed")
@@ -151,6 +157,7 @@ def export(
         head=world.head(made.signed, recording_id=chain.decode(made.signed[0].body).recording_id),
         trust=world.trust(),
         segments={seq: sealed / f"{seq}.age" for seq in made.sealed},
+        absences=absences,
         disclosures=[package.Disclosure(seq, *made.clear[seq]) for seq in disclose],
         notes={"exported_by": "样例书记员乙"},
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from contract import chain, verify
+from contract.absences import AbsenceStatement, sign_absences
 from contract.findings import Finding, Judgement, Verdict
-from contract.package import CERTIFICATES, CHAIN, HEAD, MANIFEST, TRUST, PackageError
+from contract.package import ABSENT, CERTIFICATES, CHAIN, HEAD, MANIFEST, TRUST, PackageError
 from contract.signers import Anchor, load_anchor
 from contract.signing import Signed
 from provisioning.certificates import chain_pem, issue_server_certificate
@@ -443,6 +445,66 @@ class TestSigners:
         assert case.find(lambda files: files.update({name: b"\x82\x00"})).code == code
 
 
+class TestAbsences:
+    """Segments that never reached the centre: lost with their kit, and said so under its signature."""
+
+    def state(self, case: Case, *absent: int, key: object = None, **changes: object) -> bytes:
+        statement = AbsenceStatement(
+            recording_id=RECORDING,
+            head=chain.link_hash(case.made.signed[-1]),
+            absent=absent,
+            stated_ms=STARTED_MS,
+            centre="云2901",
+        )
+        return sign_absences(key or case.world.receipt_key, replace(statement, **changes))
+
+    def lose(self, case: Case, *numbers: int) -> Files:
+        files = read_files(case.path)
+        for number in numbers:
+            files.pop(seg(number))
+        return files
+
+    def test_stated_absence_is_genuine_and_said(self, case: Case) -> None:
+        files = self.lose(case, 7, 8) | {ABSENT: self.state(case, 7, 8)}
+        judgement = case.judge(files, case.anchor)
+        assert (judgement.verdict, judgement.absent) == (Verdict.GENUINE, (7, 8))
+        assert any("7, 8" in line for line in verify.write_lines(judgement, "zh"))
+
+    def test_the_writer_carries_the_statement(self, case: Case, tmp_path: Path) -> None:
+        case.made.sealed.pop(7)
+        path = export(tmp_path, case.world, case.made, name="lossy.zip", absences=self.state(case, 7))
+        judgement = verify.verify_package(path, case.anchor)
+        assert (judgement.verdict, judgement.absent) == (Verdict.GENUINE, (7,))
+
+    def test_more_dropped_than_stated(self, case: Case) -> None:
+        files = self.lose(case, 7, 8) | {ABSENT: self.state(case, 8)}
+        assert case.judge(files, case.anchor).finding == Finding("dropped", "segment", "segment_missing", seq=7)
+
+    def test_what_is_there_is_checked_all_the_same(self, case: Case) -> None:
+        files = read_files(case.path) | {ABSENT: self.state(case, 7)}
+        files[seg(7)] = flip(files[seg(7)], 9)
+        assert case.judge(files, case.anchor).finding == Finding("flipped", "segment", "segment_altered", seq=7)
+
+    def test_statement_of_a_stranger(self, case: Case) -> None:
+        files = self.lose(case, 7) | {ABSENT: self.state(case, 7, key=World().receipt_key)}
+        assert case.judge(files, case.anchor).finding == Finding("foreign", "absences", "absences_foreign")
+
+    @pytest.mark.parametrize("changes", [{"recording_id": bytes(16)}, {"head": bytes(32)}])
+    def test_statement_about_another_chain(self, case: Case, changes: dict[str, bytes]) -> None:
+        files = self.lose(case, 7) | {ABSENT: self.state(case, 7, **changes)}
+        assert case.judge(files, case.anchor).finding == Finding("foreign", "absences", "absences_of_another")
+
+    @pytest.mark.parametrize("body", [b"\xa0", b"\x01", b""])
+    def test_unreadable(self, case: Case, body: bytes) -> None:
+        from contract.absences import DOMAIN
+        from contract.signing import sign_ed25519
+
+        data = Signed(body, sign_ed25519(case.world.receipt_key, DOMAIN, body)).pack()
+        for absences in (data, b"nonsense"):
+            finding = case.judge(self.lose(case, 7) | {ABSENT: absences}, case.anchor).finding
+            assert finding == Finding("altered", "absences", "absences_unreadable")
+
+
 class TestTimes:
     def test_expired_long_before_the_recording(self, tmp_path: Path) -> None:
         world = World(now=STARTED - timedelta(days=500))
@@ -553,6 +615,20 @@ def test_no_flipped_byte_of_the_file_passes(case: Case) -> None:
             with zipfile.ZipFile(case.path) as opened:
                 assert {name: opened.read(name) for name in opened.namelist()} == content, place
     assert unnoticed < 20
+
+
+def test_stands_alone() -> None:
+    code = (
+        "import sys, contract.verify\n"
+        "print(*{name.partition('.')[0] for name in sys.modules if not name.startswith('_')}"
+        " - set(sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", _WITH_PATH + code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"contract", "cryptography", "cbor2", "msgspec", "typing_extensions"}
+
+
+# Without site packages' start-up files, which load modules of their own.
+_WITH_PATH = f"import sys; sys.path += {sys.path!r}\n"
 
 
 def test_every_finding_has_words() -> None:
