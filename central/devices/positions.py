@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Insert, bindparam, tuple_, update
+from sqlalchemy import BigInteger, Insert, and_, bindparam, column, tuple_, update, values
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, delete, select
 
@@ -17,6 +17,7 @@ _INSERT = (
     f"INSERT INTO position ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
     "ON CONFLICT DO NOTHING"
 )
+_KEYS_PER_READ = 300
 _ITEM_COLUMNS = ItemRow._fields
 _MARKER_COLUMNS = (
     "kit_no",
@@ -64,8 +65,8 @@ def store_positions(uow: UnitOfWork, rows: Sequence[PositionRow]) -> list[int]:
     if connection.dialect.name == "sqlite":
         stored = connection.exec_driver_sql(_INSERT, rows).rowcount
     else:
-        values = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
-        stored = connection.execute(insert_ignoring(uow, Position), values).rowcount
+        named = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        stored = connection.execute(insert_ignoring(uow, Position), named).rowcount
     if stored == len(rows):
         return []
     return _find_conflicts(uow, rows, Position)
@@ -88,8 +89,8 @@ def store_items(uow: UnitOfWork, rows: Sequence[ItemRow]) -> tuple[set[ItemKey],
         elif key not in known:
             fresh.setdefault(key, row)
     if fresh:
-        values = [dict(zip(_ITEM_COLUMNS, row, strict=True)) for row in fresh.values()]
-        uow.connection.execute(insert_ignoring(uow, ReceivedItem), values)
+        named = [dict(zip(_ITEM_COLUMNS, row, strict=True)) for row in fresh.values()]
+        uow.connection.execute(insert_ignoring(uow, ReceivedItem), named)
     return set(fresh), conflicts
 
 
@@ -190,9 +191,9 @@ def _marker_upsert() -> Insert:
 
 def ensure_states(uow: UnitOfWork, kit_nos: Iterable[int]) -> None:
     """Make sure each kit has its row of state."""
-    values = [{"kit_no": kit_no, **_BLANK_STATE} for kit_no in kit_nos]
-    if values:
-        uow.connection.execute(insert_ignoring(uow, KitState), values)
+    blank = [{"kit_no": kit_no, **_BLANK_STATE} for kit_no in kit_nos]
+    if blank:
+        uow.connection.execute(insert_ignoring(uow, KitState), blank)
 
 
 def save_heard(uow: UnitOfWork, heard: dict[int, int]) -> None:
@@ -259,11 +260,14 @@ def _find_conflicts(
 def _digests(
     uow: UnitOfWork, rows: Sequence[PositionRow] | Sequence[ItemRow], table: type[Position] | type[ReceivedItem]
 ) -> dict[ItemKey, bytes]:
-    keys = [(row.kit_no, row.spool_no, row.seq) for row in rows]
+    names = ("kit_no", "spool_no", "seq")
     found: dict[ItemKey, bytes] = {}
-    columns = (table.kit_no, table.spool_no, table.seq)
-    for start in range(0, len(keys), 300):
-        query = select(*columns, table.digest).where(tuple_(*map(col, columns)).in_(keys[start : start + 300]))
+    for start in range(0, len(rows), _KEYS_PER_READ):
+        keys = [tuple(row[:3]) for row in rows[start : start + _KEYS_PER_READ]]
+        wanted = values(*(column(name, BigInteger) for name in names), name="wanted").data(keys).cte()
+        # A join, because SQLite answers `(a, b, c) IN (VALUES ...)` by reading the whole table.
+        same = and_(*(col(getattr(table, name)) == wanted.c[name] for name in names))
+        query = select(table.kit_no, table.spool_no, table.seq, table.digest).select_from(wanted).join(table, same)
         for kit_no, spool_no, seq, digest in uow.connection.execute(query):
             found[ItemKey(kit_no, spool_no, seq)] = digest
     return found

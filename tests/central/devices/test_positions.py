@@ -1,4 +1,5 @@
 import pytest
+from sqlalchemy import event
 from sqlmodel import func, select
 
 from central.base.errors import ForbiddenError, NotFoundError
@@ -182,3 +183,20 @@ def test_spools_get_short_numbers_that_a_rollback_takes_back(store, kit):
         assert other.spool_no(uow, kit.kit_no, "b" * 32) == first
         assert other.spool_no(uow, kit.kit_no, "a" * 32) > first
     assert count(store, KitState) == 0
+
+
+@pytest.mark.parametrize("table", [Position, ReceivedItem])
+def test_known_numbers_are_looked_up_and_never_searched_for(store, kit, table):
+    """On a trail of millions a scan here would stop the intake."""
+    plans = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def explain(_connection, cursor, statement, parameters, _context, _many):
+        if statement.startswith("WITH wanted"):
+            plans.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    with store.write() as uow:
+        devices.store_items(uow, [item(kit, 1), item(kit, 2)])
+    event.remove(store.engine, "before_cursor_execute", explain)
+    assert any(plan.startswith(f"SEARCH {table.__tablename__} USING") for plan in plans)
+    assert not any(plan.startswith(f"SCAN {table.__tablename__}") for plan in plans)
