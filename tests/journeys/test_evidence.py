@@ -60,7 +60,8 @@ def test_the_recording_plays_in_the_browser_after_a_purpose_is_given(stand, film
     page.goto(f"{site(stand)}/recordings/{recording.id}")
     page.fill("#purpose", "端到端测试")
     page.locator("#veil button").click()
-    page.wait_for_function("document.querySelector('video').currentTime > 2.5", timeout=30_000)
+    at = "document.querySelector('video').currentTime"
+    stand.wait_until(lambda: page.evaluate(at) > 2.5, "the film to play", timeout_s=30)
     size = page.evaluate("[document.querySelector('video').videoWidth, document.querySelector('video').videoHeight]")
     assert size == [1280, 720]
     assert page.evaluate("document.querySelector('video').webkitAudioDecodedByteCount") > 0, "the film has sound"

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import expect
 from sqlmodel import select
 
-from central.audit.models import AuditEvent
+from central.audit.models import AuditEntry
+from central.devices.models import Kit, KitState
 from central.incidents.models import Incident, IncidentEntry
 from edge.spool import open_spool
 from tests.journeys.conftest import make_part, site
@@ -18,9 +19,8 @@ def test_an_sos_is_seen_taken_and_felt(stand, page):
     part = make_part(stand, "dl-sos-01")
     stand.enrol_kit(part)
     stand.start_kit(part, segments={"record_at_start": False})
-    stand.wait_until(
-        lambda: "online" in str(read_state(stand, part, "link_status")) or stand.count_seen_kits(), "link"
-    )
+    stand.wait_until(lambda: read_state(stand, part, "last_fix"), "the first fix")
+    stand.wait_until(lambda: is_heard(stand, part), "the kit to be heard")
 
     alarm_id = stand.press(part.kit_id, "sos")["alarm_id"]
 
@@ -44,7 +44,7 @@ def test_an_sos_is_seen_taken_and_felt(stand, page):
         kinds.index(kind) for kind in ("opened", "acknowledged", "felt")
     )
     with stand.store.read() as session:
-        actions = {event.action for event in session.exec(select(AuditEvent)) if incident.id in event.subject}
+        actions = {event.action for event in session.exec(select(AuditEntry)) if incident.id in event.subject}
     assert any("acknowledge" in action for action in actions), actions
     stand.end_child(part.kit_id)
 
@@ -84,6 +84,13 @@ def test_an_sos_pressed_in_darkness_arrives_with_its_own_time(stand, page):
 def read_state(stand, part, key):
     with open_spool(stand.stage.kit_dir(part) / "spool.db") as spool:
         return spool.state.get(key)
+
+
+def is_heard(stand, part):
+    with stand.store.read() as session:
+        kit = session.exec(select(Kit).where(Kit.kit_id == part.kit_id)).first()
+        state = session.get(KitState, kit.kit_no) if kit else None
+    return state is not None and state.last_heard_ms is not None
 
 
 def find_incident(stand, alarm_id):
