@@ -1,6 +1,7 @@
 """What must reach the centre, in one sequence over all kinds; released only on the centre's receipt."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -61,16 +62,17 @@ class Outbox:
 
     def pending(self, limit: int, kinds: Sequence[str] | None = None, *, after_seq: int = 0) -> list[Entry]:
         """Entries without a receipt, urgent ones first, then oldest first."""
-        names = tuple(kinds) if kinds is not None else KINDS
-        marks = ", ".join("?" * len(names))
-        rows = self._store.rows(
-            "SELECT seq, kind, body, at_ms, boot, urgent FROM outbox "  # noqa: S608 - only question marks vary
-            f"WHERE receipted = 0 AND seq > ? AND kind IN ({marks}) ORDER BY urgent DESC, seq LIMIT ?",
-            after_seq,
-            *names,
-            limit,
-        )
-        return [_build_entry(row) for row in rows]
+        rows: list[tuple[Any, ...]] = []
+        for kind in kinds if kinds is not None else KINDS:
+            rows += self._store.rows(
+                "SELECT seq, kind, body, at_ms, boot, urgent FROM outbox "
+                "WHERE kind = ? AND receipted = 0 AND seq > ? ORDER BY urgent DESC, seq LIMIT ?",
+                kind,
+                after_seq,
+                limit,
+            )
+        rows.sort(key=lambda row: (-row[5], row[0]))
+        return [_build_entry(row) for row in rows[:limit]]
 
     def release(self, ranges: Iterable[Sequence[int]]) -> int:
         """Let go of what the centre receipted: inclusive [lo, hi] pairs; returns how many entries that was.
@@ -102,15 +104,16 @@ class Outbox:
     def unsettled_sos(self) -> list[Entry]:
         """Every SOS that still lacks its receipt or its acknowledgement, oldest first: to be sent again."""
         rows = self._store.rows(
-            "SELECT seq, kind, body, at_ms, boot, urgent FROM outbox WHERE sos != '' ORDER BY seq"
+            # In the order of the partial index: in the order of seq SQLite would walk the whole table.
+            "SELECT seq, kind, body, at_ms, boot, urgent FROM outbox WHERE sos > '' ORDER BY sos, seq"
         )
-        return [_build_entry(row) for row in rows]
+        return sorted((_build_entry(row) for row in rows), key=lambda entry: entry.seq)
 
     def settle_sos(self, alarm_id: str) -> bool:
         """A person acknowledged this SOS (or its withdrawal is receipted): stop repeating once receipted."""
         with self._store.transaction() as db:
-            known = db.execute("UPDATE outbox SET settled = 1 WHERE sos = ?", (alarm_id,)).rowcount
-            db.execute("DELETE FROM outbox WHERE sos = ? AND receipted = 1", (alarm_id,))
+            known = db.execute("UPDATE outbox SET settled = 1 WHERE sos = ? AND sos > ''", (alarm_id,)).rowcount
+            db.execute("DELETE FROM outbox WHERE sos = ? AND sos > '' AND receipted = 1", (alarm_id,))
         return known > 0
 
     def thin_positions(self, keep: int) -> int:
@@ -129,6 +132,6 @@ class Outbox:
             ).rowcount
 
 
-def _build_entry(row: tuple[int, str, bytes, int, str, int]) -> Entry:
+def _build_entry(row: tuple[Any, ...]) -> Entry:
     seq, kind, body, at_ms, boot, urgent = row
     return Entry(seq=seq, kind=kind, body=body, at_ms=at_ms, boot=boot, urgent=bool(urgent))

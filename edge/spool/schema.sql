@@ -11,9 +11,9 @@ CREATE TABLE IF NOT EXISTS outbox (
     receipted INTEGER NOT NULL DEFAULT 0,
     settled INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS outbox_order ON outbox (receipted, urgent DESC, seq);
-CREATE INDEX IF NOT EXISTS outbox_kind ON outbox (kind, receipted, seq);
-CREATE INDEX IF NOT EXISTS outbox_sos ON outbox (sos) WHERE sos != '';
+-- Each kind is read for itself in this order, so that a week of positions costs the other kinds nothing.
+CREATE INDEX IF NOT EXISTS outbox_order ON outbox (kind, receipted, urgent DESC, seq);
+CREATE INDEX IF NOT EXISTS outbox_sos ON outbox (sos, seq) WHERE sos > '';
 CREATE TABLE IF NOT EXISTS inbox (
     number INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
