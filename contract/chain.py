@@ -48,6 +48,8 @@ CAUSES: Final = (
     "sos",
     "shutdown",
     "restart",
+    "start",
+    "source_ended",
 )
 
 

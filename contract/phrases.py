@@ -172,6 +172,8 @@ CAUSES: Final[dict[str, tuple[str, str]]] = {
     "sos": ("紧急报警", "SOS"),
     "shutdown": ("关机", "shutdown"),
     "restart": ("程序重启", "restart"),
+    "start": ("开机即录", "recording from start-up"),
+    "source_ended": ("信号源结束", "end of the camera's input"),
     "unstated": ("未说明", "not stated by the kit"),
 }
 
