@@ -98,6 +98,7 @@ class CourtRow:
     """A court with how its kits stand."""
 
     code: str
+    division: str
     zh: str
     en: str
     lat: float
@@ -162,6 +163,7 @@ def load_board(session: ReadSession, actor: Actor, *, now_ms: int) -> Board:
     rows = [
         CourtRow(
             row.code,
+            row.division,
             row.short_zh,
             row.short_en,
             row.lat,
@@ -243,24 +245,3 @@ def _timeline(cards: Sequence[IncidentCard]) -> list[TimelineLine]:
         ]
     lines.sort(key=lambda line: -line.at_ms)
     return lines[:TIMELINE_LINES]
-
-
-def marker_of(view: KitView, urgent: frozenset[str]) -> dict[str, Any]:
-    """Return a kit as the map draws it; `urgent` holds ids of kits with an alarm nobody has taken."""
-    state = view.state
-    return {
-        "id": view.kit.kit_id,
-        "officer": view.kit.officer,
-        "court": view.kit.court_code,
-        "lat": state.lat if state else None,
-        "lon": state.lon if state else None,
-        "presence": view.presence.state,
-        "reason": view.presence.reason,
-        "heard_ms": state.last_heard_ms if state else None,
-        "fix_ms": state.fix_received_ms if state else None,
-        "speed_mps": state.speed_mps if state else None,
-        "course_deg": state.course_deg if state else None,
-        "suspect": state.suspect if state else "",
-        "recording": is_recording(view),
-        "sos": view.kit.kit_id in urgent,
-    }

@@ -45,7 +45,9 @@ class Footage:
         serial, pem = certify(self.key, self.kit_id)
         with self.world.store.write() as uow:
             evidence.keep_signer(uow, self.kit, serial, pem)
-        self._send(self.writer.open(kit_id=self.kit_id, boot="ab" * 16, started_ms=self.started_ms, monotonic_ms=5000))
+        self._send(
+            self.writer.open(kit_id=self.kit_id, boot="ab" * 16, started_ms=self.started_ms, monotonic_ms=5000)
+        )
 
     @property
     def id(self) -> str:
@@ -85,7 +87,10 @@ class Footage:
         """The kit states a gap."""
         self._send(
             self.writer.gap(
-                cause=cause, started_ms=self.started_ms + self.at_ms, duration_ms=length_ms, monotonic_ms=5000 + self.at_ms
+                cause=cause,
+                started_ms=self.started_ms + self.at_ms,
+                duration_ms=length_ms,
+                monotonic_ms=5000 + self.at_ms,
             )
         )
         self.at_ms += length_ms

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import secrets
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import uvicorn
 
 from central.base import db, schema
 from central.base.bus import POSITIONS_SUBJECT, LocalBus
@@ -21,12 +18,8 @@ from central.devices.feed import encode_positions, live_position
 from central.devices.rules import ItemKey, KitRef, digest_fix, position_row
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
-from central.live.hub import Hub
-from central.web.app import create_app
-from central.web.process import hub_lifespan
 from contract.messages import Alarm, CommandReceipt, Fix, Health
 from contract.trust import KitEntry, Registry
-from tests.waiting import wait_until
 
 PASSWORD = "样例密码-only-for-tests"
 USERS = {
@@ -50,7 +43,6 @@ class World:
     store: Store
     settings: Settings
     bus: LocalBus
-    hub: Hub | None = None
     kits: dict[str, KitRef] = field(default_factory=dict)
     directory: devices.KitDirectory = field(default_factory=devices.KitDirectory)
     seqs: dict[str, int] = field(default_factory=dict)
@@ -72,7 +64,9 @@ class World:
             self.directory.reload(session)
         self.kits = {ref.kit_id: ref for ref in self.directory.all()}
 
-    def move(self, kit_id: str, lat: float, lon: float, *, age_ms: int = 0, speed_mps: float = 8, course_deg: float = 40) -> None:
+    def move(
+        self, kit_id: str, lat: float, lon: float, *, age_ms: int = 0, speed_mps: float = 8, course_deg: float = 40
+    ) -> None:
         """A fix arrives: into the trail, onto the marker and to the screens."""
         kit, at_ms = self.kits[kit_id], self.now_ms() - age_ms
         fix = Fix(
@@ -85,8 +79,18 @@ class World:
             devices.save_markers(uow, [row])
         self.bus.nudge(POSITIONS_SUBJECT, encode_positions([live_position(kit_id, kit.court_code, row)]))
 
-    def tell_health(self, kit_id: str, *, recording: bool = False, age_ms: int = 0, duty: bool = True, queue: int = 0,
-                    battery_pct: float = 82, recording_id: str | None = None, gps: str = "3d") -> None:
+    def tell_health(
+        self,
+        kit_id: str,
+        *,
+        recording: bool = False,
+        age_ms: int = 0,
+        duty: bool = True,
+        queue: int = 0,
+        battery_pct: float = 82,
+        recording_id: str | None = None,
+        gps: str = "3d",
+    ) -> None:
         at_ms = self.now_ms() - age_ms
         health = Health(
             recording=recording, duty=duty, queue_outbox=0, queue_segments=queue, free_bytes=41_300_000_000,
@@ -96,8 +100,17 @@ class World:
         with self.store.write() as uow:
             devices.record_health(uow, self.kits[kit_id], health, at_ms=at_ms, received_ms=at_ms)
 
-    def raise_alarm(self, kit_id: str, kind: str = "sos", *, place: tuple[float, float] | None = None, age_ms: int = 0,
-                    note: str = "", alarm_id: str = "", recording_id: str | None = None) -> str:
+    def raise_alarm(
+        self,
+        kit_id: str,
+        kind: str = "sos",
+        *,
+        place: tuple[float, float] | None = None,
+        age_ms: int = 0,
+        note: str = "",
+        alarm_id: str = "",
+        recording_id: str | None = None,
+    ) -> str:
         """An alarm arrives; returns the incident's id."""
         at_ms = self.now_ms() - age_ms
         fix = Fix(lat=place[0], lon=place[1], fix_ms=at_ms, accuracy_m=5) if place else None
@@ -141,8 +154,9 @@ def fill(world: World) -> None:
         code = list(SEATS)[number % 12]
         entries.append(
             KitEntry(
-                kit_id=f"dl-{code}-{number // 12 + 1:02}", court_code=f"云{code}", label=f"执法记录仪 {number + 1:02}",
-                officer=f"样例警官{stem}", serials=[f"{number + 1:04x}c0de"], revoked_serials=[],
+                kit_id=f"dl-{code}-{number // 12 + 1:02}", court_code=f"云{code}",
+                label=f"执法记录仪 {number + 1:02}", officer=f"样例警官{stem}",
+                serials=[f"{number + 1:04x}c0de"], revoked_serials=[],
             )
         )  # fmt: skip
     world.add_kits(entries)
@@ -156,35 +170,10 @@ def fill(world: World) -> None:
             back = step * 0.0022
             world.move(
                 kit_id, place[0] - back * math.cos(angle / 2), place[1] - back * math.sin(angle / 2 + step / 9),
-                age_ms=age_ms + step * 15_000, course_deg=math.degrees(angle / 2) % 360, speed_mps=0 if number % 3 == 0 else 9,
+                age_ms=age_ms + step * 15_000, course_deg=math.degrees(angle / 2) % 360,
+                speed_mps=0 if number % 3 == 0 else 9,
             )  # fmt: skip
         world.tell_health(
             kit_id, recording=number % 5 == 0, age_ms=age_ms, queue=number * 3 if number % 10 == 0 else 0,
             battery_pct=95 - number * 2,
         )  # fmt: skip
-
-
-class Server:
-    """The pages on a free port, in a thread of their own."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        world.hub = Hub(world.store, recheck_s=0.5)
-        world.bus.listeners.append(world.hub.listen)
-        app = create_app(world.settings, world.store, world.hub)
-        app.router.lifespan_context = hub_lifespan(world.hub)
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-
-    def start(self) -> str:
-        """Return the address once it answers."""
-        self._thread.start()
-        wait_until(lambda: self._server.started, 15, "the pages' server")
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
-        assert not self._thread.is_alive()

@@ -120,7 +120,13 @@ def give_clear_segment(
     )
     with here.store.write() as uow:
         clear = evidence_service.open_clear_segment(
-            uow, actor, recording_id, seq, vault=here.vault, identity=here.identity, purpose=purpose
+            uow,
+            actor,
+            vault=here.vault,
+            identity=here.identity,
+            recording_id=recording_id,
+            seq=seq,
+            purpose=purpose,
         )
     # Read whole before the first byte leaves: what does not match the kit's signature is never shown.
     data = b"".join(clear.chunks)

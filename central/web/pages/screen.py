@@ -47,11 +47,7 @@ def _boot(request: Request, actor: Actor, board: views.Board) -> dict[str, Any]:
     words = load_words(language_of(request))
     return {
         "language": words.language,
-        "counties": [
-            {"name": words.choose(row.zh, row.en), "lat": row.lat, "lon": row.lon}
-            for row in board.courts
-            if len(row.code) > len("云29")
-        ],
+        "counties": {row.division: words.choose(row.zh, row.en) for row in board.courts},
         "presence": {code: look_up(PRESENCE, code, words).text for code in PRESENCE},
         "reasons": {code: look_up(REASONS, code, words).text for code in REASONS},
         "can_see_trail": may(actor, "see_trail"),

@@ -67,8 +67,9 @@ function drawAlarm(context, x, y) {
 function drawCourse(context, x, y, size, course_deg) {
   const angle = (course_deg - 90) * Math.PI / 180;
   context.save(); context.translate(x, y); context.rotate(angle);
-  context.beginPath(); context.moveTo(size + 9, 0); context.lineTo(size + 1, -5); context.lineTo(size + 1, 5); context.closePath();
-  context.fillStyle = INK; context.fill(); context.restore();
+  context.beginPath(); context.moveTo(size + 9, 0); context.lineTo(size - 1, -6); context.lineTo(size - 1, 6); context.closePath();
+  context.lineWidth = 3; context.strokeStyle = HALO; context.stroke();
+  context.fillStyle = COLOURS.live; context.fill(); context.restore();
 }
 
 function drawLabel(context, x, y, label, kit) {

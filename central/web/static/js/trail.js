@@ -1,9 +1,9 @@
 // Where a kit has been, on a light map; gaps in time are not bridged by a line.
-import { Map as LeafletMap, canvas, circleMarker, control, geoJSON, polyline, svg } from '../vendor/leaflet/dist/leaflet-src.esm.js';
+import { Map as LeafletMap, canvas, circleMarker, control, polyline } from '../vendor/leaflet/dist/leaflet-src.esm.js';
+import { HOME, addGraticule, addOutlines } from './basemap.js';
 import { showMoment, showTime } from './time.js';
 import { _ } from './words.js';
 
-const HOME = [[24.68, 98.87], [26.72, 101.05]];
 const STYLES = {
   neighbour: { color: '#c9d4e2', weight: 1, fillColor: '#e7edf5', fillOpacity: 1 },
   county: { color: '#9db3cf', weight: 1.2, fillColor: '#fbfdff', fillOpacity: 1 },
@@ -16,8 +16,8 @@ async function showTrail(root) {
   const map = new LeafletMap(root, { zoomSnap: 0.25, attributionControl: false, preferCanvas: true });
   map.fitBounds(HOME);
   control.scale({ imperial: false }).addTo(map);
-  const outlines = await (await fetch('/static/geo/dali.json')).json();
-  geoJSON(outlines, { renderer: svg({ padding: 0.5 }), style: (f) => STYLES[f.properties.kind], interactive: false }).addTo(map);
+  addGraticule(map, '#9db3cf');
+  await addOutlines(map, STYLES, () => '');
   map.createPane('trail').style.zIndex = 450;
   const renderer = canvas({ pane: 'trail', padding: 0.3 });
   const told = document.getElementById('trail-told');

@@ -1,0 +1,42 @@
+"""Everybody can use the pages: axe finds nothing against WCAG 2.2 AA."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import PHONE
+from tests.browser.footage import make_recording
+
+pytestmark = pytest.mark.browser
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+@pytest.fixture(scope="module")
+def footage(world):
+    world.raise_alarm("dl-2923-01", place=(25.49, 100.58), note="请求支援")
+    world.raise_alarm("dl-2931-01", "fault", note="摄像头中断")
+    return make_recording(world, "dl-2901-01", seconds=4)
+
+
+def violations(page):
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [(rule["id"], [node["html"][:160] for node in rule["nodes"][:3]]) for rule in found]
+
+
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desk", "phone"])
+def test_axe_finds_nothing(open_page, footage, size):
+    extra = {"size": size} if size else {}
+    assert violations(open_page(None, "/login", **extra)) == []
+    page = open_page("zhihui", "/", **extra)
+    page.wait_for_selector("html[data-ready]")
+    page.wait_for_selector("#link.ok")
+    assert violations(page) == []
+    for path in ("/incidents", "/kits", "/kits/dl-2901-01", "/recordings", f"/recordings/{footage.id}", "/profile"):
+        page.goto(path)
+        assert (path, violations(page)) == (path, [])
+
+
+def test_axe_finds_nothing_for_the_administrator(open_page, footage):
+    page = open_page("guanli", "/kits")
+    for path in ("/audit", "/devices", "/kits/dl-2901-01"):
+        page.goto(path)
+        assert (path, violations(page)) == (path, [])

@@ -1,0 +1,124 @@
+"""The real application over a real database, driven by HTTP; users log in with passwords."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from central.base import db
+from central.base.bus import LocalBus
+from central.base.settings import Settings
+from central.base.unit_of_work import Store
+from central.courts import service as courts
+from central.devices.rules import ItemKey, KitRef
+from central.flows.sos import receive_alarm
+from contract.messages import Alarm, Fix
+from tests.central.web.serving import Server
+from tests.fakes.clocks import FakeClock
+
+PASSWORD = "样例密码-only-for-tests"
+USERS = {
+    "zhiban": ("样例值班员", "duty_operator", "云29"),
+    "zhihui": ("样例指挥长", "commander", "云29"),
+    "guanli": ("样例管理员", "administrator", "云29"),
+    "linxian": ("样例邻县值班员", "duty_operator", "云2922"),
+}
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture(scope="session")
+def peopled_database(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The empty centre with its users; hashing their passwords once is slow enough."""
+    path = tmp_path_factory.mktemp("people") / "centre.db"
+    shutil.copy(migrated_database, path)
+    store = Store(db.create_engine(f"sqlite:///{path}"), FakeClock())
+    with store.write() as uow:
+        for login, (name, role, court) in USERS.items():
+            courts.add_user(
+                uow, login=login, name=name, role=role, court_code=court, password=PASSWORD, by="system:test"
+            )
+    store.close()
+    return path
+
+
+@pytest.fixture
+def database(peopled_database: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "centre.db"
+    shutil.copy(peopled_database, path)
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=str(tmp_path / "data"), keys_dir=str(tmp_path / "keys"))
+
+
+@pytest.fixture
+def address(settings: Settings, store: Store, bus: LocalBus) -> Iterator[str]:
+    """Where the pages are served."""
+    server = Server(settings, store, bus)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx.Client]:
+    """A browser that nobody has logged in with."""
+    with httpx.Client(base_url=address, headers=HTML) as client:
+        yield client
+
+
+def csrf_of(client: httpx.Client, path: str = "/login") -> str:
+    """Read the proof from a page, as a browser would."""
+    found = re.search(r'<meta name="csrf" content="([^"]+)"', client.get(path, follow_redirects=True).text)
+    assert found
+    return found[1]
+
+
+def enter(client: httpx.Client, login: str, password: str = PASSWORD) -> int:
+    """Fill in the log-in form; returns the status."""
+    form = {"login": login, "password": password, "csrf": csrf_of(client)}
+    return client.post("/login", data=form).status_code
+
+
+@pytest.fixture
+def log_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
+    """Give a browser in which this person is logged in."""
+    opened: list[httpx.Client] = []
+
+    def enter_as(login: str) -> httpx.Client:
+        client = httpx.Client(base_url=address, headers=HTML)
+        opened.append(client)
+        assert enter(client, login) == 303
+        client.headers["X-CSRF-Token"] = csrf_of(client, "/profile")
+        return client
+
+    yield enter_as
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def raise_sos(store: Store) -> Callable[[KitRef], str]:
+    """An SOS arrives from a kit; returns the incident's id."""
+    seqs = iter(range(1, 1000))
+
+    def arrive(kit: KitRef) -> str:
+        now_ms, seq = store.clock.now_ms(), next(seqs)
+        fix = Fix(lat=25.6, lon=100.2, fix_ms=now_ms, accuracy_m=5)
+        alarm = Alarm(
+            alarm_id=f"{seq:032x}", kind="sos", pressed_ms=now_ms - 800, boot_ms=1, fix=fix, note="<b>急</b>"
+        )
+        with store.write() as uow:
+            outcome = receive_alarm(
+                uow, kit, alarm, key=ItemKey(kit.kit_no, 1, seq), digest=bytes(8), at_ms=now_ms, received_ms=now_ms
+            )
+        assert outcome.incident_id
+        return outcome.incident_id
+
+    return arrive

@@ -1,0 +1,43 @@
+"""The pages on a free port, in a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+
+import uvicorn
+
+from central.base.bus import LocalBus
+from central.base.settings import Settings
+from central.base.unit_of_work import Store
+from central.live.hub import Hub
+from central.web.app import create_app
+from central.web.process import hub_lifespan
+from tests.waiting import wait_until
+
+RECHECK_S = 0.3
+
+
+class Server:
+    """Hub, application and web server as the pages' process runs them, without a broker."""
+
+    def __init__(self, settings: Settings, store: Store, bus: LocalBus) -> None:
+        self.hub = Hub(store, recheck_s=RECHECK_S)
+        bus.listeners.append(self.hub.listen)
+        app = create_app(settings, store, self.hub)
+        app.router.lifespan_context = hub_lifespan(self.hub)
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=1)
+        )
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def start(self) -> str:
+        """Return the address once it answers."""
+        self._thread.start()
+        wait_until(lambda: self._server.started, 15, "the pages' server")
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        assert not self._thread.is_alive()
