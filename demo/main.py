@@ -20,6 +20,7 @@ from demo.stage import Stage
 from demo.stand import Stand
 
 _DEFAULT_FOLDER: Final = Path("var/demo")
+_WEB_PORT: Final = 8080
 
 
 class StopAskedError(Exception):
@@ -71,7 +72,8 @@ def run(stage: Stage, *, stop_when_ready: bool) -> None:
     began = time.monotonic()
     if not stage.is_set:
         _say("founding the device authority and the centre")
-        stage.set_up()
+        stage.set_up(web_port=_WEB_PORT)
+    stage.move_taken_web_port()
     stand = Stand(stage)
     try:
         _bring_up(stand)

@@ -17,8 +17,6 @@ from demo.places import LOGINS, PARTS, Part
 from demo.tracks import write_gpx
 from provisioning import authority
 
-DEFAULT_WEB_PORT = 8080
-
 
 @dataclass(frozen=True)
 class Ports:
@@ -58,9 +56,12 @@ class Stage:
         passwords: dict[str, str] = json.loads(self.memory_file.read_text(encoding="utf-8"))["passwords"]
         return passwords
 
-    def set_up(self) -> None:
-        """Make authority, centre, log-ins and tracks. An unfinished earlier try stays in the way: say so."""
-        ports = choose_ports()
+    def set_up(self, *, web_port: int = 0) -> None:
+        """Make authority, centre, log-ins and tracks; the pages take ``web_port`` when it is free.
+
+        Raises AlreadyFoundedError when an unfinished earlier try is in the way.
+        """
+        ports = choose_ports(web_port)
         self.folder.mkdir(parents=True, exist_ok=True)
         authority.create(
             self.authority_dir,
@@ -77,6 +78,13 @@ class Stage:
         memory = {"ports": vars(ports), "passwords": passwords}
         self.memory_file.touch(mode=0o600)
         self.memory_file.write_text(json.dumps(memory, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def move_taken_web_port(self) -> None:
+        """Give the pages another port when theirs is taken; no kit knows it, so nothing else changes."""
+        memory = json.loads(self.memory_file.read_text(encoding="utf-8"))
+        memory["ports"]["web"] = choose_ports(memory["ports"]["web"]).web
+        self.memory_file.write_text(json.dumps(memory, ensure_ascii=False, indent=1), encoding="utf-8")
+        self._write_centre_config(self.read_ports())
 
     def add_kit(self, part: Part) -> str:
         """Add a kit at the authority; the token's text."""
@@ -155,11 +163,11 @@ nats_port = {ports.nats}
         return passwords
 
 
-def choose_ports() -> Ports:
-    """Free ports on loopback; the pages take 8080 when it is free."""
+def choose_ports(web_port: int = 0) -> Ports:
+    """Free ports on loopback; the pages take ``web_port`` when it is free."""
     holds = [socket.socket() for _ in range(5)]
     try:
-        _bind(holds[0], DEFAULT_WEB_PORT)
+        _bind(holds[0], web_port)
         for hold in holds[1:]:
             _bind(hold, 0)
         return Ports(*(hold.getsockname()[1] for hold in holds))
