@@ -235,7 +235,7 @@ def show_status(config: Path) -> int:
                 "waiting messages": spool.outbox.count(),
                 "waiting segments": f"{spool.vault.count_pending()} ({spool.vault.total_bytes()} bytes kept)",
                 "upload": (spool.state.get("upload_status") or {}).get("trouble") or "no trouble",
-                "restarts": spool.state.get("children") or "none",
+                "restarts": _read_restarts(spool.state.get("children")),
             }
     except (SettingsError, SpoolError) as error:
         return _refuse(str(error))
@@ -248,6 +248,11 @@ def _read_link(status: Any) -> str:
     if not isinstance(status, dict):
         return "not started yet"
     return "connected" if status.get("connected") else f"not connected: {status.get('reason')}"
+
+
+def _read_restarts(children: Any) -> str:
+    told = children if isinstance(children, dict) else {}
+    return ", ".join(f"{name} {facts['restarts']} ({facts['last']})" for name, facts in told.items()) or "none"
 
 
 def _refuse(sentence: str) -> int:

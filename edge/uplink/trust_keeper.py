@@ -33,6 +33,7 @@ class TrustKeeper:
 
         Raises CodecError, BadSignatureError or StaleListError; the old list then stays.
         """
+        self.receipt_keys()  # a new spool knows no epoch yet; the list on the card does
         before = self.epoch
         fresh = self._identity.accept_trust(data, not_before_epoch=before)
         self._list = fresh

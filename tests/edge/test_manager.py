@@ -140,11 +140,13 @@ def test_only_one_kit_on_the_same_data(kit: Kit, config: Path, capsys: pytest.Ca
 def test_status_tells_what_is(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_spool(config.parent / "spool.db") as spool:
         spool.state.set("link_status", {"connected": False, "reason": "centre.example does not answer"})
+        spool.state.set("children", {"recorder": {"restarts": 2, "last": "ended with code 75", "at_ms": 1}})
         spool.outbox.append("position", b"{}")
     assert main(["status", "--config", str(config)]) == 0
     told = capsys.readouterr().out
     assert "not connected: centre.example does not answer" in told
     assert "waiting messages  1" in told
+    assert "recorder 2 (ended with code 75)" in told
 
 
 def test_wrong_settings_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

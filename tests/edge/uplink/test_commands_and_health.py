@@ -78,6 +78,14 @@ def test_no_other_trust_list_does(desk: Desk, world: SmallAuthority, kit_dir: Pa
     assert desk.spool.inbox.unhandled() == []
 
 
+def test_a_new_spool_does_not_open_the_way_for_an_old_list(desk: Desk, world: SmallAuthority, kit_dir: Path) -> None:
+    good = world.make_trust(epoch=5)
+    (kit_dir / "trust.cbor").write_bytes(good)
+    desk.send_trust(1, world.make_trust(epoch=4))
+    assert desk.answers() == [(1, "received"), (1, "failed")]
+    assert (kit_dir / "trust.cbor").read_bytes() == good and desk.keeper.epoch == 5
+
+
 def test_a_repeated_order_is_confirmed_again_but_done_once(desk: Desk) -> None:
     order = messages.RecordOrder(cause="围堵", by="样例指挥长甲")
     desk.order(1, "record_start", order)
