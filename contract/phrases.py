@@ -229,6 +229,11 @@ def say(texts: tuple[str, str], language: str, /, **values: object) -> str:
     return texts[LANGUAGES.index(language)].format(**values)
 
 
+def make_plain(text: str) -> str:
+    """Foreign text, shortened and without anything that a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text[:200])
+
+
 def say_finding(finding: Finding, language: str) -> str:
     """One sentence that names the first thing wrong."""
     return say(FINDINGS[finding.code], language, seq=finding.seq, other=finding.other, name=finding.name[:100])

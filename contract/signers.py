@@ -5,10 +5,12 @@ Pure; used by `contract.judgement`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -18,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from contract.findings import BrokenError, Finding
+from contract.names import KIT_ID
 from contract.signing import BadSignatureError, CodecError, Signed, loads
 from contract.trust import TrustList, verify_trust_list
 
@@ -127,8 +130,10 @@ def check_validity(certificates: Certificates, moments_ms: list[int]) -> bool:
         BrokenError: valid at none of the moments.
     """
     for place, moment_ms in enumerate(moments_ms):
-        if _is_valid_at(certificates, datetime.fromtimestamp(moment_ms / 1000, UTC)):
-            return place == 0
+        # A stranger may state any number; what is no date is no moment of validity.
+        with suppress(OverflowError, ValueError, OSError):
+            if _is_valid_at(certificates, datetime.fromtimestamp(moment_ms / 1000, UTC)):
+                return place == 0
     raise BrokenError(Finding("foreign", "certificates", "certificate_not_valid"))
 
 
@@ -141,7 +146,7 @@ def read_kit_id(certificates: Certificates) -> str:
     except (x509.ExtensionNotFound, *_UNREADABLE):
         names, uris = [], []
     kit_id = str(names[0].value) if len(names) == 1 else ""
-    if not kit_id or uris != [KIT_URI + kit_id]:
+    if not KIT_ID.fullmatch(kit_id) or uris != [KIT_URI + kit_id]:
         raise BrokenError(Finding("foreign", "certificates", "not_a_kit_certificate"))
     return kit_id
 
@@ -166,9 +171,11 @@ def read_receipt_keys(data: bytes, root: x509.Certificate | None) -> list[Ed2551
 
 
 def _read_unproven_keys(data: bytes) -> list[Ed25519PublicKey]:
-    import msgspec
-
-    return msgspec.convert(loads(Signed.unpack(data).body), TrustList).receipt_public_keys()
+    try:
+        trust = msgspec.convert(loads(Signed.unpack(data).body), TrustList)
+    except msgspec.ValidationError as error:
+        raise CodecError(f"The trust list is malformed: {error}.") from error
+    return trust.receipt_public_keys()
 
 
 def _choose_root(roots: list[x509.Certificate], anchor: Anchor | None) -> x509.Certificate | None:

@@ -19,7 +19,7 @@ from contract.continuity import Continuity
 from contract.findings import Judgement, Verdict
 from contract.judgement import judge
 from contract.package import PackageError, Reader
-from contract.phrases import LANGUAGES, LINES, REMARKS, VERDICTS, WHAT, say, say_cause, say_finding
+from contract.phrases import LANGUAGES, LINES, REMARKS, VERDICTS, WHAT, make_plain, say, say_cause, say_finding
 from contract.signers import Anchor, AnchorError, load_anchor, parse_fingerprint
 
 PROGRAM: Final = "zhixing-verify"
@@ -99,7 +99,7 @@ def write_lines(judgement: Judgement, language: str) -> list[str]:
             lines.append(line("absent", count=len(judgement.absent), numbers=_show_numbers(judgement.absent)))
         lines.extend(_write_continuity(judgement.continuity, language))
     lines.extend(line("remark", sentence=say(REMARKS[code], language)) for code in judgement.remarks)
-    lines.extend(line("note", key=_plain(key), value=_plain(value)) for key, value in judgement.notes.items())
+    lines.extend(line("note", key=make_plain(key), value=make_plain(value)) for key, value in judgement.notes.items())
     return lines
 
 
@@ -121,7 +121,7 @@ def _write_continuity(continuity: Continuity, language: str) -> list[str]:
                 LINES["gap"],
                 language,
                 seq=gap.seq,
-                cause=_plain(say_cause(gap.cause, language)),
+                cause=make_plain(say_cause(gap.cause, language)),
                 start=_show_time(gap.started_ms),
                 seconds=_show_seconds(gap.duration_ms),
             )
@@ -129,13 +129,8 @@ def _write_continuity(continuity: Continuity, language: str) -> list[str]:
     if continuity.end_cause is None:
         lines.append(say(LINES["open_end"], language))
     else:
-        lines.append(say(LINES["end"], language, cause=_plain(say_cause(continuity.end_cause, language))))
+        lines.append(say(LINES["end"], language, cause=make_plain(say_cause(continuity.end_cause, language))))
     return lines
-
-
-def _plain(text: str) -> str:
-    """Foreign text without anything a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text[:200])
 
 
 def _show_numbers(numbers: Sequence[int]) -> str:

@@ -445,6 +445,37 @@ class TestSigners:
         assert case.find(lambda files: files.update({name: b"\x82\x00"})).code == code
 
 
+class TestHostileStrangers:
+    """Everything may be signed by a stranger; without an anchor their values are all that stands there."""
+
+    @pytest.mark.parametrize("stated_ms", [10**18, -(10**18), 2**63])
+    def test_times_beyond_every_calendar(self, tmp_path: Path, stated_ms: int) -> None:
+        world = World()
+        made = record(world, started_ms=0)
+        files = read_files(export(tmp_path, world, made))
+        files[HEAD] = world.head(made.signed, stated_ms=stated_ms)
+        judgement = verify.verify_package(write_files(tmp_path / "x.zip", files), None)
+        assert judgement.finding == Finding("foreign", "certificates", "certificate_not_valid")
+
+    @pytest.mark.parametrize("body", [b"\xa0", b"\x01", b"\xa1aaaa"])
+    def test_trust_list_that_is_none(self, tmp_path: Path, body: bytes) -> None:
+        world = World()
+        files = read_files(export(tmp_path, world, record(world)))
+        files[CERTIFICATES] = world.certificates(with_root=False)
+        files[TRUST] = Signed(body, bytes(64)).pack()
+        judgement = verify.verify_package(write_files(tmp_path / "x.zip", files), None)
+        assert judgement.finding == Finding("altered", "trust", "trust_unreadable")
+
+    def test_names_cannot_drive_the_terminal(self, tmp_path: Path) -> None:
+        world = World()
+        world.kit_id = "\x1b]0;genuine\x07\x1b[2J"
+        path = export(tmp_path, world, record(world))
+        judgement = verify.verify_package(path, None)
+        assert judgement.finding is not None
+        assert judgement.finding.code == "other_kit"
+        assert not {"\x1b", "\x07"} & set("".join(verify.write_lines(judgement, "zh")))
+
+
 class TestAbsences:
     """Segments that never reached the centre: lost with their kit, and said so under its signature."""
 
