@@ -236,7 +236,7 @@ def make_plain(text: str) -> str:
 
 def say_finding(finding: Finding, language: str) -> str:
     """One sentence that names the first thing wrong."""
-    return say(FINDINGS[finding.code], language, seq=finding.seq, other=finding.other, name=finding.name[:100])
+    return say(FINDINGS[finding.code], language, seq=finding.seq, other=finding.other, name=make_plain(finding.name))
 
 
 def say_cause(cause: str, language: str) -> str:
