@@ -109,10 +109,10 @@ def list_links(session: Session, recording_id: str) -> Sequence[ChainLink]:
     return session.exec(query).all()
 
 
-def list_stored_seqs(session: Session, recording_id: str) -> Sequence[int]:
-    """Return the numbers of the segments on disk, for work inside the centre (no actor)."""
-    query = select(StoredSegment.seq).where(StoredSegment.recording_id == recording_id)
-    return session.exec(query.order_by(col(StoredSegment.seq))).all()
+def list_stored_digests(session: Session, recording_id: str) -> dict[int, bytes]:
+    """Return number and digest of the segments on disk, for work inside the centre (no actor)."""
+    query = select(StoredSegment).where(StoredSegment.recording_id == recording_id)
+    return {row.seq: row.cipher_hash for row in session.exec(query.order_by(col(StoredSegment.seq)))}
 
 
 def list_signers(session: Session, kit_no: int) -> Sequence[SignerCertificate]:
@@ -127,9 +127,9 @@ def list_waiting_records(session: Session, recording_id: str, seq: int) -> Seque
     return session.exec(query).all()
 
 
-def signed_chain(session: Session, recording_id: str) -> list[Signed]:
-    """Return the whole chain as signed, for export."""
-    return [Signed(link.body, link.sig) for link in list_links(session, recording_id)]
+def to_signed(links: Sequence[ChainLink]) -> list[Signed]:
+    """Return records as their kit signed them."""
+    return [Signed(link.body, link.sig) for link in links]
 
 
 def _links_with_segments(session: Session, recording_id: str, after_seq: int = -1) -> Sequence[Any]:

@@ -51,6 +51,12 @@ class ReceiptKeyMissingError(DomainError):
     code: ClassVar[str] = "receipt_key_missing"
 
 
+class HandoverMissingError(DomainError):
+    """A file of the device authority that belongs to every package is not here."""
+
+    code: ClassVar[str] = "handover_missing"
+
+
 class SegmentNotStoredError(NotFoundError):
     """The record is known, its segment has not arrived."""
 
