@@ -20,6 +20,7 @@ from central.courts import service as courts_service
 from central.courts.rules import Actor
 from central.evidence.vault import Vault
 from central.live.hub import Hub
+from central.live.subscription import Subscription
 from central.web.security import SESSION_COOKIE
 from contract import envelope
 
@@ -47,6 +48,8 @@ class Context:
     hub: Hub
     play_secret: bytes
     touched: dict[str, float] = field(default_factory=dict)
+    streams: set[Subscription] = field(default_factory=set)
+    """Event streams open now; the server ends them before it goes down."""
 
     @property
     def is_https(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 
@@ -16,13 +17,29 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
 from central.live.hub import Hub
 from central.web.app import create_app
+from central.web.context import Context
 
 log = logging.getLogger(__name__)
 
 # How soon a screen whose log-in was revoked loses its stream.
 RECHECK_S = 3.0
 GRACEFUL_S = 2
+RESTARTING = "restarting"
 BROKER_RETRY_S = 1.0
+
+
+class PagesServer(uvicorn.Server):
+    """Ends the event streams first when it goes down; the screens come back to the next process by themselves."""
+
+    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+        super().__init__(config)
+        self._context = context
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell every screen, then stop."""
+        for subscription in list(self._context.streams):
+            subscription.close(RESTARTING)
+        await super().shutdown(sockets)
 
 
 def main(settings: Settings) -> None:
@@ -41,8 +58,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def serve(settings: Settings, store: Store, started: Callable[[uvicorn.Server], None] | None = None) -> None:
-    """Run hub and server in this loop; `started` is given the server before it begins."""
+async def serve(settings: Settings, store: Store) -> None:
+    """Run hub and server in this loop until told to stop."""
     hub = Hub(store, recheck_s=RECHECK_S)
     app = create_app(settings, store, hub)
     app.router.lifespan_context = hub_lifespan(hub, partial(_join_broker, settings, store, hub))
@@ -60,9 +77,7 @@ async def serve(settings: Settings, store: Store, started: Callable[[uvicorn.Ser
         timeout_graceful_shutdown=GRACEFUL_S,
         log_config=None,
     )
-    server = uvicorn.Server(config)
-    if started is not None:
-        started(server)
+    server = PagesServer(config, app.state.context)
     await server.serve()
 
 

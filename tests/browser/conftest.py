@@ -55,7 +55,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     bad: list[str] = []
     contexts = []
 
-    def open_as(login: str | None, path: str = "/", *, size: dict[str, int] = DESK) -> Page:
+    def open_as(login: str | None, path: str = "/", *, size: dict[str, int] = DESK, address: str = address) -> Page:
         context = browser.new_context(viewport=size, locale="zh-CN", base_url=address)
         contexts.append(context)
         page = context.new_page()

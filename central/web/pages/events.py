@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from central.courts.rules import Actor
 from central.live.subscription import Event, Subscription
-from central.web.context import Here, SignedIn
+from central.web.context import Context, Here, SignedIn
 from central.web.security import SESSION_COOKIE
 
 HEARTBEAT_S = 5.0
@@ -28,19 +28,23 @@ async def stream_events(request: Request, here: Here, actor: SignedIn) -> Respon
 
     subscription = here.hub.subscribe(actor, recheck)
     return StreamingResponse(
-        _lines(subscription), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        _lines(here, subscription), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
 
 
-async def _lines(subscription: Subscription) -> AsyncIterator[str]:
-    with subscription:
-        yield f"retry: {RECONNECT_MS}\n\n"
-        while True:
-            try:
-                event = await subscription.next(HEARTBEAT_S)
-            except StopAsyncIteration:
-                return
-            yield encode_event(event)
+async def _lines(context: Context, subscription: Subscription) -> AsyncIterator[str]:
+    context.streams.add(subscription)
+    try:
+        with subscription:
+            yield f"retry: {RECONNECT_MS}\n\n"
+            while True:
+                try:
+                    event = await subscription.next(HEARTBEAT_S)
+                except StopAsyncIteration:
+                    return
+                yield encode_event(event)
+    finally:
+        context.streams.discard(subscription)
 
 
 def encode_event(event: Event | None) -> str:

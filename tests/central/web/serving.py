@@ -11,7 +11,7 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.live.hub import Hub
 from central.web.app import create_app
-from central.web.process import hub_lifespan
+from central.web.process import PagesServer, hub_lifespan
 from tests.waiting import wait_until
 
 RECHECK_S = 0.3
@@ -20,14 +20,15 @@ RECHECK_S = 0.3
 class Server:
     """Hub, application and web server as the pages' process runs them, without a broker."""
 
-    def __init__(self, settings: Settings, store: Store, bus: LocalBus) -> None:
+    def __init__(self, settings: Settings, store: Store, bus: LocalBus, port: int = 0) -> None:
         self.hub = Hub(store, recheck_s=RECHECK_S)
         bus.listeners.append(self.hub.listen)
         app = create_app(settings, store, self.hub)
         app.router.lifespan_context = hub_lifespan(self.hub)
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=0, ws="none", log_config=None, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=port, ws="none", log_config=None, timeout_graceful_shutdown=2
         )
+        self._server = PagesServer(config, app.state.context)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def start(self) -> str:
