@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -20,6 +21,28 @@ class _Key:
     device: Any
     debouncer: Debouncer
     gesture: HoldGesture | SlideGesture
+
+
+class PinError(Exception):
+    """The GPIO pins cannot be used; the text says why."""
+
+
+def open_pin_factory() -> Any:
+    """The machine's own pins; raise PinError where there are none."""
+    from gpiozero import Device
+    from gpiozero.exc import BadPinFactory
+
+    try:
+        with warnings.catch_warnings():
+            # gpiozero tries one library after the other and warns of each; the last word is its exception.
+            warnings.simplefilter("ignore")
+            Device.ensure_pin_factory()
+    except BadPinFactory as error:
+        raise PinError(
+            "panel.kind = 'gpio', but this machine has no GPIO pins that gpiozero can use: install python3-lgpio on "
+            "a Raspberry Pi, or set panel.kind = 'none'."
+        ) from error
+    return Device.pin_factory
 
 
 class Buttons:

@@ -15,10 +15,10 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from edge.panel.buttons import Buttons
+from edge.panel.buttons import Buttons, PinError, open_pin_factory
 from edge.panel.feedback import GpioOutputs, NoOutputs, Outputs
 from edge.panel.panel import Panel, PanelClock
-from edge.panel.standin import Inlet, Keyboard, StandIn
+from edge.panel.standin import Inlet, Keyboard, StandIn, StandInError
 from edge.settings import Settings, SettingsError, load_settings
 from edge.spool import Doorbell, Heartbeat, Spool, SpoolError, open_spool
 
@@ -66,6 +66,7 @@ class PanelProcess:
         self._buttons: Buttons | None = None
         outputs: Outputs = NoOutputs()
         if panel.kind == "gpio":
+            pin_factory = pin_factory or open_pin_factory()
             self._buttons = Buttons(panel, pin_factory=pin_factory, wake=waker.wake)
             outputs = GpioOutputs(panel, pin_factory=pin_factory)
         else:
@@ -150,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
                 process.run(stopping)
             finally:
                 process.close()
-    except (SettingsError, SpoolError) as error:
+    except (SettingsError, SpoolError, PinError, StandInError) as error:
         print(f"panel: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
     finally:

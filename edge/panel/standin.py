@@ -7,6 +7,7 @@ same browser) is refused, so that no web page the officer opens can press a butt
 from __future__ import annotations
 
 import json
+import os
 import select
 import sys
 import termios
@@ -66,6 +67,10 @@ class Inlet:
             return None
 
 
+class StandInError(Exception):
+    """The stand-in page cannot be offered; the text says why."""
+
+
 class StandIn:
     """The HTTP stand-in on 127.0.0.1; ``address`` is known once it is made."""
 
@@ -75,7 +80,12 @@ class StandIn:
             pass
 
         Handler.inlet, Handler.kit_id = inlet, kit_id
-        self._server = _Server(("127.0.0.1", port), Handler)
+        try:
+            self._server = _Server(("127.0.0.1", port), Handler)
+        except OSError as error:
+            raise StandInError(
+                f"panel.http_port = {port} cannot be used ({error.strerror}): choose another, or 0 for a free one."
+            ) from error
         self.port = Handler.port = self._server.socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="stand-in", daemon=True)
@@ -192,9 +202,9 @@ class Keyboard:
         while not self._stopping.is_set():
             if not select.select([sys.stdin], [], [], 0.5)[0]:
                 continue
-            key = sys.stdin.read(1)
-            if not key:
+            # Past Python's own buffer: what lies in there would not show in select.
+            keys = os.read(sys.stdin.fileno(), 64).decode(errors="ignore").lower()
+            if not keys:
                 return
-            act = KEYS.get(key.lower())
-            if act is not None:
+            for act in (KEYS[key] for key in keys if key in KEYS):
                 self._inlet.push(Press(act, "keyboard"))

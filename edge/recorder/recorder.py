@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from edge.recorder.capture import Capture, Ended, Opened, Taken
-from edge.recorder.moment import Clock, Moment, StepWatch
+from edge.recorder.closing import Closer, Gap
+from edge.recorder.moment import Clock, Moment
+from edge.recorder.oddities import Oddities
 from edge.recorder.priority import PriorityBook
 from edge.recorder.recording import Recording, SignBody, StorageFullError
-from edge.recorder.recovery import recover
 from edge.recorder.report import Reporter
 from edge.recorder.ring import PreEventRing
 from edge.recorder.segmenter import ClearSegment, Segmenter
@@ -57,8 +59,12 @@ class Recorder:
         self._sign, self._load_recipients, self._build_source = sign, load_recipients, build_source
         self._guard = StorageGuard(spool, settings.storage)
         self._ring = PreEventRing(settings.segments.pre_event_s)
-        self._steps = StepWatch(clock())
-        self._pending_step_ms = 0
+        self._closer = Closer(spool, sign, clock, self._guard)
+        self._oddities = Oddities(clock())
+        self._reads_film = settings.camera.kind == "pyav" and Path(settings.camera.address).is_file()
+        # A film that is read once is not to be spent on the seconds before a press.
+        single_film = self._reads_film and not settings.camera.loop
+        self._keeps_past = settings.segments.pre_event_s > 0 and not single_film
         self._wishes: Wishes = read_wishes(spool)
         self._capture: Capture | None = None
         self._ready = False
@@ -67,7 +73,6 @@ class Recorder:
         self._last_heard_ms = 0
         self._retry_at_ms = 0
         self._wishes_due_ms = 0
-        self._recovery_due = False
         self._priority = PriorityBook(spool, settings.segments.alarm_window_s)
         self._reporter = Reporter(spool, clock)
 
@@ -78,7 +83,7 @@ class Recorder:
 
     def begin(self) -> None:
         """Recover what a crash or power cut left, and report as ready."""
-        if self._recover(cause=None):
+        if self._closer.recover(cause=None):
             self._guard.set_ballast()
         self._report("idle")
         ring(self._spool.dir, "control")
@@ -92,16 +97,16 @@ class Recorder:
         if rung or now.monotonic_ms >= self._wishes_due_ms:
             self._wishes_due_ms = now.monotonic_ms + POLL_MS
             self._apply(read_wishes(self._spool), now)
-        if self._recording is not None:
-            self._pending_step_ms += self._steps.check(now)
-        else:
-            self._steps.check(now)
+        self._oddities.note_clocks(now)
         if self._capture is None:
             return
         event = self._capture.take(wait_s)
         match event:
             case Taken():
-                self._last_heard_ms = event.at.monotonic_ms
+                if isinstance(event.item, EncodedFrame):
+                    self._last_heard_ms = event.at.monotonic_ms
+                elif self._check_silence(event.at):  # a camera may freeze while its microphone goes on
+                    return
                 self._take(event)
             case Opened():
                 self._ready = True
@@ -109,7 +114,7 @@ class Recorder:
             case Ended():
                 self._end(event.error)
             case None:
-                self._check_silence()
+                self._check_silence(self._clock())
 
     def finish(self, cause: str) -> None:
         """End in good order: the open segment is kept, the recording closed."""
@@ -126,7 +131,7 @@ class Recorder:
             self._stop_recording(wanted.cause)
         if self._recording is not None:
             self._priority.note(self._recording.id, before, wishes)
-        keeps_past = wishes.on_duty and self._settings.segments.pre_event_s > 0
+        keeps_past = wishes.on_duty and self._keeps_past
         if not (wanted.on or keeps_past):
             self._stop_capture()
         elif self._capture is None and now.monotonic_ms >= self._retry_at_ms:
@@ -144,11 +149,12 @@ class Recorder:
                 self._reporter.alarm_once("storage_full", shortage)
                 self._report("storage_full", shortage)
             return
-        if self._recovery_due and not self._recover(cause="storage_full"):
+        if self._closer.recovery_due and not self._closer.recover(cause="storage_full"):
             self._retry_at_ms = now.monotonic_ms + RETRY_MS
             return
         self._guard.set_ballast()
         self._capture = Capture(self._build_source(), self._clock, stamp_by_pts=not self._settings.camera.realtime)
+        self._oddities.begin_source()
         self._ready, self._last_heard_ms = False, now.monotonic_ms
         self._capture.start()
         self._report("starting" if wanted_on else "idle")
@@ -165,7 +171,7 @@ class Recorder:
 
     def _take(self, taken: Taken) -> None:
         if not self._wishes.recording.on:
-            if self._settings.segments.pre_event_s > 0:
+            if self._keeps_past:
                 self._ring.push(taken)
             return
         if self._recording is None:
@@ -193,8 +199,8 @@ class Recorder:
         if self._capture is None or not (isinstance(taken.item, EncodedFrame) and taken.item.key):
             return False
         wish, source = self._wishes.recording, self._capture.source
-        known = not wish.recording_id or self._spool.vault.find_last_record(wish.recording_id) is not None
-        recording_id = uuid.uuid4().hex if known else wish.recording_id
+        used_up = not wish.recording_id or self._spool.vault.find_last_record(wish.recording_id) is not None
+        recording_id = uuid.uuid4().hex if used_up else wish.recording_id
         try:
             self._recording = Recording.begin(
                 self._spool,
@@ -209,12 +215,12 @@ class Recorder:
                 **({"alarm": wish.alarm_id} if wish.alarm_id else {}),
             )
         except StorageFullError as error:
-            self._stop_for_storage(str(error), taken.at, 0)
+            self._stop_for_storage(str(error), Gap(taken.at, 0))
             return False
         self._priority.begin(recording_id, self._wishes)
         segments = self._settings.segments
         self._segmenter = Segmenter(target_s=segments.seconds, fps=source.fps, audio=source.audio)
-        self._pending_step_ms = 0
+        self._oddities.begin_recording()
         self._report("recording")
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "panel")
@@ -225,19 +231,18 @@ class Recorder:
         if recording is None:
             return
         shortage = self._guard.find_shortage()
+        missing = Gap(clear.started, round(clear.duration_us / 1000))
         try:
             if shortage is not None:
                 raise StorageFullError(shortage)
             recording.recipients = list(self._load_recipients())
-            row = recording.add_segment(
-                clear, fix=self._reporter.find_fix(), priority=self._priority.choose(recording.id, clear)
-            )
-            if self._pending_step_ms:
-                step_ms, self._pending_step_ms = self._pending_step_ms, 0
-                recording.add_gap("clock_step", started=recording.last_end, duration_ms=0, step_ms=step_ms)
-                log.warning("recorder: the clock was stepped by %d ms", step_ms)
+            priority = self._priority.choose(recording.id, clear)
+            row = recording.add_segment(clear, fix=self._reporter.find_fix(), priority=priority)
+            missing = Gap(recording.last_end, 0)
+            self._oddities.note_missed(self._capture.source.missed if self._capture else 0)
+            self._oddities.state(recording, clear.started)
         except StorageFullError as error:
-            self._stop_for_storage(str(error), clear.started, round(clear.duration_us / 1000))
+            self._stop_for_storage(str(error), missing)
             return
         log.info("segment %d of %s: %d bytes", row.seq, recording.id, row.length)
         self._reporter.end_fault()
@@ -251,57 +256,39 @@ class Recorder:
         if recording is None:
             return
         try:
-            recording.close(cause, self._clock())
-        except StorageFullError:
-            self._close_in_need(recording, cause, self._clock(), 0, gap=False)
-        log.info("recording %s closed: %s", recording.id, cause)
+            self._oddities.state(recording, self._clock())
+        except StorageFullError as error:
+            log.error("recorder: %s", error)
+        self._closer.close(recording, cause)
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "panel")
 
     # What goes wrong
 
-    def _stop_for_storage(self, reason: str, since: Moment, missing_ms: int) -> None:
+    def _stop_for_storage(self, reason: str, missing: Gap) -> None:
         recording = self._recording
         self._recording = self._segmenter = None
         log.error("recorder stops: %s", reason)
         self._stop_capture()
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
         if recording is not None:
-            self._close_in_need(recording, "storage_full", since, missing_ms, gap=True)
+            self._closer.close(recording, "storage_full", missing)
         self._reporter.alarm_once("storage_full", reason, recording_id=recording.id if recording else None)
         self._report("storage_full", reason)
 
-    def _close_in_need(self, recording: Recording, cause: str, since: Moment, missing_ms: int, *, gap: bool) -> None:
-        """State gap and end although the card may be full: what was held in hand for this moment is given up."""
-        self._guard.drop_ballast()
-        try:
-            if gap:
-                recording.add_gap(cause, started=since, duration_ms=missing_ms)
-            recording.close(cause, self._clock())
-        except StorageFullError as error:
-            log.critical("recorder: the end of %s could not be written: %s", recording.id, error)
-            self._recovery_due = True
-
-    def _recover(self, *, cause: str | None) -> bool:
-        """Close what was left open; False when the card has no room even for that."""
-        try:
-            recover(self._spool, self._sign, self._clock(), cause=cause)
-        except StorageFullError as error:
-            log.critical("recorder: %s", error)
-            self._guard.drop_ballast()
-            self._recovery_due = True
+    def _check_silence(self, now: Moment) -> bool:
+        """Whether the camera has been silent for too long; if so, its end has been dealt with."""
+        if self._capture is None:
             return False
-        self._recovery_due = False
+        silent_ms = now.monotonic_ms - self._last_heard_ms
+        # Opening takes its time, and a film may well rest on one picture for a while.
+        patient = not self._ready or self._reads_film
+        limit_ms = OPEN_LIMIT_MS if patient else round(self._settings.camera.stall_s * 1000)
+        if silent_ms <= limit_ms:
+            return False
+        name = self._capture.source.name
+        self._end(SourceStalledError(f"{name} gave no picture for {silent_ms / 1000:.1f} s."))
         return True
-
-    def _check_silence(self) -> None:
-        capture = self._capture
-        if capture is None:
-            return
-        silent_ms = self._clock().monotonic_ms - self._last_heard_ms
-        limit_ms = round(self._settings.camera.stall_s * 1000) if self._ready else OPEN_LIMIT_MS
-        if silent_ms > limit_ms:
-            self._end(SourceStalledError(f"{capture.source.name} gave nothing for {silent_ms / 1000:.1f} s."))
 
     def _end(self, error: SourceError | None) -> None:
         if error is None:
@@ -329,13 +316,9 @@ class Recorder:
         if self._recording is None:  # storing found the card full, and closed the recording with that cause
             return
         self._recording = self._segmenter = None
-        now, since = self._clock(), recording.last_end
-        missing_ms = now.monotonic_ms - since.monotonic_ms
-        try:
-            recording.add_gap("camera_stall", started=since, duration_ms=missing_ms, reason=reason[:200])
-            recording.close("camera_stall", now)
-        except StorageFullError:
-            self._close_in_need(recording, "camera_stall", since, missing_ms, gap=True)
+        since = recording.last_end
+        missing_ms = self._clock().monotonic_ms - since.monotonic_ms
+        self._closer.close(recording, "camera_stall", Gap(since, missing_ms, reason))
         ring(self._spool.dir, "control")
 
     def _report(self, state: str, note: str = "") -> None:

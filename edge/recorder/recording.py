@@ -128,6 +128,12 @@ class Recording:
             )
         )
 
+    @property
+    def ends_in_gap(self) -> bool:
+        """Whether the last record states a gap."""
+        last = self._spool.vault.find_record(self.id, self.next_seq - 1)
+        return last is not None and last.kind == chain.Kind.GAP
+
     def close(self, cause: str, at: Moment) -> None:
         """Close the recording; the next one will name it. Raises StorageFullError."""
         self._append(lambda writer: writer.final(cause=cause, started_ms=at.wall_ms, monotonic_ms=at.monotonic_ms))

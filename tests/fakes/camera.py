@@ -4,7 +4,7 @@ import functools
 import queue
 
 from edge.recorder.moment import Moment
-from edge.recorder.sources import EncodedFrame, SourceError
+from edge.recorder.sources import AudioPacket, EncodedFrame, SourceError
 from edge.recorder.sources.synthetic import SyntheticCamera
 
 FPS = 25
@@ -39,17 +39,26 @@ class ScriptedCamera:
     name = "scripted"
     fps = float(FPS)
     audio = None
+    missed = 0
 
     def __init__(self, *, first: int = 0, open_error: SourceError | None = None) -> None:
         self.closed = False
         self._next = first
         self._open_error = open_error
-        self._script: queue.Queue[EncodedFrame | SourceError | None] = queue.Queue()
+        self._script: queue.Queue[EncodedFrame | AudioPacket | SourceError | None] = queue.Queue()
 
     def give(self, count: int = 1) -> None:
         for frame in real_frames()[self._next : self._next + count]:
             self._script.put(frame)
         self._next += count
+
+    def hum(self) -> None:
+        """A packet of sound at the time of the next frame."""
+        self._script.put(AudioPacket(b"", real_frames()[self._next].pts_us, 21_333))
+
+    def heard(self) -> bool:
+        """Whether everything given so far was taken."""
+        return self._script.empty()
 
     def fail(self, error: SourceError) -> None:
         self._script.put(error)

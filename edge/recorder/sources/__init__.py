@@ -84,6 +84,11 @@ class CameraSource(Protocol):
         """Format of the sound; known once open, None for a silent source."""
         ...
 
+    @property
+    def missed(self) -> int:
+        """Frames and packets that were thrown away because nobody took them in time; never counts down."""
+        ...
+
     def open(self) -> None:
         """Get ready to give frames; raise SourceOpenError."""
         ...

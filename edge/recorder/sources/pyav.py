@@ -66,6 +66,7 @@ class PyavCamera:
         self.name = f"pyav {Path(address).name if '://' not in address else address.rsplit('@', maxsplit=1)[-1]}"
         self.fps = float(fps)
         self.audio: AudioFormat | None = None
+        self.missed = 0
         self.transcoding = False
         self._address, self._input_format = address, input_format
         self._box, self._bitrate_bps, self._preset = (width, height), bitrate_bps, preset

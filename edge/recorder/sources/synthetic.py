@@ -44,6 +44,7 @@ class SyntheticCamera:
     ) -> None:
         self.name = f"synthetic {width}x{height}@{fps:g}"
         self.fps = float(fps)
+        self.missed = 0
         self._size, self._bitrate_bps, self._preset = (width, height), bitrate_bps, preset
         self._label, self._now_s, self._paced = kit_id.upper(), now_s, paced
         self._sound = SoundEncoder() if sound else None

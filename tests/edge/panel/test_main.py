@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -146,12 +147,27 @@ def test_keys_on_a_terminal(tmp_path):
     os.close(terminal)
 
 
-def test_it_says_what_is_wrong_with_its_settings(tmp_path):
-    kit = make_kit(tmp_path, panel={"debounce_s": 9})
+@pytest.mark.parametrize(
+    ("panel", "said"),
+    [
+        ({"debounce_s": 9}, "panel.debounce_s"),
+        ({"kind": "gpio"}, "has no GPIO pins"),
+        ({"http_port": 1}, "panel.http_port = 1 cannot be used"),
+    ],
+)
+def test_it_says_what_is_wrong(tmp_path, panel, said, request):
+    kit = make_kit(tmp_path, panel=panel)
+    if panel == {"http_port": 1}:
+        taken = socket.create_server(("127.0.0.1", 0))
+        request.addfinalizer(taken.close)
+        port = taken.getsockname()[1]
+        kit.config.write_text(kit.config.read_text().replace("http_port = 1", f"http_port = {port}"))
+        said = said.replace("= 1", f"= {port}")
     command = [sys.executable, "-m", "edge.panel.main", "--config", str(kit.config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 78
-    assert "panel.debounce_s" in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_real_buttons_to_real_vibration(tmp_path):

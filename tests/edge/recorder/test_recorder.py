@@ -10,6 +10,7 @@ from edge.recorder.sources import SourceFailedError, SourceOpenError
 from edge.spool.vault import ALARM, MARKED, REST
 from tests.fakes.camera import FPS
 from tests.fakes.cutting import decode_times_s
+from tests.fakes.films import make_film
 from tests.waiting import wait_until
 
 
@@ -189,6 +190,13 @@ class TestTheSecondsBefore:
         assert 3000 <= before_ms <= 4040
         assert sum(record.duration_ms for record in records) == pytest.approx(before_ms + 1000, abs=41)
 
+    def test_a_film_that_is_read_once_is_not_spent_on_them(self, make_desk, tmp_path):
+        film = make_film(tmp_path / "film.mp4", seconds=1)
+        desk = make_desk(segments={"pre_event_s": 3}, camera={"kind": "pyav", "address": str(film)})
+        desk.spool.state.set("duty", True)
+        desk.turn(rung=True)
+        assert desk.cameras == []
+
     def test_off_duty_the_camera_is_off(self, make_desk):
         desk = make_desk(segments={"pre_event_s": 3})
         desk.turn(rung=True)
@@ -216,6 +224,25 @@ class TestGaps:
         frames = [desk.kit.open_segment(desk.recordings()[0], seq)[1] for seq in (1, 2, 4, 5)]
         assert sum(len(decode_times_s(data)) for data in frames) == 160
 
+    def test_two_steps_that_cancel_out_are_two_steps(self, desk):
+        desk.want()
+        desk.shoot(10)
+        for step_ms in (5_000, -5_000):
+            desk.clocks.step(step_ms)
+            desk.shoot(5)
+        desk.want(on=False)
+        steps = [record.extra["step_ms"] for record in desk.chain() if record.cause == "clock_step"]
+        assert steps == [5_000, -5_000]
+
+    def test_frames_that_the_driver_threw_away_are_counted(self, desk):
+        desk.want()
+        desk.shoot(10)
+        desk.camera.missed = 3
+        desk.shoot(41)
+        desk.shoot(50)
+        gaps = [record for record in desk.chain() if record.cause == "camera_stall"]
+        assert [gap.extra["frames_missed"] for gap in gaps] == [3]
+
     def test_a_clock_that_drifts_is_no_step(self, desk):
         desk.want()
         for _ in range(20):
@@ -230,12 +257,22 @@ class TestGaps:
         desk.clocks.advance(1900)
         desk.turn()
         desk.clocks.advance(200)
-        with pytest.raises(CameraFailedError, match="gave nothing"):
+        with pytest.raises(CameraFailedError, match="gave no picture"):
             desk.turn()
         assert desk.kinds() == ["OPEN", "SEGMENT", "SEGMENT", "GAP camera_stall", "FINAL camera_stall"]
         gap = desk.chain()[3]
         assert gap.duration_ms == pytest.approx(2100, abs=41)
         assert [alarm.kind for alarm in desk.alarms()] == ["fault"]
+
+    def test_a_microphone_that_goes_on_does_not_hide_a_frozen_camera(self, desk):
+        desk.want()
+        desk.shoot(10)
+        with pytest.raises(CameraFailedError, match="gave no picture for 2"):
+            for _ in range(60):
+                desk.clocks.advance(40)
+                desk.camera.hum()
+                wait_until(lambda: desk.turn() or desk.camera.heard())
+        assert desk.kinds()[-1] == "FINAL camera_stall"
 
     def test_the_process_started_anew_goes_on_in_a_new_recording(self, desk):
         desk.want()
@@ -306,7 +343,6 @@ class TestGaps:
             desk.shoot(50)
         assert desk.kinds() == ["OPEN", "SEGMENT", "GAP storage_full", "FINAL storage_full"]
         assert desk.status["state"] == "storage_full"
-        assert not (desk.kit.vault / "ballast").exists()
         assert len(desk.alarms()) == 1
         desk.clocks.advance(5001)
         desk.turn(rung=True)
@@ -326,6 +362,7 @@ class TestGaps:
             desk.shoot(50)
         first = desk.recordings()[0]
         assert desk.kinds() == ["OPEN", "SEGMENT"]
+        assert not (desk.kit.vault / "ballast").exists()
         desk.clocks.advance(5001)
         desk.turn(rung=True)
         desk.shoot(51)
