@@ -35,8 +35,15 @@ from provisioning.certificates import (
 )
 from provisioning.escrow import WORK_FACTOR
 from provisioning.files import replace_file
-from provisioning.foundation import HANDOVER_FOLDER, Plan, found_authority
+from provisioning.foundation import (
+    HANDOVER_FOLDER,
+    KEYS_FOLDER,
+    Plan,
+    found_authority,
+    renew_server_certificate,
+)
 from provisioning.handover import STATE_FILE, TRUST_FILE, Handover
+from provisioning.listing import KitStatus, list_statuses
 from provisioning.rules import (
     MAX_RENEWALS_A_DAY,
     TOKEN_LIFE,
@@ -68,15 +75,6 @@ class KitCredentials:
     kit_id: str
     key_pem: bytes
     certificate_pem: bytes
-
-
-@dataclass(frozen=True)
-class KitStatus:
-    """A kit as `list` shows it; `expires_at` is its newest certificate's."""
-
-    kit: KitRow
-    state: str
-    expires_at: datetime | None
 
 
 def utc_now() -> datetime:
@@ -264,20 +262,22 @@ class Authority:
     def list_kits(self) -> list[KitStatus]:
         """Every kit with its state: waiting, no token, enrolled, expired or revoked."""
         with self._transaction() as transaction:
-            return [self._status(transaction, kit) for kit in transaction.list_kits()]
+            return list_statuses(transaction, self.clock())
 
-    def _status(self, transaction: Transaction, kit: KitRow) -> KitStatus:
-        certificates = transaction.list_certificates(kit.kit_id)
-        newest_ms = max((row.expires_at_ms for row in certificates), default=None)
-        expires_at = None if newest_ms is None else datetime.fromtimestamp(newest_ms / 1000, UTC)
-        if kit.revoked_at_ms is not None:
-            state = "revoked"
-        elif newest_ms is not None:
-            state = "enrolled" if newest_ms > self._now_ms() else "expired"
-        else:
-            open_token = transaction.find_open_token_expiry(kit.kit_id, self._now_ms())
-            state = "no token" if open_token is None else "waiting"
-        return KitStatus(kit, state, expires_at)
+    def renew_servers(self, hosts: Sequence[str] = ()) -> list[str]:
+        """Issue the certificates of EST and centre anew for their present keys; give the hosts they now name.
+
+        `hosts` replaces the names they had. The services read them when they start.
+
+        Raises OSError: a certificate cannot be read or written.
+        """
+        named = list(hosts)
+        for path in (self.folder / "est.crt", self.centre_folder / KEYS_FOLDER / "server.crt"):
+            named = renew_server_certificate(path, self.services_ca, hosts, now=self.clock())
+        with self._transaction() as transaction:
+            who, subject = getpass.getuser(), ",".join(named)
+            transaction.append_log(self._now_ms(), who, "provisioning:servers:renew", subject)
+        return named
 
     def _insert_kit(self, transaction: Transaction, kit_id: str, court_code: str, label: str, officer: str) -> None:
         check_kit_id(kit_id)

@@ -94,6 +94,9 @@ def make_parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="hand the registry over again when it could not be written")
     publish.add_argument("--centre", type=Path, help="the centre's folder, when it has moved")
     publish.set_defaults(run=_run_publish)
+    renew = commands.add_parser("renew-servers", help="issue the certificates of EST and centre anew")
+    renew.add_argument("--host", action="append", default=[], help="name or address, instead of the present ones")
+    renew.set_defaults(run=_run_renew_servers)
     serve = commands.add_parser("serve", help="serve enrolment (EST, RFC 7030) over HTTPS")
     # An authority exists to be reached by kits from outside.
     serve.add_argument("--bind", default="0.0.0.0", help="address to listen on (default: all)")  # noqa: S104
@@ -251,6 +254,12 @@ def _run_publish(options: argparse.Namespace) -> None:
         opened.move_centre(options.centre)
         opened = Authority(options.authority)
     print(f"registry epoch {opened.handover.publish_registry(opened.clock())} is handed over")
+
+
+def _run_renew_servers(options: argparse.Namespace) -> None:
+    hosts = [check_host(host) for host in options.host]
+    named = Authority(options.authority).renew_servers(hosts)
+    print(f"renewed for {', '.join(named)}; restart the centre and `zhixing-provision serve` to use it")
 
 
 def _run_serve(options: argparse.Namespace) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -21,6 +23,7 @@ from provisioning import escrow
 from provisioning.certificates import (
     KITS_CA_NAME,
     SERVICES_CA_NAME,
+    BadRequestError,
     Issuer,
     chain_pem,
     issue_server_certificate,
@@ -29,7 +32,7 @@ from provisioning.certificates import (
     make_key,
     make_root,
 )
-from provisioning.files import write_new
+from provisioning.files import replace_file, write_new
 from provisioning.handover import STATE_FILE, Handover
 from provisioning.state import create_state, open_transaction
 
@@ -130,6 +133,21 @@ def write_server_pair(path: Path, services_ca: Issuer, hosts: Sequence[str], *, 
     certificate = issue_server_certificate(services_ca, hosts, key.public_key(), now=now)
     write_new(path.with_suffix(".key"), key_pem(key), secret=True)
     write_new(path.with_suffix(".crt"), chain_pem(certificate, services_ca.certificate))
+
+
+def renew_server_certificate(path: Path, services_ca: Issuer, hosts: Sequence[str], *, now: datetime) -> list[str]:
+    """Replace the chain at `path` by one for the same key, for `hosts` or else the names it had; give the names."""
+    old = x509.load_pem_x509_certificate(path.read_bytes())
+    key = old.public_key()
+    if not isinstance(key, EllipticCurvePublicKey):
+        raise BadRequestError(f"{path} carries no P-256 key; make the service's key anew.")
+    names = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    had = [str(name.value) for name in names]
+    wanted = list(hosts) or had
+    replace_file(
+        path, chain_pem(issue_server_certificate(services_ca, wanted, key, now=now), services_ca.certificate)
+    )
+    return wanted
 
 
 def _found_state(plan: Plan, *, now: datetime, who: str) -> None:

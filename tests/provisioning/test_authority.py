@@ -374,6 +374,29 @@ class TestHandover:
         assert (tmp_path / "new/handover/trust.cbor").read_bytes() == (desk.folder / "trust.cbor").read_bytes()
 
 
+class TestServers:
+    def names_of(self, path: Path) -> set[str]:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return {str(name.value) for name in names}
+
+    def test_renewed_for_the_same_key_and_hosts(self, desk: Authority, clock: MovingClock) -> None:
+        path = desk.centre_folder / "keys/server.crt"
+        before = x509.load_pem_x509_certificate(path.read_bytes())
+        clock.move(days=900)
+        desk.renew_servers()
+        leaf, issuer = x509.load_pem_x509_certificates(path.read_bytes())
+        assert leaf.public_key() == before.public_key()
+        assert leaf.not_valid_after_utc - before.not_valid_after_utc == timedelta(days=900)
+        leaf.verify_directly_issued_by(issuer)
+        expected = {"127.0.0.1", "authority.example", "localhost"}
+        assert self.names_of(path) == self.names_of(desk.folder / "est.crt") == expected
+
+    def test_renewed_for_other_hosts(self, desk: Authority) -> None:
+        desk.renew_servers(["centre.example"])
+        assert self.names_of(desk.folder / "est.crt") == {"centre.example", "localhost", "127.0.0.1"}
+
+
 class TestListing:
     def test_states(self, desk: Authority, clock: MovingClock) -> None:
         for kit_id in ("kit-a-enrolled", "kit-b-revoked", "kit-c-waiting"):

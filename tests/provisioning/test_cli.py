@@ -213,6 +213,13 @@ class TestHandover:
         assert "handover/" in founded.refuse_at("publish", "--centre", founded.folder)
 
 
+class TestServers:
+    def test_renewal_names_the_hosts(self, founded: Desk) -> None:
+        assert "127.0.0.1" in founded.run("renew-servers")
+        assert "centre.example" in founded.run("renew-servers", "--host", "centre.example")
+        assert "host name" in founded.refuse_at("renew-servers", "--host", "https://x")
+
+
 class TestServe:
     def test_enrols_and_ends_on_a_signal(self, founded: Desk) -> None:
         secret = parse_token(TestTokens().read_token(founded.run("add", KIT, *ADD))).secret
