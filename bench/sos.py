@@ -6,10 +6,14 @@ import time
 from typing import Any, Final
 
 from playwright.sync_api import Page, sync_playwright
+from sqlmodel import select
 
 from bench.intake import end_load, start_load
 from bench.report import percentile, report
 from bench.stand import make_kits, open_stand
+from central.courts.queries import actor_of, get_user
+from central.flows.acknowledge import acknowledge_incident, close_incident
+from central.incidents.models import Incident
 from demo.places import LOGINS, PARTS
 from demo.stand import Stand
 
@@ -55,7 +59,7 @@ def measure() -> None:
         page = browser.new_page()
         _sign_in(stand, page)
         page.evaluate(_LISTEN)
-        load = start_load(stand, folder, kits, _RATE, seconds=_PRESSES * 0.35 + 20)
+        load = start_load(stand, folder, kits, _RATE, seconds=_PRESSES * 1.2 + 10)
         time.sleep(3)  # connecting 200 kits is not what is measured
         delays = _press_often(stand, page)
         load_result = end_load(load)
@@ -78,6 +82,15 @@ def _sign_in(stand: Stand, page: Page) -> None:
     page.wait_for_url(f"http://127.0.0.1:{stand.ports.web}/")
 
 
+def _close_incident(stand: Stand, alarm_id: str) -> None:
+    # As a commander would: a queue of a hundred open alarms is not what is measured.
+    with stand.store.write() as uow:
+        incident = uow.session.exec(select(Incident).where(Incident.alarm_id == alarm_id)).one()
+        user = get_user(uow.session, "commander")
+        acknowledge_incident(uow, actor_of(user), incident.id)
+        close_incident(uow, actor_of(user), incident.id, note="bench")
+
+
 def _press_often(stand: Stand, page: Page) -> list[float]:
     kit_id, delays = PARTS[0].kit_id, []
     for _ in range(_PRESSES):
@@ -86,5 +99,6 @@ def _press_often(stand: Stand, page: Page) -> list[float]:
         seen_ms = page.evaluate(_WAIT, alarm_id)
         delays.append(seen_ms - began_ms)
         stand.press(kit_id, "withdraw")
-        time.sleep(0.1)  # the next press is another alarm, not the echo of this one
+        _close_incident(stand, alarm_id)
+        time.sleep(0.8)  # people do not press three times a second, and the map is still flying to the last one
     return delays
