@@ -5,7 +5,8 @@ Every act is one transaction with its line in the log; the signed registry is ha
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -82,6 +83,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def name_user() -> str:
+    """Who acts, by the operating system's account and not by what the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
 def create(
     authority_folder: Path,
     *,
@@ -103,7 +112,7 @@ def create(
         est_url=est_url,
         work_factor=work_factor,
     )
-    found_authority(plan, now=clock(), who=getpass.getuser())
+    found_authority(plan, now=clock(), who=name_user())
     return Authority(authority_folder, clock=clock)
 
 
@@ -143,7 +152,7 @@ class Authority:
         with self._transaction() as transaction:
             self._insert_kit(transaction, kit_id, court_code, label, officer)
             self._insert_token(transaction, kit_id, secret)
-            transaction.append_log(now_ms, getpass.getuser(), "provisioning:kit:add", kit_id, court_code)
+            transaction.append_log(now_ms, name_user(), "provisioning:kit:add", kit_id, court_code)
         self.handover.publish_registry(self.clock())
         return text
 
@@ -155,7 +164,7 @@ class Authority:
             _get_working_kit(transaction, kit_id)
             transaction.void_tokens(kit_id, self._now_ms())
             self._insert_token(transaction, kit_id, secret)
-            transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:token:issue", kit_id)
+            transaction.append_log(self._now_ms(), name_user(), "provisioning:token:issue", kit_id)
         return text
 
     def enrol(self, kit_id: str, secret: bytes, csr_der: bytes, *, who: str) -> x509.Certificate:
@@ -214,7 +223,7 @@ class Authority:
         with self._transaction() as transaction:
             _get_working_kit(transaction, kit_id)
             certificate = self._issue(transaction, kit_id, check_signing_request(csr_der, kit_id))
-            who = getpass.getuser()
+            who = name_user()
             transaction.append_log(self._now_ms(), who, "provisioning:certificate:issue", kit_id)
         self.handover.publish_registry(self.clock())
         return certificate
@@ -230,7 +239,7 @@ class Authority:
                 chain = chain_pem(certificate, self.kits_ca.certificate)
                 made.append(KitCredentials(kit_id, key_pem(key), chain))
             subject = f"{len(made)} kits"
-            transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:credentials:issue", subject)
+            transaction.append_log(self._now_ms(), name_user(), "provisioning:credentials:issue", subject)
         self.handover.publish_registry(self.clock())
         return made
 
@@ -241,7 +250,7 @@ class Authority:
             _get_working_kit(transaction, kit_id)
             transaction.revoke_kit(kit_id, reason, self._now_ms())
             transaction.count_change()
-            transaction.append_log(self._now_ms(), getpass.getuser(), "provisioning:kit:revoke", kit_id, reason)
+            transaction.append_log(self._now_ms(), name_user(), "provisioning:kit:revoke", kit_id, reason)
         self.handover.publish_registry(self.clock())
 
     def move_centre(self, folder: Path) -> None:
@@ -255,9 +264,7 @@ class Authority:
         with self._transaction() as transaction:
             transaction.set_meta("centre_folder", str(folder.resolve()))
             transaction.count_change()
-            transaction.append_log(
-                self._now_ms(), getpass.getuser(), "provisioning:centre:move", str(folder.resolve())
-            )
+            transaction.append_log(self._now_ms(), name_user(), "provisioning:centre:move", str(folder.resolve()))
 
     def list_kits(self) -> list[KitStatus]:
         """Every kit with its state: waiting, no token, enrolled, expired or revoked."""
@@ -275,7 +282,7 @@ class Authority:
         for path in (self.folder / "est.crt", self.centre_folder / KEYS_FOLDER / "server.crt"):
             named = renew_server_certificate(path, self.services_ca, hosts, now=self.clock())
         with self._transaction() as transaction:
-            who, subject = getpass.getuser(), ",".join(named)
+            who, subject = name_user(), ",".join(named)
             transaction.append_log(self._now_ms(), who, "provisioning:servers:renew", subject)
         return named
 

@@ -246,7 +246,7 @@ HEADER_ATTACKS: dict[str, bytes] = {
     + b"-----END AGE ENCRYPTED FILE-----\n",
     "empty": b"",
     "only_the_version": b"age-encryption.org/v1\n",
-    "endless_line": b"age-encryption.org/v1\n-> " + b"a" * 200_000,
+    "endless_line": b"age-encryption.org/v1\n-> " + b"a" * 70_000,
     "ten_thousand_stanzas": FORGE.header(*[Stanza(("grease",), b"")] * 10_000) + FORGE.payload(PLAIN),
 }
 

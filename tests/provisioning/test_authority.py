@@ -436,6 +436,13 @@ class TestLog:
         assert rows[-1].detail == "lost in the field"
         assert all(row.who and row.at_ms for row in rows)
 
+    def test_who_is_the_account_not_the_environment(self, desk: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOGNAME", "somebody-else")
+        monkeypatch.setenv("USER", "somebody-else")
+        add(desk)
+        with open_transaction(desk.folder / "state.db") as transaction:
+            assert transaction.list_log()[-1].who == authority.name_user() != "somebody-else"
+
     @pytest.mark.parametrize("statement", ["UPDATE log SET who = 'nobody'", "DELETE FROM log"])
     def test_is_append_only(self, desk: Authority, statement: str) -> None:
         connection = sqlite3.connect(desk.folder / "state.db")
