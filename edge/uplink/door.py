@@ -28,6 +28,10 @@ class DoorUnreachableError(RuntimeError):
     """No answer came; the text is one sentence."""
 
 
+class _ClosedMeanwhileError(RuntimeError):
+    """The door closed a kept-open connection: no failure of the network."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What the door said. `problem` is the RFC 9457 type, `detail` its remedy, `retry_after_s` 0 for unsaid."""
 
@@ -95,20 +99,29 @@ class Door:
     def _prove(
         self, method: str, path: str, body: bytes | Path | None, digest: bytes, headers: dict[str, str]
     ) -> Answer:
-        answer = Answer(status=0, body=b"")
-        for _ in range(2):
+        refused = closed = False
+        while True:
             if not self._nonce:
                 self._fetch_nonce()
             proof = self._make_proof(method, path, digest)
-            answer = self._exchange(method, path, body, {**headers, "Authorization": f"Bearer {proof}"})
-            if answer.status != 401:
+            try:
+                answer = self._exchange(method, path, body, {**headers, "Authorization": f"Bearer {proof}"})
+            except _ClosedMeanwhileError as error:
+                if closed:
+                    where = f"{self._host}:{self._port}"
+                    raise DoorUnreachableError(f"{where} closes the connection instead of answering") from error
+                closed = True  # the door may have seen the proof: the next try has a new one
+                continue
+            if answer.status != 401 or refused:
                 return answer
             # A nonce grows old while the kit is out of reach: once more with a fresh one.
-            self._nonce = ""
-        return answer
+            refused, self._nonce = True, ""
 
     def _fetch_nonce(self) -> None:
-        answer = self._exchange("GET", "/v1/nonce", None, {})
+        try:
+            answer = self._exchange("GET", "/v1/nonce", None, {})
+        except _ClosedMeanwhileError:
+            answer = self._exchange("GET", "/v1/nonce", None, {})
         try:
             told = msgspec.json.decode(answer.body, type=_Nonce)
         except msgspec.MsgspecError as error:
@@ -137,19 +150,15 @@ class Door:
         return jwt.encode(claims, self._identity.key, algorithm=door_auth.ALGORITHM, headers=headers)
 
     def _exchange(self, method: str, path: str, body: bytes | Path | None, headers: dict[str, str]) -> Answer:
+        """One request; raises _ClosedMeanwhileError only on a connection kept open from before."""
         fresh = self._connection is None
         try:
             return self._exchange_once(method, path, body, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            # A kept-open connection may have been closed by the door meanwhile; that alone is no failure.
-            quiet = isinstance(error, ConnectionError | http.client.RemoteDisconnected | ssl.SSLEOFError)
-            if fresh or not quiet or isinstance(error, ConnectionRefusedError):
-                raise DoorUnreachableError(describe_failure(error, f"{self._host}:{self._port}")) from error
-        try:
-            return self._exchange_once(method, path, body, headers)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
+            gone = isinstance(error, ConnectionError | http.client.RemoteDisconnected | ssl.SSLEOFError)
+            if gone and not fresh:
+                raise _ClosedMeanwhileError from error
             raise DoorUnreachableError(describe_failure(error, f"{self._host}:{self._port}")) from error
 
     def _exchange_once(self, method: str, path: str, body: bytes | Path | None, headers: dict[str, str]) -> Answer:

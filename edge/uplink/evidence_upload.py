@@ -68,12 +68,15 @@ class Uploader:
         self._posted: dict[str, int] = {}
         self._trust_due_s = 0.0
         self._rest_until_s = -1.0
-        self._told = ""
+        self._unreachable = False
+        self._was_link_up = False
+        status = spool.state.get("upload_status")
+        self._told = str(status.get("trouble", "")) if isinstance(status, dict) else ""
 
     def turn(self) -> float:
         """Send the most urgent segment there is; returns seconds until the next turn is worth it."""
         rest_s = self._rest_until_s - self._monotonic_s()
-        if rest_s > 0:
+        if rest_s > 0 and not self._is_just_back():
             return rest_s
         try:
             return self._work()
@@ -82,13 +85,23 @@ class Uploader:
             log.warning("upload: the spool cannot be written (%s)", error)
             return self._back_off()
 
+    def _is_just_back(self) -> bool:
+        """The link came up while the door was out of reach: it will be within reach again, too."""
+        was_up, self._was_link_up = self._was_link_up, self._is_link_up()
+        if not (self._unreachable and self._was_link_up and not was_up):
+            return False
+        self._backoff.reset()
+        return True
+
     def _work(self) -> float:
+        self._unreachable = False
         try:
             self._refresh_trust()
             self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
             segment = self._choose()
             return self._find_rest() if segment is None else self._send(segment)
         except DoorUnreachableError as error:
+            self._unreachable = True
             self._tell(str(error))
             return self._back_off()
 
@@ -226,12 +239,12 @@ class Uploader:
         self._spool.outbox.append("alarm", messages.encode(alarm))
 
     def _tell(self, trouble: str) -> None:
-        if trouble != self._told:
+        if trouble[:200] != self._told:
             if trouble:
                 log.warning("upload: %s", trouble)
             else:
                 log.info("upload: working again")
-            self._told = trouble
+            self._told = trouble[:200]
             self._spool.state.set("upload_status", {"trouble": trouble[:200]})
 
 

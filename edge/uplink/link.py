@@ -8,6 +8,7 @@ import logging
 import queue
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from edge.uplink.trusted_time import TrustedTime
 log = logging.getLogger("zhixing.link")
 # A broker that refuses this kit (revoked, unknown) will not change its mind within seconds.
 REFUSED_WAIT_S = 30.0
+REFUSED_URGENT_WAIT_S = 10.0
+URGENT_WAIT_S = 2.0
 CONNECT_TIMEOUT_S = 10.0
 
 
@@ -61,6 +64,7 @@ class Link:
         self._trusted_time = trusted_time
         self._wake = wake
         self._stopping = threading.Event()
+        self._urgent = threading.Event()
         self._lost = threading.Event()
         self._client: Client | None = None
         self._reason = ""
@@ -77,11 +81,19 @@ class Link:
     def stop(self, timeout_s: float) -> None:
         """Disconnect and end the thread; one that hangs in connecting is left to the end of the process."""
         self._stopping.set()
+        self._urgent.set()
         self._lost.set()
         client = self._client
         if client is not None:
             client.disconnect()
         self._thread.join(timeout_s)
+
+    def set_urgent(self, urgent: bool) -> None:
+        """While an SOS waits, the pauses between attempts are short, however often they failed before."""
+        if urgent:
+            self._urgent.set()
+        elif not self._stopping.is_set():
+            self._urgent.clear()
 
     def publish(self, kind: str, payload: bytes, *, qos: int) -> bool:
         """Hand a message to the session; False when there is none."""
@@ -96,8 +108,13 @@ class Link:
             self._connect_once()
             if self._stopping.is_set():
                 return
-            wait_s = self._backoff.next_s(at_least_s=REFUSED_WAIT_S if self._refused else 0.0)
-            self._stopping.wait(wait_s)
+            self._pause(self._backoff.next_s(at_least_s=REFUSED_WAIT_S if self._refused else 0.0))
+
+    def _pause(self, wait_s: float) -> None:
+        began_s = time.monotonic()
+        if self._urgent.wait(wait_s):
+            least_s = REFUSED_URGENT_WAIT_S if self._refused else URGENT_WAIT_S
+            self._stopping.wait(max(0.0, began_s + min(wait_s, least_s) - time.monotonic()))
 
     def _connect_once(self) -> None:
         self._lost.clear()

@@ -159,6 +159,7 @@ class Control:
         if time.monotonic() >= self._health_due_s:
             self._health_due_s = time.monotonic() + self._settings.kit.health_interval_s
             self._report_health()
+        self._link.set_urgent(bool(self._spool.outbox.unsettled_sos()))
         return min(self._telemetry.drain(), self._health_due_s - time.monotonic())
 
     def _work_off_events(self) -> None:

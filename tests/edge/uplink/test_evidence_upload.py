@@ -305,6 +305,30 @@ def test_nobody_there(spool: Spool, identity: Identity, trusted_time: TrustedTim
     assert path.exists() and "refuses connections" in kit.trouble
 
 
+def test_a_link_that_comes_back_ends_the_pause(kit: Kit, door: RudeDoor) -> None:
+    path = kit.add(1)
+    hang_up: list[Callable[[Request], Reply]] = [lambda request: Reply(201, hang_up=True)]
+    door.moods = hang_up * 20
+    for _ in range(4):
+        kit.later(60)
+    kit.spool.outbox.release([(1, 100)])
+    tried = len(door.puts)
+    door.moods = []
+    assert kit.uploader.turn() > 0 and len(door.puts) == tried and path.exists()
+    kit.link_up = True
+    kit.turn_until_idle()
+    assert not path.exists()
+
+
+def test_a_proof_is_never_shown_twice(kit: Kit, door: RudeDoor) -> None:
+    kit.add(1)
+    kit.turn_until_idle()
+    kit.add(2)
+    door.moods = [lambda request: Reply(201, hang_up=True)]
+    kit.turn_until_idle()
+    assert door.proof_errors == [] and kit.spool.vault.count_pending() == 0
+
+
 def test_a_door_with_a_strangers_certificate_gets_nothing(
     spool: Spool, identity: Identity, trusted_time: TrustedTime, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def read_refusal(session: Session) -> str:
 def test_nobody_listening(kit_dir: Path, sessions: list[Session]) -> None:
     sessions.append(Session(kit_dir, "127.0.0.1", find_free_port()))
     assert "refuses connections" in read_refusal(sessions[0])
+
+
+def test_an_sos_does_not_wait_out_a_long_pause(kit_dir: Path, sessions: list[Session]) -> None:
+    session = Session(kit_dir, "127.0.0.1", find_free_port())
+    sessions.append(session)
+    session.link._backoff = Backoff(first_s=600, cap_s=600)
+    read_refusal(session)
+    read_refusal_after = time.monotonic()
+    session.link.set_urgent(True)
+    read_refusal(session)
+    assert time.monotonic() - read_refusal_after < 10
 
 
 def test_a_broker_of_a_stranger_gets_nothing(broker: SmallBroker, tmp_path: Path, sessions: list[Session]) -> None:
