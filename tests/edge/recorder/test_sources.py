@@ -19,6 +19,7 @@ from edge.recorder.sources.pyav import PyavCamera
 from edge.recorder.sources.synthetic import SyntheticCamera
 from tests.fakes.cutting import cut_source, decode_times_s
 from tests.fakes.films import make_film
+from tests.fakes.rtsp_server import RtspCamera
 from tests.fakes.streams import FilmServer
 
 
@@ -241,6 +242,24 @@ class TestStreams:
             port = silent.getsockname()[1]
             with pytest.raises(SourceOpenError, match="cannot be opened"):
                 PyavCamera(f"rtsp://127.0.0.1:{port}/camera").open()
+
+    def test_a_camera_over_rtsp(self):
+        camera = RtspCamera(frames=110)
+        source = PyavCamera(camera.address, stall_s=1)
+        cut = cut_source(source, frames=100)
+        assert not source.transcoding
+        assert [segment.frames for segment in cut.segments] == [50, 50]
+        assert [len(decode_times_s(segment.data)) for segment in cut.segments] == [50, 50]
+        assert [segment.duration_us for segment in cut.segments] == [2_000_000] * 2
+        camera.close()
+
+    def test_a_camera_over_rtsp_that_falls_silent(self):
+        camera = RtspCamera(frames=60)
+        source = PyavCamera(camera.address, stall_s=0.5)
+        source.open()
+        with pytest.raises(SourceStalledError):
+            list(source.items())
+        camera.close()
 
     def test_a_password_in_the_address_is_not_told(self):
         assert PyavCamera("rtsp://user:secret@10.0.0.9/camera").name == "pyav 10.0.0.9/camera"
