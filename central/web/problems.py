@@ -48,6 +48,7 @@ SENTENCES: Final[dict[str, str]] = {
     "stale_registry": "登记册版本旧于现行版本；请从证书机构复制最新登记册。",
     "identity_missing": "中心的解密密钥无法读取；请管理员按证书机构的移交材料恢复。",
     "receipt_key_missing": "中心的回执签名密钥无法读取；请管理员按证书机构的移交材料恢复。",
+    "handover_missing": "缺少证书机构的移交文件；请证书机构重新移交后再导出。",
     "grant_invalid": "调阅用途已失效；请重新说明用途。",
     "already_acknowledged": "%(by)s 已先受理该告警；请打开事件查看进展。",
     "not_acknowledged": "请先受理告警再办结，以便警官得知。",

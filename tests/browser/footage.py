@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
 import secrets
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.x509.oid import NameOID
 
 from central.evidence import service as evidence
 from central.evidence.vault import Vault
 from contract import chain, envelope
 from contract.segment import SegmentHeader, pack_header
+from contract.trust import TrustList, sign_trust_list
 from edge.recorder.segmenter import ClearSegment
 from edge.recorder.sources.synthetic import SyntheticCamera
 from tests.browser.world import World
+from tests.central.sync.pki import Pki
 from tests.fakes.cutting import cut_source
 
 FPS = 15
@@ -37,14 +35,16 @@ class Footage:
     recording_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def __post_init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.holder = authority().kit(self.kit_id)
         self.kit = self.world.kits[self.kit_id]
         self.vault = Vault(Path(self.world.settings.data_dir))
-        self.writer = chain.ChainWriter(chain.begin(self.recording_id), lambda body: chain.sign(self.key, body))
+        self.writer = chain.ChainWriter(
+            chain.begin(self.recording_id), lambda body: chain.sign(self.holder.key, body)
+        )
         self.at_ms = 0
-        serial, pem = certify(self.key, self.kit_id)
+        pem = self.holder.cert_pem() + authority().kits_ca.cert_pem()
         with self.world.store.write() as uow:
-            evidence.keep_signer(uow, self.kit, serial, pem)
+            evidence.keep_signer(uow, self.kit, self.holder.serial, pem)
         self._send(
             self.writer.open(kit_id=self.kit_id, boot="ab" * 16, started_ms=self.started_ms, monotonic_ms=5000)
         )
@@ -107,30 +107,29 @@ def film(kit_id: str, seconds: float) -> list[ClearSegment]:
     return cut_source(camera, frames=round(seconds * FPS)).segments
 
 
+@cache
+def authority() -> Pki:
+    """The device authority of this test run."""
+    return Pki()
+
+
 def identity_of(world: World) -> X25519PrivateKey:
-    """The centre's decryption key; made at first use."""
-    path = Path(world.settings.keys_dir) / "centre.age"
+    """The centre's decryption key; at first use the authority hands over everything that belongs to it."""
+    keys, handover = Path(world.settings.keys_dir), Path(world.settings.handover_dir)
+    path = keys / "centre.age"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(envelope.identity_to_text(X25519PrivateKey.generate()))
+        identity = X25519PrivateKey.generate()
+        authority().write_centre_keys(keys)
+        path.write_text(envelope.identity_to_text(identity))
+        trust = TrustList(
+            epoch=1,
+            issued_ms=1,
+            recipients=[envelope.recipient_to_text(identity.public_key())],
+            receipt_keys=[authority().receipt_key.public_key().public_bytes_raw()],
+        )
+        handover.mkdir(parents=True, exist_ok=True)
+        (handover / "trust.cbor").write_bytes(sign_trust_list(authority().root.key, trust))
     return envelope.identity_from_text(path.read_text())
-
-
-def certify(key: ec.EllipticCurvePrivateKey, kit_id: str) -> tuple[str, bytes]:
-    """A self-signed certificate for the kit: serial and PEM."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)])
-    now = datetime.datetime.now(datetime.UTC)
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return f"{cert.serial_number:x}", cert.public_bytes(serialization.Encoding.PEM)
 
 
 def make_recording(world: World, kit_id: str, *, age_s: int = 900, seconds: float = 12, gap: bool = True) -> Footage:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
+from central.base.ids import new_id
 from central.courts import queries as courts
 from central.devices import queries as devices
 from central.evidence import queries as evidence
 from central.evidence import rules as evidence_rules
 from central.evidence import service as evidence_service
+from central.evidence.export import export_package
 from central.evidence.queries import SegmentEntry
 from central.incidents import queries as incidents
 from central.web.context import Here, SignedIn
+from central.web.formats import in_shanghai
 from central.web.grants import issue_grant, read_purpose
 from central.web.i18n import load_words
 from central.web.labels import GAP_CAUSES, look_up
@@ -104,6 +110,29 @@ def state_purpose(
         now_ms=here.now_ms(),
     )
     return {"grant": grant}
+
+
+@router.post("/{recording_id}/export")
+def export(
+    here: Here,
+    actor: SignedIn,
+    recording_id: str,
+    purpose: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Write the evidence package and hand it over; the temporary file goes when the download ends."""
+    folder = Path(here.settings.data_dir) / "exports"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{new_id()}.zip"
+    try:
+        export_package(here.store, here.settings, actor, recording_id=recording_id, purpose=purpose, target=target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    with here.store.read() as session:
+        recording = evidence.get_recording(session, actor, recording_id)
+    name = f"zhixing-{recording.kit_id}-{in_shanghai(recording.started_ms):%Y%m%d-%H%M%S}.zip"
+    # A path of our own and a task of Starlette's: a download of gigabytes never lies in memory.
+    return FileResponse(target, filename=name, media_type="application/zip", background=BackgroundTask(target.unlink))
 
 
 @router.get("/{recording_id}/segments/{seq}/clear")

@@ -55,7 +55,8 @@ def database(peopled_database: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=str(tmp_path / "data"), keys_dir=str(tmp_path / "keys"))
+    folders = {f"{name}_dir": str(tmp_path / name) for name in ("data", "keys", "handover")}
+    return Settings(**folders)
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 import io
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import pytest
 
 from central.audit import queries as audit
 from central.base.unit_of_work import Store
-from tests.browser.footage import Footage, film, make_recording
+from contract import verify
+from tests.browser.footage import Footage, authority, film, make_recording
 from tests.browser.world import World
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -117,3 +120,26 @@ def test_list_shows_length_and_state(log_in, footage):
     assert footage.id in text
     assert "已收齐" in text
     assert "1 处" in text
+
+
+def test_export_is_a_package_that_verifies(log_in, footage, store, tmp_path, capsys):
+    client = log_in("zhihui")
+    assert client.post(f"/recordings/{footage.id}/export", data={"purpose": ""}).status_code == 422
+    answer = client.post(f"/recordings/{footage.id}/export", data={"purpose": "移送审查"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/zip"
+    assert 'filename="zhixing-dl-2901-01-' in answer.headers["content-disposition"]
+    package, root = tmp_path / "package.zip", tmp_path / "root.crt"
+    package.write_bytes(answer.content)
+    root.write_bytes(authority().root.cert_pem())
+    assert verify.main([str(package), "--anchor", str(root)]) == 0, capsys.readouterr().out
+    exports = Path(footage.world.settings.data_dir) / "exports"
+    wait_until(lambda: not list(exports.iterdir()), 5, "the temporary file to go")
+    with store.read() as session:
+        entry = audit.list_entries(session, court_prefix="云", action_prefix="evidence:recording:export")[0]
+    assert (entry.actor, entry.purpose) == ("user:zhihui", "移送审查")
+
+
+def test_only_commanders_export(log_in, footage):
+    answer = log_in("zhiban").post(f"/recordings/{footage.id}/export", data={"purpose": "移送审查"})
+    assert answer.status_code == 403
