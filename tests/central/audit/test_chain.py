@@ -129,3 +129,15 @@ def test_reading_narrows_by_court_and_pages(store):
         assert len(queries.list_entries(session, court_prefix="云", subject="recording 1")) == 2
         assert queries.list_entries(session, court_prefix="云", action_prefix="courts:") == []
         assert queries.count_entries(session) == 5
+
+
+def test_a_row_forged_with_its_own_right_hash_breaks_the_next(store, database):
+    append(store, 4)
+    with store.read() as session:
+        row = queries.list_entries(session, court_prefix="云", limit=3)[1]
+        row.actor = "user:mallory"
+        forged = queries.hash_of(row)
+    tamper(database, f"UPDATE audit_entry SET actor = 'user:mallory', hash = x'{forged.hex()}' WHERE seq = {row.seq}")
+    with pytest.raises(rules.AuditBrokenError) as caught:
+        verify(store)
+    assert caught.value.params == {"seq": row.seq + 1}

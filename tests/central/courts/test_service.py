@@ -9,7 +9,7 @@ from central.base.errors import ConflictError, ForbiddenError, InvalidInputError
 from central.base.settings import Settings
 from central.courts import queries, rules
 from central.courts import service as courts
-from central.courts.models import Court, LoginSession, LoginThrottle
+from central.courts.models import Court, LoginSession, LoginThrottle, User
 
 PASSWORD = "样例口令-0123456789"
 SETTINGS = Settings()
@@ -157,6 +157,12 @@ class TestLogIn:
             courts.prune_sessions(uow)
         with store.read() as session:
             assert session.exec(select(LoginSession)).all() == []
+
+    def test_a_session_counts_for_nothing_once_its_user_is_disabled(self, store, clock, user):
+        issued = log_in(store)
+        with store.write() as uow:
+            uow.session.get_one(User, user.id).disabled_ms = uow.now_ms
+        assert find(store, clock, issued.token) is None
 
     def test_wrong_and_unknown_read_alike(self, store, user):
         texts = set()
