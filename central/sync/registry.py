@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from sqlalchemy.exc import IntegrityError
 
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
@@ -38,6 +39,7 @@ class RegistryWatch:
         self._store = store
         self._directory = directory
         self._seen: tuple[int, int, int] | None = None
+        self._barred: set[tuple[str, str]] = set()
         self._reload()
 
     def poll(self) -> list[str]:
@@ -53,21 +55,18 @@ class RegistryWatch:
         data = self._path.read_bytes()
         try:
             registry = verify_registry(self._root_key, data)
-            owners = {serial: kit.kit_id for kit, serial in self._directory_serials(registry.kits)}
             with self._store.write() as uow:
                 change = devices.apply_registry(uow, registry)
-        except (CodecError, BadSignatureError, StaleRegistryError) as error:
+        except (CodecError, BadSignatureError, StaleRegistryError, IntegrityError) as error:
             self._refuse(data, error)
             return []
         self._reload()
-        if change is None:
-            return []
-        log.info("registry: epoch %d in force", change.epoch)
-        ended = [*change.revoked, *(owners[serial] for serial in change.revoked_serials if serial in owners)]
-        return list(dict.fromkeys(ended))
-
-    def _directory_serials(self, kits: list[KitEntry]) -> list[tuple[KitEntry, str]]:
-        return [(kit, serial) for kit in kits for serial in (*kit.serials, *kit.revoked_serials)]
+        if change is not None:
+            log.info("registry: epoch %d in force", change.epoch)
+        # Compared with what this process last saw, not with the database: another process may have applied it first.
+        barred = _list_barred(registry.kits)
+        fresh, self._barred = barred - self._barred, barred
+        return sorted({kit_id for kit_id, _ in fresh})
 
     def _reload(self) -> None:
         with self._store.read() as session:
@@ -86,3 +85,9 @@ class RegistryWatch:
             devices.keep_aside(
                 uow, kit_id="", source=REGISTRY_FILE, reason="registry_refused", detail=str(error), payload=data
             )
+
+
+def _list_barred(kits: list[KitEntry]) -> set[tuple[str, str]]:
+    """Kit and serial of every revoked certificate; a kit revoked as a whole stands there without a serial."""
+    whole = {(kit.kit_id, "") for kit in kits if kit.revoked}
+    return whole | {(kit.kit_id, serial) for kit in kits for serial in kit.revoked_serials}
