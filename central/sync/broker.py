@@ -29,9 +29,13 @@ AUTH_TIMEOUT_S: Final = 10
 # Above what a message may have, so that an oversize one reaches the intake and is kept aside with its reason.
 MAX_PAYLOAD_BYTES: Final = 2 * MAX_UP_BYTES
 
+_WHO: Final = r'- mid:\d+ - "(?P<kit>[^"]*)" - '
 _VIOLATION: Final = re.compile(
-    r'- mid:\d+ - "(?P<kit>[^"]*)" - (?P<act>Publish|Subscription) Violation - (?:User "[^"]*", )?'
-    r'Subject "(?P<subject>[^"]*)"'
+    _WHO + r'(?P<act>Publish|Subscription) Violation - (?:User "[^"]*", )?Subject "(?P<subject>[^"]*)"'
+)
+_BAD_CLIENT_ID: Final = re.compile(_WHO + "invalid character in client ID")
+_TLS_REFUSED: Final = re.compile(
+    r"- (?:mid|cid):\d+ - TLS handshake error: (?P<why>.*(?:certificate|unknown authority).*)"
 )
 
 
@@ -51,12 +55,13 @@ class BrokerSecrets(msgspec.Struct, frozen=True):
         return nkeys.from_seed(self.issuer_seed.encode())
 
 
-class Violation(NamedTuple):
-    """An act the broker refused: a kit writing or listening under a name that is not its own."""
+class Refusal(NamedTuple):
+    """What the broker itself refused: a foreign subject, a name with wildcards, a certificate of strangers."""
 
+    code: str
     kit_id: str
-    act: str
-    subject: str
+    source: str
+    text: str
 
 
 def broker_secrets(settings: Settings) -> BrokerSecrets:
@@ -139,10 +144,18 @@ def find_program() -> str:
     return found
 
 
-def read_violation(line: str) -> Violation | None:
-    """The forbidden act a line of the broker's log tells of, if any.
+def read_refusal(line: str) -> Refusal | None:
+    """What a line of the broker's log says was refused, if anything.
 
     Under MQTT 3.1.1 a forbidden publish is acknowledged and dropped, so only the log tells.
     """
-    found = _VIOLATION.search(line)
-    return Violation(found["kit"], found["act"].lower(), found["subject"]) if found else None
+    if found := _VIOLATION.search(line):
+        subject = found["subject"]
+        text = f"The broker refused a {found['act'].lower()} on {subject[:200]!r}: a kit has its own subjects only."
+        return Refusal("foreign_subject", found["kit"], subject, text)
+    if found := _BAD_CLIENT_ID.search(line):
+        text = "The broker does not allow wildcards or dots in a client id: use the kit id."
+        return Refusal("bad_name", found["kit"], "connect", text)
+    if found := _TLS_REFUSED.search(line):
+        return Refusal("tls_refused", "", "connect", f"The broker refused a certificate: {found['why'][:200]}.")
+    return None

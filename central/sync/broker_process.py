@@ -23,11 +23,11 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
 from central.devices import service as devices
 from central.sync.broker import (
-    Violation,
+    Refusal,
     broker_config,
     broker_secrets,
     find_program,
-    read_violation,
+    read_refusal,
     write_private,
 )
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 FLUSH_S: Final = 0.5
 END_S: Final = 4.0
-# More different forbidden acts than this between two flushes are only counted.
+# More different refusals than this between two flushes are only counted.
 MAX_KEPT: Final = 200
 
 
@@ -56,7 +56,7 @@ def main(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     try:
-        watch_log(child.stderr, ViolationBook(store))
+        watch_log(child.stderr, RefusalBook(store))
         status = child.wait()
     finally:
         end_child(child)
@@ -93,34 +93,37 @@ def end_child(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-class ViolationBook:
-    """Counts forbidden acts and keeps each kind of them aside once per flush."""
+class RefusalBook:
+    """Counts what the broker refused and keeps each kind of it aside once per flush."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def write(self, found: Counter[Violation]) -> None:
+    def write(self, found: Counter[Refusal]) -> None:
         """Write what was found since the last flush in one transaction."""
         with self._store.write() as uow:
-            for violation, count in found.most_common(MAX_KEPT):
-                text = f"The broker refused a {violation.act} on {violation.subject[:200]!r} ({count} times)."
+            for refusal, count in found.most_common(MAX_KEPT):
                 devices.keep_aside(
                     uow,
-                    kit_id=violation.kit_id,
-                    source=violation.subject,
-                    reason="foreign_subject",
-                    detail=text,
+                    kit_id=refusal.kit_id,
+                    source=refusal.source,
+                    reason=refusal.code,
+                    detail=f"{refusal.text} ({count} times)",
                     payload=b"",
                 )
-            devices.add_to_counter(uow, "broker.forbidden", found.total())
+            totals: Counter[str] = Counter()
+            for refusal, count in found.items():
+                totals[refusal.code] += count
+            for code, count in totals.items():
+                devices.add_to_counter(uow, f"broker.{code}", count)
 
 
-def watch_log(stream: IO[bytes] | None, book: ViolationBook) -> None:
-    """Read the broker's log until it closes; forbidden acts go to `book`, warnings to our own log."""
+def watch_log(stream: IO[bytes] | None, book: RefusalBook) -> None:
+    """Read the broker's log until it closes; refusals go to `book`, warnings to our own log."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     reader = threading.Thread(target=_read_lines, args=(stream, lines.put), daemon=True)
     reader.start()
-    found: Counter[Violation] = Counter()
+    found: Counter[Refusal] = Counter()
     ended = False
     while not ended:
         with contextlib.suppress(queue.Empty):
@@ -140,15 +143,15 @@ def _read_lines(stream: IO[bytes] | None, put: Callable[[str | None], None]) -> 
     put(None)
 
 
-def _note_line(line: str, found: Counter[Violation]) -> None:
-    violation = read_violation(line)
-    if violation is not None:
-        found[violation] += 1
+def _note_line(line: str, found: Counter[Refusal]) -> None:
+    refusal = read_refusal(line)
+    if refusal is not None:
+        found[refusal] += 1
     elif "[ERR]" in line or "[FTL]" in line:
         log.warning("broker: %s", line[:300])
 
 
-def _flush(found: Counter[Violation], book: ViolationBook) -> None:
+def _flush(found: Counter[Refusal], book: RefusalBook) -> None:
     try:
         book.write(found)
     except OperationalError as error:
