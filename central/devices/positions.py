@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from sqlalchemy import BigInteger, Insert, and_, bindparam, column, tuple_, update, values
+from sqlalchemy import Insert, bindparam, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, delete, select
 
@@ -18,7 +19,16 @@ _INSERT = (
     "ON CONFLICT DO NOTHING"
 )
 _KEYS_PER_READ = 300
+# A join, because SQLite answers `(a, b, c) IN (VALUES ...)` by reading the whole table.
+_LOOKUP = (
+    "WITH wanted (kit_no, spool_no, seq) AS (VALUES {marks}) SELECT kit_no, spool_no, seq, digest "
+    "FROM wanted JOIN {table} USING (kit_no, spool_no, seq)"
+)
 _ITEM_COLUMNS = ItemRow._fields
+_INSERT_ITEM = (
+    f"INSERT INTO received_item ({', '.join(_ITEM_COLUMNS)}) VALUES ({', '.join('?' * len(_ITEM_COLUMNS))}) "  # noqa: S608
+    "ON CONFLICT DO NOTHING"
+)
 _MARKER_COLUMNS = (
     "kit_no",
     "last_heard_ms",
@@ -89,8 +99,11 @@ def store_items(uow: UnitOfWork, rows: Sequence[ItemRow]) -> tuple[set[ItemKey],
         elif key not in known:
             fresh.setdefault(key, row)
     if fresh:
-        named = [dict(zip(_ITEM_COLUMNS, row, strict=True)) for row in fresh.values()]
-        uow.connection.execute(insert_ignoring(uow, ReceivedItem), named)
+        if uow.connection.dialect.name == "sqlite":
+            uow.connection.exec_driver_sql(_INSERT_ITEM, list(fresh.values()))
+        else:
+            named = [dict(zip(_ITEM_COLUMNS, row, strict=True)) for row in fresh.values()]
+            uow.connection.execute(insert_ignoring(uow, ReceivedItem), named)
     return set(fresh), conflicts
 
 
@@ -260,14 +273,18 @@ def _find_conflicts(
 def _digests(
     uow: UnitOfWork, rows: Sequence[PositionRow] | Sequence[ItemRow], table: type[Position] | type[ReceivedItem]
 ) -> dict[ItemKey, bytes]:
-    names = ("kit_no", "spool_no", "seq")
     found: dict[ItemKey, bytes] = {}
     for start in range(0, len(rows), _KEYS_PER_READ):
         keys = [tuple(row[:3]) for row in rows[start : start + _KEYS_PER_READ]]
-        wanted = values(*(column(name, BigInteger) for name in names), name="wanted").data(keys).cte()
-        # A join, because SQLite answers `(a, b, c) IN (VALUES ...)` by reading the whole table.
-        same = and_(*(col(getattr(table, name)) == wanted.c[name] for name in names))
-        query = select(table.kit_no, table.spool_no, table.seq, table.digest).select_from(wanted).join(table, same)
-        for kit_no, spool_no, seq, digest in uow.connection.execute(query):
+        if uow.connection.dialect.name == "sqlite":
+            marks = ", ".join(["(?, ?, ?)"] * len(keys))
+            query = _LOOKUP.format(marks=marks, table=table.__tablename__)
+            stored = uow.connection.exec_driver_sql(query, tuple(chain.from_iterable(keys)))
+        else:
+            columns = (table.kit_no, table.spool_no, table.seq)
+            stored = uow.connection.execute(
+                select(*columns, table.digest).where(tuple_(*map(col, columns)).in_(keys))
+            )
+        for kit_no, spool_no, seq, digest in stored:
             found[ItemKey(kit_no, spool_no, seq)] = digest
     return found
