@@ -77,7 +77,7 @@ class Capture:
                     break
         except SourceError as failure:
             error = failure
-        except Exception as failure:
+        except Exception as failure:  # drivers raise anything; here it becomes a named, stated gap
             error = SourceFailedError(f"{self.source.name} failed ({failure!r}): check the camera.")
         self._put(Ended(error))
 
