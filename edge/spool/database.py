@@ -74,14 +74,18 @@ def open_spool(path: Path, *, clock_ms: ClockMs = read_clock_ms, boot: str | Non
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SpoolError(f"{path.parent} cannot hold the spool ({error}): give the kit rights to it.") from error
+    connection: sqlite3.Connection | None = None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         with _one_at_a_time(path):
-            store = Store(_connect_sound(path, lock), clock_ms=clock_ms, boot=boot or read_boot_id())
+            connection = _connect_sound(path, lock)
+            store = Store(connection, clock_ms=clock_ms, boot=boot or read_boot_id())
             _prepare(store, path)
         spool_id = str(store.value("SELECT value FROM meta WHERE key = 'spool_id'"))
         return Spool(store, spool_id=spool_id, folder=path.parent, lock=lock)
     except BaseException:
+        if connection is not None:
+            connection.close()
         os.close(lock)
         raise
 

@@ -87,7 +87,7 @@ class TrustedTime:
             return "ok, not compared" if clock <= floor + BELIEVED_AHEAD_MS else "far ahead, not believed"
 
     def check_certificate(self, der: bytes) -> None:
-        """Raise CertificateDateError when the server's certificate is outside its dates."""
+        """Raise CertificateDateError when a certificate (DER) of the server is outside its dates."""
         certificate = x509.load_der_x509_certificate(der)
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         now = self.find_now_ms()
@@ -111,13 +111,19 @@ class _DatedSocket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         try:
             super().do_handshake(block)
-            der = self.getpeercert(binary_form=True)
-            if isinstance(self.context, DatedContext) and der is not None:
-                self.context.trusted_time.check_certificate(der)
+            if isinstance(self.context, DatedContext):
+                for der in self._find_certificates():
+                    self.context.trusted_time.check_certificate(der)
         except BaseException:
             # paho leaves the socket of a failed handshake to the garbage collector.
             self.close()
             raise
+
+    def _find_certificates(self) -> list[bytes]:
+        """What was verified, leaf first; Python before 3.13 shows the leaf alone."""
+        find_chain: Callable[[], list[bytes]] | None = getattr(self, "get_verified_chain", None)
+        leaf = self.getpeercert(binary_form=True)
+        return find_chain() if find_chain is not None else [leaf] if leaf is not None else []
 
 
 class DatedContext(ssl.SSLContext):
