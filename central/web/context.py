@@ -66,12 +66,13 @@ class Context:
         """The centre's decryption key, read when the first segment is opened; raises IdentityMissingError."""
         path = Path(self.settings.keys_dir) / "centre.age"
         try:
-            return envelope.identity_from_text(path.read_text())
-        except (OSError, envelope.EnvelopeError) as error:
+            (identity,) = envelope.identities_from_file_text(path.read_text())
+        except (OSError, ValueError) as error:
             raise IdentityMissingError(
                 f"The centre's decryption key {path} cannot be read; the administrator must restore it from the "
                 "device authority's hand-over."
             ) from error
+        return identity
 
     def now_ms(self) -> int:
         """The centre's time, ms since 1970 UTC."""
