@@ -3,7 +3,7 @@ import { Canvas, CircleMarker, Bounds, Point } from '../vendor/leaflet/dist/leaf
 
 export const COLOURS = { live: '#37c98b', late: '#f0b23c', stale: '#ff5a5c', dark: '#8aa2c2' };
 const RED = '#ff4d4f', HALO = '#06101e', INK = '#f2f7ff';
-const LABEL_FONT = '600 14px "Noto Sans CJK SC", "Microsoft YaHei", sans-serif';
+const LABEL_FONT = '600 15px "Noto Sans CJK SC", "Microsoft YaHei", sans-serif';
 const LABEL_REACH_PX = 170;
 
 Canvas.include({

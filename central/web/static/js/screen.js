@@ -1,4 +1,5 @@
 // The big screen: live markers, alarm queue and siren kept fresh by the event stream.
+import { fetchBoard, sendForm } from './board.js';
 import { createMap } from './map.js';
 import { prepareSound, setAlarm } from './sound.js';
 import { openStream } from './stream.js';
@@ -9,7 +10,7 @@ const boot = JSON.parse(document.getElementById('boot').textContent);
 const byId = (id) => document.getElementById(id);
 const REFRESH_MS = 10000, GATHER_MS = 120;
 const title = document.title;
-let refreshTimer = null, isShowing = false, wantsAgain = false, downSince_ms = null;
+let refreshTimer = null, isShowing = false, wantsAgain = false, downSince_ms = null, spoken = '';
 
 setNow(Number(byId('clock').dataset.now));
 const layer = await createMap(byId('map'), boot.counties, showKit);
@@ -22,7 +23,7 @@ async function refresh() {
   if (isShowing) { wantsAgain = true; return; }
   isShowing = true;
   try {
-    await htmx.ajax('GET', '/screen/board', { source: document.body, swap: 'none' });
+    await fetchBoard();
   } finally {
     isShowing = false;
     if (wantsAgain) { wantsAgain = false; refreshSoon(); }
@@ -36,6 +37,9 @@ function readSiren() {
   setAlarm(count > 0);
   document.title = count ? `(${count}) ${_('紧急求助')} · ${title}` : title;
   document.body.classList.toggle('alarmed', count > 0);
+  const words = siren.querySelector('p')?.innerText ?? '';
+  if (count && siren.dataset.kits !== spoken) byId('spoken').textContent = words;
+  spoken = count ? siren.dataset.kits : '';
   layer.setAlarms(new Set(siren.dataset.kits.split(' ').filter(Boolean)));
   tick();
 }
@@ -90,8 +94,12 @@ document.body.addEventListener('click', (event) => {
   const button = event.target.closest('.locate');
   if (button) layer.show(Number(button.dataset.lat), Number(button.dataset.lon), Number(button.dataset.zoom ?? 13));
 });
-document.body.addEventListener('htmx:afterSettle', readSiren);
-document.body.addEventListener('htmx:responseError', refreshSoon);
+document.body.addEventListener('submit', (event) => {
+  if (!event.target.matches('form[action$="/acknowledge"]')) return;
+  event.preventDefault();
+  sendForm(event.target).finally(refreshSoon);
+});
+document.addEventListener('board', readSiren);
 prepareSound();
 readSiren();
 setInterval(tick, 1000);
