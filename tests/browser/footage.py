@@ -7,6 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -101,9 +102,12 @@ class Footage:
         self._send(self.writer.final(cause=cause, started_ms=at_ms, monotonic_ms=5000 + self.at_ms))
 
 
-def film(kit_id: str, seconds: float) -> list[ClearSegment]:
+def film(kit_id: str, seconds: float, *, started_ms: int = 0) -> list[ClearSegment]:
     """Segments of about two seconds from the synthetic camera, as fast as they can be encoded."""
-    camera = SyntheticCamera(kit_id, width=640, height=360, fps=FPS, paced=False)
+    frames = count()
+    camera = SyntheticCamera(
+        kit_id, width=640, height=360, fps=FPS, paced=False, now_s=lambda: started_ms / 1000 + next(frames) / FPS
+    )
     return cut_source(camera, frames=round(seconds * FPS)).segments
 
 
@@ -135,7 +139,7 @@ def identity_of(world: World) -> X25519PrivateKey:
 def make_recording(world: World, kit_id: str, *, age_s: int = 900, seconds: float = 12, gap: bool = True) -> Footage:
     """A closed recording with a stated gap in its middle."""
     footage = Footage(world, kit_id, world.now_ms() - age_s * 1000)
-    segments = film(kit_id, seconds)
+    segments = film(kit_id, seconds, started_ms=footage.started_ms)
     for number, segment in enumerate(segments):
         if gap and number == len(segments) // 2:
             footage.gap("camera_stall", 7000)

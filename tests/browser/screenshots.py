@@ -13,7 +13,7 @@ from central.devices import service as devices
 from central.flows.acknowledge import acknowledge_incident
 from tests.browser.conftest import CHROMIUM, DESK, FLAGS, PHONE
 from tests.browser.footage import make_recording
-from tests.browser.world import PASSWORD, SEATS, World, fill, make_world
+from tests.browser.world import AGES, PASSWORD, World, fill, make_world
 from tests.central.web.serving import Server
 from tests.waiting import wait_until
 
@@ -55,10 +55,16 @@ def prepare(folder: Path) -> tuple[World, dict[str, str]]:
 def refresh(world: World) -> None:
     """Kits that are live speak once more, so that no page shows an hour-old centre."""
     for number, kit_id in enumerate(sorted(world.kits)):
-        if number not in (9, 13, 17, 20, 26):
-            lat, lon = SEATS[kit_id[3:7]]
-            place = (lat + 0.05 * ((number * 7) % 11 - 5) / 5, lon + 0.06 * ((number * 5) % 13 - 6) / 6)
-            world.move(kit_id, *place, course_deg=number * 37 % 360, speed_mps=0 if number % 3 == 0 else 9)
+        if number not in AGES:
+            lat, lon = world.places[kit_id]
+            speed_mps = 0 if number % 3 == 0 else 9
+            world.move(
+                kit_id,
+                lat + speed_mps / 9e4,
+                lon + speed_mps / 9e4,
+                course_deg=number * 37 % 360,
+                speed_mps=speed_mps,
+            )
 
 
 def enter(browser: Browser, address: str, login: str, size: dict[str, int]) -> Page:

@@ -35,6 +35,9 @@ SEATS = {
     "2929": (25.885, 99.371), "2930": (26.111, 99.951), "2931": (26.537, 99.905), "2932": (26.560, 100.176),
 }  # fmt: skip
 
+# Kits (by rank) that have been silent for so long, ms.
+AGES = {9: 32_000, 13: 180_000, 17: 260_000, 20: 3_600_000, 26: 9_000_000}
+
 
 @dataclass
 class World:
@@ -46,6 +49,7 @@ class World:
     kits: dict[str, KitRef] = field(default_factory=dict)
     directory: devices.KitDirectory = field(default_factory=devices.KitDirectory)
     seqs: dict[str, int] = field(default_factory=dict)
+    places: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def now_ms(self) -> int:
         return self.store.clock.now_ms()
@@ -69,6 +73,7 @@ class World:
     ) -> None:
         """A fix arrives: into the trail, onto the marker and to the screens."""
         kit, at_ms = self.kits[kit_id], self.now_ms() - age_ms
+        self.places[kit_id] = (lat, lon)
         fix = Fix(
             lat=lat, lon=lon, fix_ms=at_ms, speed_mps=speed_mps, course_deg=course_deg, accuracy_m=4, alt_m=1990
         )
@@ -160,10 +165,9 @@ def fill(world: World) -> None:
             )
         )  # fmt: skip
     world.add_kits(entries)
-    ages = {9: 32_000, 13: 180_000, 17: 260_000, 20: 3_600_000, 26: 9_000_000}
     for number, kit_id in enumerate(sorted(world.kits)):
         lat, lon = SEATS[kit_id[3:7]]
-        angle, age_ms = number * 2.399, ages.get(number, 0)
+        angle, age_ms = number * 2.399, AGES.get(number, 0)
         place = (lat + 0.05 * math.sin(angle), lon + 0.06 * math.cos(angle))
         steps = 24 if number < 4 else 2
         for step in range(steps, -1, -1):

@@ -54,7 +54,7 @@ class KitLayer {
 
   /** Take over what is new of a kit; draw it where it is. */
   set(news) {
-    const kit = Object.assign(this.kits.get(news.kit_id) ?? { sos: false }, news);
+    const kit = Object.assign(this.kits.get(news.kit_id) ?? { sos: false, helped: false }, news);
     this.kits.set(kit.kit_id, kit);
     if (kit.lat == null) return;
     kit.selected = this.selected === kit.kit_id;
@@ -79,24 +79,25 @@ class KitLayer {
       const at = this.map.latLngToContainerPoint(place), half = name.length * NAME_CHAR_PX / 2;
       taken.push([at.x - half, at.y - NAME_CHAR_PX / 2, at.x + half, at.y + NAME_CHAR_PX / 2]);
     }
-    const rank = ({ kit }) => (kit.sos ? 0 : kit.selected ? 1 : kit.presence === 'live' ? 2 : 3);
+    const rank = ({ kit }) => (kit.sos || kit.helped ? 0 : kit.selected ? 1 : kit.presence === 'live' ? 2 : 3);
     const isFree = (box) => taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
     for (const { marker, kit, at } of places.sort((a, b) => rank(a) - rank(b))) {
       const text = kit.officer || kit.kit_id;
       const width = [...text].reduce((sum, char) => sum + (char > '\u2000' ? LABEL_CHAR_PX : LABEL_CHAR_PX * 0.6), 0);
       const box = [at.x + LABEL_OFFSET_PX, at.y - LABEL_HEIGHT_PX / 2, at.x + LABEL_OFFSET_PX + width, at.y + LABEL_HEIGHT_PX / 2];
-      const label = kit.sos || kit.selected || isFree(box) ? text : '';
+      const label = kit.sos || kit.helped || kit.selected || isFree(box) ? text : '';
       if (label) taken.push(box);
       if (label !== marker.options.label) { marker.options.label = label; marker.setLatLng(marker.getLatLng()); }
     }
   }
 
-  /** Mark the kits somebody must help. */
-  setAlarms(kitIds) {
+  /** Mark the kits that nobody has answered yet, and those that are being helped. */
+  setAlarms(waiting, taken) {
     for (const kit of this.kits.values()) {
-      if (kit.sos !== kitIds.has(kit.kit_id)) this.set({ kit_id: kit.kit_id, sos: kitIds.has(kit.kit_id) });
+      const sos = waiting.has(kit.kit_id), helped = taken.has(kit.kit_id);
+      if (kit.sos !== sos || kit.helped !== helped) this.set({ kit_id: kit.kit_id, sos, helped });
     }
-    for (const id of kitIds) this.markers.get(id)?.bringToFront();
+    for (const id of waiting) this.markers.get(id)?.bringToFront();
   }
 
   pick(kitId) {

@@ -18,7 +18,7 @@ export const KitMarker = CircleMarker.extend({
   options: { interactive: true, bubblingMouseEvents: false },
   _updatePath() { this._renderer._updateKit(this); },
   _updateBounds() {
-    const { x, y } = this._point, r = this._radius + 14;
+    const { x, y } = this._point, r = this._radius + 16;
     this._pxBounds = new Bounds(new Point(x - r, y - r), new Point(x + r + (this.options.label ? LABEL_REACH_PX : 0), y + r));
   },
 });
@@ -28,6 +28,7 @@ function drawKit(context, { x, y }, { kit, label }) {
   context.save();
   context.lineJoin = 'round';
   if (kit.sos) drawAlarm(context, x, y);
+  else if (kit.helped) drawHelped(context, x, y);
   if (kit.selected) { ring(context, x, y, 17, '#ffffff', 2); }
   if (kit.course_deg != null && kit.speed_mps > 0.7 && kit.presence === 'live') drawCourse(context, x, y, size, kit.course_deg);
   context.beginPath();
@@ -62,6 +63,10 @@ function drawAlarm(context, x, y) {
   context.beginPath(); context.arc(x, y, 26, 0, 7);
   context.fillStyle = 'rgba(255,77,79,.22)'; context.fill();
   ring(context, x, y, 26, RED, 2); ring(context, x, y, 16, RED, 3);
+}
+
+function drawHelped(context, x, y) {
+  context.save(); context.setLineDash([7, 5]); ring(context, x, y, 17, COLOURS.late, 3); context.restore();
 }
 
 function drawCourse(context, x, y, size, course_deg) {

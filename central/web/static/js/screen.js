@@ -30,6 +30,8 @@ async function refresh() {
   }
 }
 
+const idsOf = (text) => new Set(text.split(' ').filter(Boolean));
+
 /** After each swap: who waits, and does everybody in the room know it? */
 function readSiren() {
   const siren = byId('siren');
@@ -40,7 +42,7 @@ function readSiren() {
   const words = siren.querySelector('p')?.innerText ?? '';
   if (count && siren.dataset.kits !== spoken) byId('spoken').textContent = words;
   spoken = count ? siren.dataset.kits : '';
-  layer.setAlarms(new Set(siren.dataset.kits.split(' ').filter(Boolean)));
+  layer.setAlarms(idsOf(siren.dataset.kits), idsOf(byId('queue').dataset.taken));
   tick();
 }
 
