@@ -32,7 +32,7 @@ from central.sync.admission import Gate
 from central.sync.problems import ProblemError, add_handlers
 from central.sync.proof import Nonces, Proof, Prover, body_matches, sha256
 from central.sync.registry import TRUST_FILE
-from contract import door_auth
+from contract import chain, door_auth
 from contract.package import MAX_SEQ
 from contract.signing import CodecError, Signed, loads
 
@@ -129,11 +129,11 @@ def create_app(door: Door) -> FastAPI:
         proof = await door.prove(request)
         body = await _read_small_body(request)
         _check_body(request, proof, sha256(body))
-        records = _read_records(body)
+        records = _read_records(body, bytes.fromhex(recording_id))
         verdicts = await to_thread.run_sync(_join_records, door, proof, records)
         for verdict in verdicts:
-            if verdict.verdict == "refused" or verdict.recording_id != recording_id:
-                raise ProblemError(409, CHAIN_REFUSED, f"{verdict.reason or 'A record is of another recording.'}")
+            if verdict.verdict == "refused":
+                raise ProblemError(409, CHAIN_REFUSED, f"Record {verdict.seq}: {verdict.reason}")
         counts = Counter(verdict.verdict for verdict in verdicts)
         return Response(msgspec.json.encode(counts), media_type="application/json")
 
@@ -217,7 +217,7 @@ def _check_body(request: Request, proof: Proof, digest: bytes) -> None:
         )
 
 
-def _read_records(body: bytes) -> list[Signed]:
+def _read_records(body: bytes, recording_id: bytes) -> list[Signed]:
     try:
         value = loads(body, limit_bytes=MAX_CHAIN_POST_BYTES)
         if not isinstance(value, list) or not 0 < len(value) <= MAX_RECORDS:
@@ -227,7 +227,17 @@ def _read_records(body: bytes) -> list[Signed]:
                 raise CodecError("Each record must be an array of two byte strings.")
     except CodecError as error:
         raise ProblemError(400, door_auth.BAD_REQUEST, f"{error} Send a CBOR array of [body, signature].") from error
-    return [Signed(body, sig) for body, sig in value]
+    records = [Signed(body, sig) for body, sig in value]
+    if any(_names_another(record, recording_id) for record in records):
+        raise ProblemError(409, CHAIN_REFUSED, "A record is of another recording: send each to its own recording.")
+    return records
+
+
+def _names_another(record: Signed, recording_id: bytes) -> bool:
+    try:
+        return chain.decode(record.body).recording_id != recording_id
+    except CodecError:
+        return False  # evidence refuses it with its own reason, and keeps it aside
 
 
 def _join_records(door: Door, proof: Proof, records: list[Signed]) -> list[RecordVerdict]:
