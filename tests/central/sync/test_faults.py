@@ -20,19 +20,19 @@ class Load:
     def __init__(self, kit: MqttKit) -> None:
         self.kit = kit
         self.items = {seq: fix_item(seq) for seq in range(1, 3001)}
-        self.sent = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         # The pause only sets the pace of the load; nothing is awaited by it.
-        while not self._stop.wait(0.005):
-            receipted = self.kit.receipted.get(self.kit.spool, set())
-            wanted = [item for seq, item in self.items.items() if seq not in receipted][:40]
+        last = 0
+        while not self._stop.wait(0.02):
+            receipted = self.receipted()
+            wanted = [seq for seq in self.items if seq > last and seq not in receipted][:20]
+            last = wanted[-1] if wanted else 0  # round and round over what is not receipted yet
             if wanted:
-                self.kit.send("position", wanted, qos=0)
-                self.sent += len(wanted)
+                self.kit.send("position", [self.items[seq] for seq in wanted], qos=0)
 
     def receipted(self) -> set[int]:
         return set(self.kit.receipted.get(self.kit.spool, set()))
