@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy.exc import OperationalError
@@ -74,6 +74,8 @@ class Outcome:
             self.receipts.setdefault(key, []).extend(seqs)
         self.urgent |= part.urgent
         self.hellos.extend(part.hellos)
+        self.moved.extend(part.moved)
+        self.fixes += part.fixes
 
 
 class _Memory:
@@ -117,6 +119,31 @@ class Intake:
 
     def commit(self, batch: Batch) -> Outcome:
         """Commit a batch; raises OperationalError when the database cannot, and then nothing of it is kept."""
+        try:
+            return self._commit(batch)
+        except OperationalError:
+            raise
+        except Exception:
+            # No message may stop the others, not even by a fault of ours: find it, set it aside, go on.
+            log.exception("intake: a batch of %d messages failed, taking them one by one", len(batch.messages))
+            return self._commit_singly(batch)
+
+    def _commit_singly(self, batch: Batch) -> Outcome:
+        outcome = self._commit(replace(batch, messages=[]))
+        failed: list[Reject] = []
+        for subject, data in batch.messages:
+            try:
+                outcome.add(self._commit(Batch(messages=[(subject, data)])))
+            except OperationalError:
+                raise
+            except Exception as error:  # the same boundary, now with the culprit known
+                text = f"{type(error).__name__}: {error}"
+                failed.append(Reject(subject.split(".")[1][:64], subject, "failed", text[:500], data))
+        if failed:
+            outcome.add(self._commit(Batch(refusals=failed)))
+        return outcome
+
+    def _commit(self, batch: Batch) -> Outcome:
         decoded = self._decoder.decode(batch.messages)
         outcome = Outcome()
         with self._store.write() as uow:

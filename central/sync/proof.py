@@ -82,6 +82,10 @@ class Nonces:
             self._used[head] = made_ms
         return True
 
+    def remembered(self) -> int:
+        """How many used nonces are held."""
+        return len(self._used)
+
     def _mac(self, head: bytes) -> bytes:
         return hmac.digest(self._key, b"zhixing/door-nonce\0" + head, "sha256")[:_MAC_BYTES]
 
