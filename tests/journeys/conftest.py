@@ -39,7 +39,8 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         stand.stop()
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, its event loop holds the thread and no asyncio.run can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
