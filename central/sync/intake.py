@@ -110,6 +110,7 @@ class Intake:
         self._markers = devices.KitMarkers()
         self._rejects = _Memory()
         self._refused_records = _Memory()
+        self._signers: set[str] = set()
         self._set_aside_max = set_aside_max
 
     def repair(self) -> int:
@@ -147,9 +148,10 @@ class Intake:
         decoded = self._decoder.decode(batch.messages)
         outcome = Outcome()
         with self._store.write() as uow:
-            if batch.signers:
+            fresh = [item for item in batch.signers if item[0].serial not in self._signers]
+            if fresh:
                 self._refused_records.clear()  # what no known certificate had signed may now be proven
-            for admission, chain_pem in batch.signers:
+            for admission, chain_pem in fresh:
                 evidence.keep_signer(uow, admission.kit, admission.serial, chain_pem)
             self._note_links(uow, batch.links)
             rows = self._store_fixes(uow, decoded.fixes, decoded.rejects, outcome)
@@ -158,6 +160,7 @@ class Intake:
             if batch.flush_markers:
                 self._markers.flush(uow)
             outcome.committed_ms = uow.now_ms
+        self._signers.update(admission.serial for admission, _ in fresh)
         kits = {fixes.kit.kit_no: fixes.kit for fixes in decoded.fixes}
         for row in self._markers.note_fixes(rows):
             kit = kits[row.kit_no]
