@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +24,7 @@ from central.web.security import SESSION_COOKIE
 from contract import envelope
 
 TOUCH_EVERY_S = 60.0
+PASSIVE_HEADER = "X-Passive"
 
 
 class LoginRequiredError(DomainError):
@@ -78,19 +78,19 @@ class Context:
         """The centre's time, ms since 1970 UTC."""
         return self.store.clock.now_ms()
 
-    def find_actor(self, token: str) -> Actor | None:
+    def find_actor(self, token: str, *, is_use: bool = True) -> Actor | None:
         """Return who holds the session of `token` now, if anybody, and note that it is in use."""
         if not token:
             return None
         with self.store.read() as session:
             actor = courts.find_session(session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s)
-        if actor is not None:
+        if actor is not None and is_use:
             self._touch(token)
         return actor
 
     def _touch(self, token: str) -> None:
         # The row is written at most once a minute; this keeps readers from taking the write lock for nothing.
-        key, now_s = hash_token(token), time.monotonic()
+        key, now_s = hash_token(token), self.store.clock.monotonic_s()
         if now_s - self.touched.get(key, -TOUCH_EVERY_S) < TOUCH_EVERY_S:
             return
         self.touched = {k: at_s for k, at_s in self.touched.items() if now_s - at_s < TOUCH_EVERY_S}
@@ -107,7 +107,9 @@ def get_context(request: Request) -> Context:
 
 def current_actor(request: Request) -> Actor:
     """Return the person logged in; raises LoginRequiredError."""
-    actor = get_context(request).find_actor(request.cookies.get(SESSION_COOKIE, ""))
+    # What a page asks by itself is no use of it: a forgotten office page ends with its session.
+    is_use = PASSIVE_HEADER not in request.headers
+    actor = get_context(request).find_actor(request.cookies.get(SESSION_COOKIE, ""), is_use=is_use)
     if actor is None:
         raise LoginRequiredError("You are not logged in or your session has ended; log in again.")
     request.state.actor = actor

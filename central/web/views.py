@@ -15,6 +15,7 @@ from central.courts.rules import Actor, may
 from central.devices import queries as devices
 from central.devices.queries import KitView
 from central.incidents import queries as incidents
+from central.incidents.rules import URGENT_KINDS
 
 GEO_FILE = Path(__file__).parent / "static" / "geo" / "dali.json"
 ALL_STATES = ("open", "acknowledged", "closed")
@@ -136,7 +137,7 @@ class Board:
     @property
     def urgent_cards(self) -> list[IncidentCard]:
         """Those of them that sound the alarm."""
-        return [card for card in self.open_cards if card.kind != "fault"]
+        return [card for card in self.open_cards if card.kind in URGENT_KINDS]
 
     @property
     def recording(self) -> list[KitView]:

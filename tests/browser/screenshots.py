@@ -82,16 +82,19 @@ def take(world: World, pages: dict[str, str], address: str, folder: Path) -> Non
     """Take all pictures."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browsers = {}
         for size, suffix in ((DESK, ""), (PHONE, "-phone")):
             stranger = browser.new_context(viewport=size, locale="zh-CN", base_url=address).new_page()
             stranger.goto("/login")
             stranger.screenshot(path=folder / f"login{suffix}.png")
-            page = enter(browser, address, "zhihui", size)
+            browsers[suffix] = page = enter(browser, address, "zhihui", size)
             refresh(world)
             page.wait_for_timeout(1500)
             page.screenshot(path=folder / f"screen{suffix}.png")
+        take_kits_under_alarm(browsers[""], folder)
+        for suffix, page in browsers.items():
             for name, path in pages.items():
-                if suffix and name in ("incidents", "recordings", "kit"):
+                if (name == "kits" and not suffix) or (suffix and name in ("incidents", "recordings", "kit")):
                     continue
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
@@ -100,6 +103,16 @@ def take(world: World, pages: dict[str, str], address: str, folder: Path) -> Non
                 page.screenshot(path=folder / f"{name}{suffix}.png")
         take_rest(browser, world, address, folder)
         browser.close()
+
+
+def take_kits_under_alarm(page: Page, folder: Path) -> None:
+    """An office page while an SOS waits; the SOS is then taken, so that the other pages are calm."""
+    page.goto("/kits")
+    page.wait_for_selector("#office-siren:not([hidden])")
+    page.screenshot(path=folder / "kits.png")
+    page.goto("/")
+    page.locator("#siren .take").click()
+    page.wait_for_selector("#siren", state="hidden")
 
 
 def play(page: Page) -> None:

@@ -151,3 +151,13 @@ def test_phone_shows_the_queue_first(open_page, world):
     for path in ("/incidents", "/kits", f"/kits/{KIT}", "/recordings", "/profile"):
         page.goto(path)
         assert overflow(page) <= 0, path
+
+
+def test_alarm_is_told_on_office_pages_too(open_page, world):
+    page = open_page("zhiban", "/kits")
+    world.raise_alarm("dl-2929-01", place=(25.9, 99.4))
+    siren = page.locator("#office-siren")
+    expect(siren).to_be_visible(timeout=8000)
+    siren.get_by_role("link", name="打开事件").click()
+    page.wait_for_url("**/incidents/*")
+    expect(page.locator("h1")).to_contain_text("紧急求助")

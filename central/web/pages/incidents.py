@@ -11,6 +11,7 @@ from central.courts.rules import Actor
 from central.devices import queries as devices
 from central.flows import acknowledge
 from central.incidents import queries as incidents
+from central.incidents.rules import URGENT_KINDS
 from central.web import views
 from central.web.context import Here, SignedIn
 from central.web.pages.screen import board_response
@@ -30,6 +31,15 @@ def list_incidents(request: Request, here: Here, actor: SignedIn, state: str = "
         cards = views.load_cards(session, actor, states=states, now_ms=here.now_ms())
         counts = incidents.count_by_state(session, actor)
     return render(request, "incidents/list.html", cards=cards, counts=counts, state=state)
+
+
+@router.get("/urgent")
+def show_urgent(request: Request, here: Here, actor: SignedIn) -> Response:
+    """Return the bar that tells of alarms nobody has taken, for pages other than the big screen."""
+    with here.store.read() as session:
+        cards = views.load_cards(session, actor, states=("open",), now_ms=here.now_ms())
+    urgent = [card for card in cards if card.kind in URGENT_KINDS]
+    return render(request, "office_siren.html", urgent=sorted(urgent, key=lambda card: int(card.received_ms)))
 
 
 @router.get("/{incident_id}")

@@ -187,3 +187,24 @@ def test_every_act_is_audited(log_in, kits, store, raise_sos):
     with store.read() as session:
         actions = [entry.action for entry in audit.list_entries(session, court_prefix="云29", subject=incident)]
     assert "incidents:alarm:acknowledge" in actions
+
+
+def test_alarm_follows_onto_other_pages(log_in, kits, raise_sos):
+    client = log_in("zhiban")
+    assert "hidden" in client.get("/incidents/urgent").text
+    incident = raise_sos(kits["dl-2901-01"])
+    text = client.get("/incidents/urgent").text
+    assert 'data-count="1"' in text
+    assert f"/incidents/{incident}" in text
+    client.post(f"/incidents/{incident}/acknowledge")
+    assert 'data-count="0"' in client.get("/incidents/urgent").text
+    assert log_in("guanli").get("/incidents/urgent").status_code == 403
+
+
+def test_what_a_page_asks_by_itself_is_no_use(log_in, clock, settings):
+    used, forgotten = log_in("zhiban"), log_in("zhihui")
+    forgotten.headers["X-Passive"] = "yes"
+    for _ in range(4):
+        clock.advance(s=settings.session_idle_s // 2)
+        used_status, forgotten_status = used.get("/kits").status_code, forgotten.get("/kits").status_code
+    assert (used_status, forgotten_status) == (200, 303)

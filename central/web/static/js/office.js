@@ -1,4 +1,5 @@
 // Office pages: menus close when one clicks elsewhere; times count on.
+import { prepareSound, setAlarm } from './sound.js';
 import { setNow, tick } from './time.js';
 
 document.addEventListener('click', (event) => {
@@ -7,3 +8,12 @@ document.addEventListener('click', (event) => {
 const now_ms = document.querySelector('[data-now]')?.dataset.now;
 if (now_ms) setNow(Number(now_ms));
 setInterval(tick, 1000);
+
+// An SOS is not missed while somebody reads another page.
+document.body.addEventListener('htmx:afterSettle', () => {
+  const siren = document.getElementById('office-siren');
+  if (!siren) return;
+  setAlarm(Number(siren.dataset.count) > 0);
+  tick();
+});
+prepareSound();
