@@ -168,6 +168,8 @@ def run_load(plan: Plan) -> Result:
     poller = select.epoll()
     for kit in kits:
         poller.register(kit.socket.fileno(), select.EPOLLIN)
+    print("connected", flush=True)
+    sys.stdin.readline()  # whoever measures reads the counters now, then says go
     cpu = time.process_time()
     send_s = _send_all(plan, kits, poller)
     cpu_s = time.process_time() - cpu

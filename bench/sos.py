@@ -8,7 +8,7 @@ from typing import Any, Final
 from playwright.sync_api import Page, sync_playwright
 from sqlmodel import select
 
-from bench.intake import end_load, start_load
+from bench.intake import end_load, go, start_load
 from bench.report import percentile, report
 from bench.stand import make_kits, open_stand
 from central.courts.queries import actor_of, get_user
@@ -59,8 +59,8 @@ def measure() -> None:
         page = browser.new_page()
         _sign_in(stand, page)
         page.evaluate(_LISTEN)
-        load = start_load(stand, folder, kits, _RATE, seconds=_PRESSES * 1.2 + 10)
-        time.sleep(3)  # connecting 200 kits is not what is measured
+        load = go(start_load(stand, folder, kits, _RATE, seconds=_PRESSES * 1.2 + 10))
+        time.sleep(1)
         delays = _press_often(stand, page)
         load_result = end_load(load)
         browser.close()
