@@ -46,7 +46,7 @@ RETRY_S: Final = 0.3
 MAX_WAITING: Final = 100_000
 # Up to so many messages a batch the window is the setting's; above it grows with them, so many times at most.
 CALM_MESSAGES: Final = 100
-MAX_STRETCH: Final = 4.0
+MAX_STRETCH: Final = 8.0
 # The client's own queue is emptied at once by our callback; its limits must not drop what we would count.
 _CLIENT_QUEUE: Final = 1_000_000
 _Result = TypeVar("_Result")
