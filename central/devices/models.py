@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Float, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint, text
 from sqlmodel import JSON, Column, Field, SQLModel
+
+MILESTONE = "seq % 64 = 0"
+"""Which fixes stand in the trail's index (`central.devices.trail`)."""
 
 
 class Kit(SQLModel, table=True):
@@ -62,7 +65,17 @@ class Position(SQLModel, table=True):
     __tablename__ = "position"
     # Rows are appended in the order they come: WITHOUT ROWID was measured at nearly twice the CPU a fix,
     # because every fix of another kit then rewrites another page of full rows.
-    __table_args__ = (Index("ix_position_trail", "kit_no", "trail_ms"),)
+    __table_args__ = (
+        Index(
+            "ix_position_milestone",
+            "kit_no",
+            "spool_no",
+            "trail_ms",
+            "seq",
+            sqlite_where=text(MILESTONE),
+            postgresql_where=text(MILESTONE),
+        ),
+    )
 
     kit_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     spool_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))

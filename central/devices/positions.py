@@ -7,10 +7,10 @@ from itertools import chain
 
 from sqlalchemy import Insert, bindparam, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import SQLModel, col, delete, select
+from sqlmodel import SQLModel, col, select
 
 from central.base.unit_of_work import UnitOfWork
-from central.devices.models import Kit, KitSpool, KitState, Position, ReceivedItem
+from central.devices.models import Kit, KitState, Position, ReceivedItem
 from central.devices.rules import ItemKey, ItemRow, PositionRow
 
 _COLUMNS = PositionRow._fields
@@ -222,41 +222,6 @@ def save_heard(uow: UnitOfWork, heard: dict[int, int]) -> None:
         [{"heard_no": kit_no, "heard_ms": received_ms} for kit_no, received_ms in heard.items()],
     )
     uow.session.expire_all()
-
-
-def prune_positions(uow: UnitOfWork, *, before_ms: int, limit: int = 5000) -> int:
-    """Delete at most `limit` fixes of the trail older than `before_ms`, along the index; returns how many."""
-    count = 0
-    key = (col(Position.kit_no), col(Position.spool_no), col(Position.seq))
-    for kit_no in uow.session.exec(select(Kit.kit_no)).all():
-        old = select(*key).where(col(Position.kit_no) == kit_no, col(Position.trail_ms) < before_ms)
-        rule = delete(Position).where(tuple_(*key).in_(old.order_by(col(Position.trail_ms)).limit(limit - count)))
-        count += uow.connection.execute(rule).rowcount
-        if count >= limit:
-            break
-    return count
-
-
-def prune_items(uow: UnitOfWork, *, before_ms: int, limit: int = 5000) -> int:
-    """Forget at most `limit` items received before `before_ms`, oldest numbers first; returns how many.
-
-    What comes again later than that acts again; alarms, chain records and receipts know their repeats themselves.
-    """
-    count = 0
-    for spool in uow.session.exec(select(KitSpool)).all():
-        mine = (col(ReceivedItem.kit_no) == spool.kit_no, col(ReceivedItem.spool_no) == spool.spool_no)
-        first = select(ReceivedItem.seq, ReceivedItem.received_ms).where(*mine).order_by(col(ReceivedItem.seq))
-        newest_old = 0
-        for seq, received_ms in uow.connection.execute(first.limit(limit - count)):
-            if received_ms >= before_ms:
-                break
-            newest_old = seq
-        if newest_old:
-            rule = delete(ReceivedItem).where(*mine, col(ReceivedItem.seq) <= newest_old)
-            count += uow.connection.execute(rule).rowcount
-        if count >= limit:
-            break
-    return count
 
 
 def _find_conflicts(

@@ -12,6 +12,7 @@ from central.courts.queries import in_scope
 from central.courts.rules import Actor, check_permission
 from central.devices import rules
 from central.devices.models import Counter, Kit, KitCertificate, KitState, MailboxEntry, Position, SetAside
+from central.devices.trail import read_trail
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,7 @@ def list_trail(
     """Return the kit's fixes between two times by their own time, newest `limit` of them, oldest first."""
     check_permission(actor, "see_trail")
     kit = get_kit(session, actor, kit_id, now_ms=now_ms).kit
-    query = (
-        select(Position)
-        .where(Position.kit_no == kit.kit_no, col(Position.trail_ms).between(from_ms, to_ms))
-        .order_by(col(Position.trail_ms).desc())
-        .limit(limit)
-    )
-    return list(reversed(session.exec(query).all()))
+    return read_trail(session, kit.kit_no or 0, from_ms=from_ms, to_ms=to_ms, limit=limit)
 
 
 def list_certificates(session: Session, actor: Actor, kit_id: str, *, now_ms: int) -> Sequence[KitCertificate]:

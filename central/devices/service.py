@@ -23,13 +23,12 @@ from central.devices.mailbox import (
 from central.devices.models import Counter, KitState, SetAside
 from central.devices.positions import (
     KitMarkers,
-    prune_items,
-    prune_positions,
     save_markers,
     store_items,
     store_positions,
 )
 from central.devices.rules import KitRef
+from central.devices.trail import prune_items, prune_positions
 from contract.messages import Health, Hello
 
 __all__ = [

@@ -150,7 +150,14 @@ def upgrade() -> None:
         sa.Column("suspect", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("kit_no", "spool_no", "seq"),
     )
-    op.create_index("ix_position_trail", "position", ["kit_no", "trail_ms"], unique=False)
+    op.create_index(
+        "ix_position_milestone",
+        "position",
+        ["kit_no", "spool_no", "trail_ms", "seq"],
+        unique=False,
+        sqlite_where=sa.text("seq % 64 = 0"),
+        postgresql_where=sa.text("seq % 64 = 0"),
+    )
     op.create_table(
         "received_item",
         sa.Column("kit_no", sa.Integer(), autoincrement=False, nullable=False),
@@ -368,7 +375,7 @@ def downgrade() -> None:
     op.drop_table("set_aside")
     op.drop_table("registry_state")
     op.drop_table("received_item")
-    op.drop_index("ix_position_trail", table_name="position")
+    op.drop_index("ix_position_milestone", table_name="position")
     op.drop_table("position")
     op.drop_index(op.f("ix_outbox_created_ms"), table_name="outbox")
     op.drop_table("outbox")

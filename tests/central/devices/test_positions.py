@@ -25,6 +25,9 @@ def item(kit, seq, digest=b"12345678", kind="health", spool_no=1):
 
 def store_rows(store, rows):
     with store.write() as uow:
+        for kit_no, spool_no in {(row.kit_no, row.spool_no) for row in rows}:
+            uow.session.merge(KitSpool(spool_no=spool_no, kit_no=kit_no, spool=f"{spool_no:032x}", first_ms=NOW))
+        uow.session.flush()
         return devices.store_positions(uow, rows)
 
 
@@ -144,6 +147,9 @@ class TestKitMarkers:
             assert devices.KitMarkers().repair(uow) == 0
 
 
+CUTS = [(0, 10), (0, 600), (1, 65), (63, 65), (100, 130), (380, 420), (390, 520), (450, 480), (550, 900)]
+
+
 class TestTrail:
     def test_narrowed_by_scope_right_and_time(self, store, kit, commander, neighbour, administrator):
         store_rows(store, [row(kit, seq) for seq in range(1, 11)])
@@ -159,6 +165,49 @@ class TestTrail:
                 trail(neighbour)
             with pytest.raises(ForbiddenError):
                 trail(administrator)
+
+    def test_a_long_trail_over_two_spools_is_found_whole_wherever_it_is_cut(self, store, kit, commander):
+        # Every tenth number is another kind's, a milestone among them now and then.
+        rows = [row(kit, seq, received_ms=NOW + seq * 1000) for seq in range(1, 400) if seq % 10]
+        later = [
+            row(kit, seq, spool_no=2, fix_ms=NOW + at_ms, received_ms=NOW + at_ms)
+            for seq, at_ms in ((seq, 500_000 + seq * 1000) for seq in range(1, 100))
+        ]
+        store_rows(store, rows + later)
+        taken = sorted(fix.trail_ms for fix in rows + later)
+        with store.read() as session:
+            for start, end in [
+                (0, 10),
+                (0, 600),
+                (1, 65),
+                (63, 65),
+                (100, 130),
+                (380, 420),
+                (390, 520),
+                (450, 480),
+                (550, 900),
+            ]:
+                window = {"from_ms": NOW + start * 1000, "to_ms": NOW + end * 1000}
+                trail = queries.list_trail(session, commander, kit.kit_id, **window, now_ms=NOW)
+                wanted = [at_ms for at_ms in taken if window["from_ms"] <= at_ms <= window["to_ms"]]
+                assert [fix.trail_ms for fix in trail] == wanted, (start, end)
+
+    def test_milestones_are_read_from_their_index(self, store, kit, commander):
+        store_rows(store, [row(kit, seq) for seq in range(1, 200)])
+        plans = []
+
+        @event.listens_for(store.engine, "before_cursor_execute")
+        def explain(_connection, cursor, statement, parameters, _context, _many):
+            if "% 64" in statement:
+                plans.extend(
+                    found[3] for found in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                )
+
+        with store.read() as session:
+            queries.list_trail(session, commander, kit.kit_id, from_ms=NOW, to_ms=NOW + 9000, now_ms=NOW)
+        event.remove(store.engine, "before_cursor_execute", explain)
+        assert len(plans) == 4
+        assert all("ix_position_milestone" in plan for plan in plans), plans
 
     def test_old_fixes_are_pruned(self, store, kit):
         store_rows(store, [row(kit, seq) for seq in range(1, 11)])
