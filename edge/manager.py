@@ -117,12 +117,17 @@ class Manager:
         parent = os.getpid()
         child.process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=self._stdin_of(child.name),
             start_new_session=True,  # Ctrl-C reaches the manager alone, which ends all in order
             preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509 - the manager has one thread only
         )
         child.started_s = child.beat_at_s = time.monotonic()
         child.beat = b""
+
+    def _stdin_of(self, name: str) -> int | None:
+        # Keys of this terminal are the panel's, and only where the settings ask for the keyboard stand-in.
+        wanted = name == "panel" and self._settings.panel.keyboard
+        return None if wanted else subprocess.DEVNULL
 
     def _is_silent(self, child: Child, now: float) -> bool:
         try:
@@ -228,6 +233,7 @@ def show_status(config: Path) -> int:
         with open_spool(settings.spool_path) as spool:
             facts: dict[str, Any] = {
                 "kit": settings.kit.id,
+                "court": settings.kit.court or "not set",
                 "link": _read_link(spool.state.get("link_status")),
                 "position": spool.state.get("gps_status", "not read yet"),
                 "on duty": "yes" if spool.state.get("duty") else "no",

@@ -35,7 +35,7 @@ class KitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[kit]``: who the kit is and where it keeps its data."""
 
     id: Annotated[str, Meta(pattern=_KIT_ID)]
-    court: Annotated[str, Meta(max_length=16)] = ""  # shown to the officer; the registry of the centre decides
+    court: Annotated[str, Meta(max_length=16)] = ""  # told by `zhixing-kit status`; the registry decides
     data_dir: str = ""  # empty: the folder of kit.toml
     on_duty_at_start: bool = False
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 5.0  # a child silent for 4 of these is restarted
@@ -68,7 +68,9 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     kind: Literal["synthetic", "pyav", "picamera2"] = "synthetic"
     address: Annotated[str, Meta(max_length=1024)] = ""  # file, /dev/videoN or rtsp:// for pyav
-    format: Annotated[str, Meta(max_length=32)] = ""  # PyAV's input format, e.g. v4l2; empty: found out
+    format: Annotated[str, Meta(max_length=32)] = (
+        ""  # of PyAV; empty: v4l2 for /dev/video*, else found out
+    )
     width: Annotated[int, Meta(ge=64, le=3840, multiple_of=2)] = 1280
     height: Annotated[int, Meta(ge=64, le=2160, multiple_of=2)] = 720
     fps: Annotated[int, Meta(ge=1, le=60)] = 25
@@ -130,7 +132,7 @@ class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quiet: bool = False
     http: bool = True  # loopback only, for the officer's own small page and for tests
     http_port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: a free one, written to the state "panel_http"
-    keyboard: bool = False
+    keyboard: bool = False  # single keys on the terminal that `zhixing-kit run` was started from
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -155,11 +157,6 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def spool_path(self) -> Path:
         """The SQLite file that recorder, panel and uplink share."""
         return self.data_dir / "spool.db"
-
-    @property
-    def vault_dir(self) -> Path:
-        """The folder of sealed segments."""
-        return self.data_dir / "vault"
 
 
 def load_settings(path: Path) -> Settings:

@@ -76,7 +76,10 @@ class PanelProcess:
         self._inlet = Inlet(waker.wake)
         self._address_file = spool.dir / ADDRESS_FILE
         self._standin = StandIn(self._inlet, kit_id=settings.kit.id, port=panel.http_port) if panel.http else None
-        self._keyboard = Keyboard(self._inlet) if panel.keyboard and sys.stdin.isatty() else None
+        on_terminal = sys.stdin.isatty()
+        self._keyboard = Keyboard(self._inlet) if panel.keyboard and on_terminal else None
+        if panel.keyboard and not on_terminal:
+            log.warning("panel: no terminal to read keys from; start `zhixing-kit run` in one, or use the page")
         if self._standin is not None:
             self._address_file.write_text(self._standin.address + "\n")
             spool.state.set("panel_http", {"port": self._standin.port, "address": self._standin.address})

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import hmac
 import io
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,8 +34,6 @@ SIZES = [0, 1, 1000, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BY
 KEY = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"centre").digest())
 OTHER = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"escrow").digest())
 PLAIN = b"picture and sound"
-
-needs_age = pytest.mark.skipif(shutil.which("age") is None, reason="needs Debian's age")
 
 
 def picture(size: int) -> bytes:
@@ -70,7 +67,6 @@ class TestBothWays:
         foreign = pyrage.encrypt(clear, texts)
         assert envelope.open_bytes(foreign, [KEY]) == envelope.open_bytes(foreign, [OTHER]) == clear
 
-    @needs_age
     @pytest.mark.system
     @pytest.mark.parametrize("size", SIZES)
     def test_debians_age(self, tmp_path: Path, size: int) -> None:
@@ -82,7 +78,6 @@ class TestBothWays:
         done = subprocess.run(["age", "-r", recipient], input=clear, capture_output=True, check=True)
         assert envelope.open_bytes(done.stdout, [KEY]) == clear
 
-    @needs_age
     @pytest.mark.system
     def test_keys_of_age_keygen(self, tmp_path: Path) -> None:
         subprocess.run(["age-keygen", "-o", tmp_path / "key"], capture_output=True, check=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -35,9 +37,9 @@ def config(tmp_path: Path) -> Path:
 
 
 class Kit:
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, *, stdin: int | None = None) -> None:
         command = [sys.executable, "-m", "edge.manager", "run", "--config", str(config)]
-        self.process = subprocess.Popen(command)
+        self.process = subprocess.Popen(command, stdin=stdin)
         self.seen: set[psutil.Process] = set()
 
     def children(self) -> dict[str, psutil.Process]:
@@ -131,6 +133,26 @@ def test_a_hung_process_is_killed_and_started_again(kit: Kit, config: Path) -> N
     assert "heartbeat stood still" in told["control"]["last"]
 
 
+def test_keys_of_the_terminal_it_was_started_from_reach_the_panel(config: Path) -> None:
+    config.write_text(config.read_text() + "[panel]\nkeyboard = true\n")
+    terminal, inner = pty.openpty()
+    kit = Kit(config, stdin=inner)
+    try:
+        kit.wait_whole()
+        wait_beating(config)
+        os.write(terminal, b"s")
+        with open_spool(config.parent / "spool.db") as spool:
+            wait_until(lambda: spool.outbox.count(["alarm"]) == 1, 10, "the SOS of the key")
+        kit.process.terminate()
+        assert kit.process.wait(10) == 0
+        assert kit.left() == []
+    finally:
+        kit.process.kill()
+        kit.process.wait()
+        os.close(inner)
+        os.close(terminal)
+
+
 def test_only_one_kit_on_the_same_data(kit: Kit, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kit.wait_whole()
     assert main(["run", "--config", str(config)]) == 78
@@ -142,10 +164,12 @@ def test_status_tells_what_is(config: Path, capsys: pytest.CaptureFixture[str]) 
         spool.state.set("link_status", {"connected": False, "reason": "centre.example does not answer"})
         spool.state.set("children", {"recorder": {"restarts": 2, "last": "ended with code 75", "at_ms": 1}})
         spool.outbox.append("position", b"{}")
+    config.write_text(config.read_text().replace("heartbeat_s", 'court = "云2901"\nheartbeat_s'))
     assert main(["status", "--config", str(config)]) == 0
     told = capsys.readouterr().out
     assert "not connected: centre.example does not answer" in told
     assert "waiting messages  1" in told
+    assert "云2901" in told
     assert "recorder 2 (ended with code 75)" in told
 
 

@@ -27,7 +27,6 @@ def test_defaults_and_relative_paths() -> None:
         {**GOOD, "position": {"source": "track", "track": "patrol.nmea"}}, base=Path("/data/kit")
     )
     assert settings.spool_path == Path("/data/kit/spool.db")
-    assert settings.vault_dir == Path("/data/kit/vault")
     assert settings.position.track == "/data/kit/patrol.nmea"
     assert settings.camera.kind == "synthetic" and settings.mqtt.port == 8883
 

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -34,7 +33,6 @@ class TestFormat:
             pyrage.passphrase.decrypt(sealed, PASSPHRASE + "x")
 
     @pytest.mark.system
-    @pytest.mark.skipif(shutil.which("age") is None, reason="needs Debian's age")
     def test_debians_age_opens_it_and_what_it_keeps(self, tmp_path: Path) -> None:
         file, key_file = tmp_path / "escrow.age", tmp_path / "escrow.key"
         escrow.write_escrow(file, escrow.seal_identity(KEY, "correct horse battery"), [])

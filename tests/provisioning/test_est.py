@@ -83,6 +83,7 @@ class TestEnrolment:
         # The centre knows the certificate before the kit can use it.
         assert registered_serials(desk) == [serial_text(leaf)]
 
+    @pytest.mark.system
     def test_curl(self, caller: Caller, desk: Authority, tmp_path: Path) -> None:
         # RFC 7030 as anybody's client speaks it.
         secret = add(desk)
@@ -93,10 +94,7 @@ class TestEnrolment:
             "--data-binary", f"@{tmp_path / 'csr'}",
             f"https://127.0.0.1:{caller.port}/.well-known/est/simpleenroll",
         ]  # fmt: skip
-        try:
-            done = subprocess.run(command, capture_output=True, check=False)
-        except FileNotFoundError:
-            pytest.skip("needs curl")
+        done = subprocess.run(command, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         der = base64.b64decode(done.stdout)
         print_certs = ["openssl", "pkcs7", "-inform", "DER", "-print_certs", "-noout"]

@@ -34,6 +34,7 @@ from edge.recorder.sources.encoding import PictureEncoder, SoundEncoder, snapsho
 from edge.recorder.sources.timeline import Timeline
 
 OPEN_TIMEOUT_S: Final = 10.0
+V4L2: Final = "v4l2"
 # A segment is what a power cut may cost: streams with rarer key frames are encoded anew.
 MAX_GOP_S: Final = 4.0
 _SCAN_S: Final = 20.0
@@ -68,7 +69,8 @@ class PyavCamera:
         self.audio: AudioFormat | None = None
         self.missed = 0
         self.transcoding = False
-        self._address, self._input_format = address, input_format
+        self._address = address
+        self._input_format = input_format or (V4L2 if address.startswith("/dev/video") else "")
         self._box, self._bitrate_bps, self._preset = (width, height), bitrate_bps, preset
         self._is_file = Path(address).is_file()
         self._loop, self._realtime = loop and self._is_file, realtime and self._is_file
@@ -131,7 +133,7 @@ class PyavCamera:
         options = {}
         if self._address.startswith("rtsp"):
             options = {"rtsp_transport": "tcp"}
-        elif self._input_format in {"v4l2", "video4linux2"}:
+        elif self._input_format == V4L2:
             width, height = self._box
             options = {"video_size": f"{width}x{height}", "framerate": f"{self._max_fps:g}"}
         try:

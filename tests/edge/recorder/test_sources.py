@@ -195,9 +195,22 @@ class TestFilms:
         with pytest.raises(SourceOpenError, match="holds no picture"):
             PyavCamera(str(path)).open()
 
-    def test_a_missing_device_is_named(self):
+    @pytest.mark.parametrize("named", ["", "v4l2"])
+    def test_a_missing_device_is_named(self, named):
         with pytest.raises(SourceOpenError, match="video99"):
-            PyavCamera("/dev/video99", input_format="v4l2").open()
+            PyavCamera("/dev/video99", input_format=named).open()
+
+    def test_a_usb_camera_is_asked_for_the_size_and_rate_of_the_settings(self, monkeypatch):
+        asked = []
+
+        def refuse(address, mode, **options):
+            asked.append((address, options["format"], options["options"]))
+            raise FileNotFoundError(2, "No such device")
+
+        monkeypatch.setattr(pyav.av, "open", refuse)
+        with pytest.raises(SourceOpenError):
+            PyavCamera("/dev/video0", width=640, height=480, fps=15).open()
+        assert asked == [("/dev/video0", "v4l2", {"video_size": "640x480", "framerate": "15"})]
 
 
 class TestStreams:

@@ -14,6 +14,8 @@ from edge.uplink.gpsd_source import GpsdSource
 from tests.fakes.small_broker import find_free_port
 from tests.waiting import wait_until
 
+GPSD = "/usr/sbin/gpsd"  # Debian's; an ordinary user's PATH does not lead there
+
 
 def sentence(body: str) -> bytes:
     total = 0
@@ -52,7 +54,7 @@ def ports() -> tuple[int, int]:
 
 @pytest.fixture
 def gpsd_process(ports: tuple[int, int]) -> Iterator[subprocess.Popen[bytes]]:
-    command = ["gpsd", "-N", "-n", "-S", str(ports[0]), f"udp://127.0.0.1:{ports[1]}"]
+    command = [GPSD, "-N", "-n", "-S", str(ports[0]), f"udp://127.0.0.1:{ports[1]}"]
     process = subprocess.Popen(command)
     yield process
     process.kill()
