@@ -68,9 +68,7 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     kind: Literal["synthetic", "pyav", "picamera2"] = "synthetic"
     address: Annotated[str, Meta(max_length=1024)] = ""  # file, /dev/videoN or rtsp:// for pyav
-    format: Annotated[str, Meta(max_length=32)] = (
-        ""  # of PyAV; empty: v4l2 for /dev/video*, else found out
-    )
+    format: Annotated[str, Meta(max_length=32)] = ""  # of PyAV; empty: v4l2 for /dev/video*, else found out
     width: Annotated[int, Meta(ge=64, le=3840, multiple_of=2)] = 1280
     height: Annotated[int, Meta(ge=64, le=2160, multiple_of=2)] = 720
     fps: Annotated[int, Meta(ge=1, le=60)] = 25

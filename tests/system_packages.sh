@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # What the tests need from Debian: installed when we are root or have sudo, otherwise named and refused.
 set -euo pipefail
-declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl)
+declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl [curl]=curl [e2fsprogs]=mkfs.ext4)
 missing=()
 for package in "${!program[@]}"; do
   command -v "${program[$package]}" >/dev/null || [ -x "/usr/sbin/${program[$package]}" ] || missing+=("$package")
 done
-fc-list 2>/dev/null | grep -q "Noto Sans CJK" || missing+=(fonts-noto-cjk fontconfig)
+# Not by a pipe: grep -q leaves early, fc-list then dies of SIGPIPE, and pipefail calls the font missing.
+[[ "$(fc-list : family 2>/dev/null || true)" == *"Noto Sans CJK"* ]] || missing+=(fonts-noto-cjk fontconfig)
 [ ${#missing[@]} -eq 0 ] && exit 0
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
