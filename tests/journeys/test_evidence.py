@@ -25,7 +25,16 @@ def filmed(stand):
     stand.enrol_kit(part)
     stand.start_kit(
         part,
-        camera={"kind": "pyav", "address": str(get_film()), "loop": True, "realtime": True},
+        camera={
+            "kind": "pyav",
+            "address": str(get_film()),
+            "loop": True,
+            "realtime": True,
+            # The film's key frames are further apart than a segment, so the kit encodes it anew at its own size.
+            "width": 1280,
+            "height": 720,
+            "fps": 25,
+        },
         position={"source": "track", "track": str(get_nmea_log()), "speed": 1.0},
     )
     stand.wait_until(lambda: stored_segments(stand, part) >= 5, "five segments at the centre", timeout_s=60)
