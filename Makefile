@@ -2,10 +2,14 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-color
 SHELL  := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+
+# A dot for every line the installer says; everything it said when it failed.
+dots = 2>&1 | tee $(VENV)/setup.log | awk '{ printf "."; fflush() } END { print "" }' \
+       || { tail -n 20 $(VENV)/setup.log; exit 1; }
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,10 +20,11 @@ run: setup ## start the whole demo: broker, centre, six kits; prints `ready:` wi
 test: setup-dev system-packages check ## set up, then every check and every test
 	@exec $(BIN)/python -m pytest
 
-bench: setup-dev ## print the figures of the README, one JSON object a line
+bench: setup-dev system-packages ## print the figures of the README, one JSON object a line
 	@exec $(BIN)/python -m bench
 
 check: setup-dev ## style, types, import contracts
+	@echo "check: style, types, import contracts"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
@@ -37,14 +42,14 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: $(VENV)/bin/python locks/run.txt pyproject.toml hatch_build.py central/web/package-lock.json
 	@echo "setup: installing the pinned packages of kit and centre (about a minute)"
-	@$(PIP) install --progress-bar off -q --require-hashes -r locks/run.txt
+	@$(PIP) install --progress-bar off --require-hashes -r locks/run.txt $(dots)
 	@echo "setup: building the front-end assets and installing zhixing"
-	@$(PIP) install --progress-bar off -q --no-deps --no-build-isolation -e .
+	@$(PIP) install --progress-bar off -v --no-deps --no-build-isolation -e . $(dots)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run locks/dev.txt
 	@echo "setup: installing the pinned packages of the tests"
-	@$(PIP) install --progress-bar off -q --require-hashes -r locks/dev.txt
+	@$(PIP) install --progress-bar off --require-hashes -r locks/dev.txt $(dots)
 	@touch $@
 
 system-packages:
