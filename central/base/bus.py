@@ -126,10 +126,23 @@ def broker_url(settings: Settings) -> str:
 
 
 def broker_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Trust for the embedded broker: the services' CA, nothing else. None: an external broker's address decides."""
-    if settings.broker == "external":
+    """Trust for the broker: the services' CA (embedded) or the file named, nothing else; None: nats-py's default.
+
+    Raises SettingsError when broker_ca_file cannot be used.
+    """
+    external = settings.broker == "external"
+    if external and not settings.broker_ca_file:
         return None
-    context = ssl.create_default_context(cafile=str(Path(settings.keys_dir) / "services-ca.crt"))
+    anchor = settings.broker_ca_file if external else str(Path(settings.keys_dir) / "services-ca.crt")
+    try:
+        context = ssl.create_default_context(cafile=anchor)
+    except OSError as error:  # ssl.SSLError is one
+        if not external:
+            raise
+        raise SettingsError(
+            f"Option broker_ca_file names {anchor!r}, which cannot be used ({error.strerror or error}): "
+            "name a PEM file with the certificate that vouches for the external broker."
+        ) from error
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the CA is an intermediate: it is the anchor here
     return context
 

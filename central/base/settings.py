@@ -43,7 +43,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 
     door_host: Text = "127.0.0.1"
     door_port: Port = 8443
-    door_public_url: Text = ""
     door_tls_cert: Text = ""
     """Empty: server.crt in keys_dir."""
     door_tls_key: Text = ""
@@ -54,6 +53,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     broker_url: Text = ""
     broker_user: Text = "central"
     broker_password_file: Text = ""
+    broker_ca_file: Text = ""
+    """Who vouches for an external broker's certificate; empty: whom this machine trusts."""
     mqtt_host: Text = "127.0.0.1"
     mqtt_port: Port = 8883
     nats_host: Text = "127.0.0.1"
@@ -82,11 +83,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         scheme = "https" if self.web_tls_cert else "http"
         return self.web_public_url or f"{scheme}://{self.web_host}:{self.web_port}"
 
-    @property
-    def door_url(self) -> str:
-        """Address kits upload to."""
-        return self.door_public_url or f"https://{self.door_host}:{self.door_port}"
-
 
 _PATH_OPTIONS = (
     "data_dir",
@@ -97,6 +93,7 @@ _PATH_OPTIONS = (
     "door_tls_cert",
     "door_tls_key",
     "broker_password_file",
+    "broker_ca_file",
 )
 
 

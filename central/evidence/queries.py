@@ -82,12 +82,6 @@ def view_recording(session: Session, actor: Actor, recording_id: str) -> Recordi
     return RecordingView(recording, tuple(_entries(rows)), continuity)
 
 
-def list_segments(session: Session, actor: Actor, recording_id: str, *, after_seq: int = -1) -> list[SegmentEntry]:
-    """Return the player's index above `after_seq`; raises as `get_recording`."""
-    get_recording(session, actor, recording_id)
-    return _entries(_links_with_segments(session, recording_id, after_seq))
-
-
 def find_recording(session: Session, recording_id: str) -> Recording | None:
     """Return a recording for work inside the centre (no actor)."""
     return session.get(Recording, recording_id)
@@ -132,12 +126,12 @@ def to_signed(links: Sequence[ChainLink]) -> list[Signed]:
     return [Signed(link.body, link.sig) for link in links]
 
 
-def _links_with_segments(session: Session, recording_id: str, after_seq: int = -1) -> Sequence[Any]:
+def _links_with_segments(session: Session, recording_id: str) -> Sequence[Any]:
     on = (col(StoredSegment.recording_id) == ChainLink.recording_id) & (col(StoredSegment.seq) == ChainLink.seq)
     query = (
         select(ChainLink, StoredSegment)
         .join(StoredSegment, on, isouter=True)
-        .where(ChainLink.recording_id == recording_id, col(ChainLink.seq) > after_seq)
+        .where(ChainLink.recording_id == recording_id)
         .order_by(col(ChainLink.seq))
     )
     return session.exec(query).all()

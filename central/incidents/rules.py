@@ -19,9 +19,6 @@ URGENT_KINDS: Final = frozenset({"sos", "tamper"})
 MERGING_KINDS: Final = frozenset({"fault", "tamper"})
 MAX_NOTE_CHARS: Final = 500
 
-# Kinds of timeline entries; the pages translate them.
-ENTRY_KINDS: Final = ("opened", "withdrawn", "repeated", "acknowledged", "felt", "ack_failed", "note", "closed")
-
 
 class AlreadyAcknowledgedError(ConflictError):
     """Somebody else took the alarm first."""

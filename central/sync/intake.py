@@ -62,7 +62,6 @@ class Outcome:
     hellos: list[tuple[KitRef, int]] = field(default_factory=list)
     moved: list[LivePosition] = field(default_factory=list)
     fixes: int = 0
-    committed_ms: int = 0
 
     def receipt(self, key: SpoolKey, seq: int) -> None:
         """Promise a receipt once the batch is committed."""
@@ -159,7 +158,6 @@ class Intake:
             self._keep_aside(uow, [*decoded.rejects, *batch.refusals])
             if batch.flush_markers:
                 self._markers.flush(uow)
-            outcome.committed_ms = uow.now_ms
         self._signers.update(admission.serial for admission, _ in fresh)
         kits = {fixes.kit.kit_no: fixes.kit for fixes in decoded.fixes}
         for row in self._markers.note_fixes(rows):

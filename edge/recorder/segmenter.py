@@ -71,11 +71,6 @@ class Segmenter:
         self._last_sound_us = -1
         self._index = 1
 
-    @property
-    def open_since(self) -> Moment | None:
-        """When the segment being gathered began; None when there is none."""
-        return self._open.started if self._open else None
-
     def feed(self, item: EncodedFrame | AudioPacket, at: Moment) -> ClearSegment | None:
         """Take one item that arrived at ``at``; give the segment that a key frame ends.
 

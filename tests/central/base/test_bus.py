@@ -47,6 +47,15 @@ class TestBrokerCredentials:
         assert bus.broker_url(settings) == "tls://b:4222"
         assert bus.broker_tls(settings) is None
 
+    @pytest.mark.parametrize("content", [None, b"no certificate"])
+    def test_an_external_brokers_anchor_that_cannot_be_used_is_named(self, tmp_path, content):
+        path = tmp_path / "anchor.crt"
+        if content is not None:
+            path.write_bytes(content)
+        settings = Settings(broker="external", broker_ca_file=str(path))
+        with pytest.raises(SettingsError, match=r"broker_ca_file names .* name a PEM file"):
+            bus.broker_tls(settings)
+
 
 def test_nats_nudges_come_from_any_thread_and_never_raise():
     client = PublishingClient()

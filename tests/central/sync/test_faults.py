@@ -90,6 +90,8 @@ class TestKill:
         running.kill("intake")
         body = {"alarm_id": "a" * 32, "kind": "sos", "pressed_ms": now_ms()}
         item = {"seq": 1, "at_ms": now_ms(), "body": body}
+        kit.send("alarm", [item])  # the broker takes it, the centre does not hear it
+        assert not kit.receipted
         running.start("intake")
         wait_until(lambda: (kit.send("alarm", [item]), kit.receipted.get(kit.spool))[1], 20, "the receipt")
         assert running.scalar("SELECT count(*) FROM incident") == 1
