@@ -32,6 +32,7 @@ __all__ = [
     "open_clear_segment",
     "prune_waiting",
     "state_head",
+    "view_recording",
 ]
 
 
@@ -108,6 +109,23 @@ def state_head(uow: UnitOfWork, key: Ed25519PrivateKey, recording: Recording) ->
             centre=rules.CENTRE_NAME,
         ),
     )
+
+
+def view_recording(uow: UnitOfWork, actor: Actor, recording_id: str) -> queries.RecordingView:
+    """A recording's index and continuity for a person's eyes; that they looked is audited in this transaction.
+
+    Raises ForbiddenError, NotFoundError.
+    """
+    view = queries.view_recording(uow.session, actor, recording_id)
+    audit.append(
+        uow,
+        actor=actor.audit_name,
+        court_code=view.recording.court_code,
+        action="evidence:recording:view",
+        subject=recording_id,
+        detail={"kit_id": view.recording.kit_id},
+    )
+    return view
 
 
 def open_clear_segment(  # noqa: PLR0917 -- who, with what, which: read as one sentence at the one call

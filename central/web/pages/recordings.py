@@ -57,9 +57,10 @@ def list_recordings(
 
 @router.get("/{recording_id}")
 def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: str) -> Response:
-    """Show one recording; nothing is decrypted before a purpose is stated."""
+    """Show one recording, audited; nothing is decrypted before a purpose is stated."""
+    with here.store.write() as uow:
+        view = evidence_service.view_recording(uow, actor, recording_id)
     with here.store.read() as session:
-        view = evidence.view_recording(session, actor, recording_id)
         marks = incidents.list_recording_alarms(session, actor, recording_id)
         court = courts.get_court(session, view.recording.court_code)
         kits = devices.list_kits(session, actor, now_ms=here.now_ms())

@@ -76,6 +76,14 @@ def test_segment_opens_for_a_purpose_and_is_audited(log_in, footage, store):
     assert entry.subject.startswith(footage.id)
 
 
+def test_looking_at_a_recording_is_audited(log_in, footage, store):
+    log_in("zhiban").get(f"/recordings/{footage.id}")
+    log_in("guanli").get(f"/recordings/{footage.id}")  # refused: nothing was seen
+    with store.read() as session:
+        entries = audit.list_entries(session, court_prefix="云", action_prefix="evidence:recording:view")
+    assert [(entry.actor, entry.subject) for entry in entries] == [("user:zhiban", footage.id)]
+
+
 def test_no_purpose_no_picture(log_in, footage):
     client = log_in("zhiban")
     assert state_purpose(client, footage, "  ").status_code == 422
