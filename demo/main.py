@@ -6,10 +6,13 @@ Prints ``ready:`` with the address and the log-ins once all six kits are seen at
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,6 +24,7 @@ from demo.stand import Stand
 
 _DEFAULT_FOLDER: Final = Path("var/demo")
 _WEB_PORT: Final = 8080
+_DOT_EVERY_S: Final = 2.0
 
 
 class StopAskedError(Exception):
@@ -71,8 +75,8 @@ def run(stage: Stage, *, stop_when_ready: bool) -> None:
     """
     began = time.monotonic()
     if not stage.is_set:
-        _say("founding the device authority and the centre")
-        stage.set_up(web_port=_WEB_PORT)
+        with _showing("founding the device authority and the centre"):
+            stage.set_up(web_port=_WEB_PORT)
     stage.move_taken_web_port()
     stand = Stand(stage)
     try:
@@ -84,20 +88,20 @@ def run(stage: Stage, *, stop_when_ready: bool) -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        _say("ending all processes")
-        stand.stop()
+        with _showing("ending all processes"):
+            stand.stop()
 
 
 def _bring_up(stand: Stand) -> None:
-    _say("starting the device authority and the centre (broker, intake, door, web)")
-    stand.start_services()
+    with _showing("starting the device authority and the centre (broker, intake, door, web)"):
+        stand.start_services()
     for part in PARTS:
         if not (stand.stage.kit_dir(part) / "device.crt").exists():
-            _say(f"enrolling {part.kit_id} ({part.court_code} {part.label})")
-            stand.enrol_kit(part)
+            with _showing(f"enrolling {part.kit_id} ({part.court_code} {part.label})"):
+                stand.enrol_kit(part)
         stand.start_kit(part)
-    _say("waiting for the six kits to be seen at the centre")
-    stand.wait_until(lambda: stand.count_seen_kits() >= len(PARTS), "all six kits to be seen at the centre")
+    with _showing("waiting for the six kits to be seen at the centre"):
+        stand.wait_until(lambda: stand.count_seen_kits() >= len(PARTS), "all six kits to be seen at the centre")
 
 
 def _print_ready(stage: Stage, seconds: float) -> None:
@@ -108,5 +112,21 @@ def _print_ready(stage: Stage, seconds: float) -> None:
     print(f"  press an SOS: {script('zhixing-demo')} press sos {PARTS[0].kit_id}", flush=True)
 
 
-def _say(words: str) -> None:
-    print(f"demo: {words}", flush=True)
+@contextlib.contextmanager
+def _showing(words: str) -> Iterator[None]:
+    """Say what is being done, with a dot for every two seconds that it takes."""
+    print(f"demo: {words}", end="", flush=True)
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(_DOT_EVERY_S):
+            print(".", end="", flush=True)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        ticker.join()
+        print(flush=True)
