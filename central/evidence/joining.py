@@ -96,7 +96,7 @@ class _Joiner:
             received_ms=self.uow.now_ms,
             last_ms=self.uow.now_ms,
             started_ms=record.started_ms,
-            cause=record.cause,
+            cause=str(record.extra.get("cause", ""))[:200],
             opening={key: _plain(value) for key, value in record.extra.items()},
             next_seq=begin.next_seq,
             head=begin.prev,

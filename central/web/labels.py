@@ -20,11 +20,22 @@ class Label:
 
 
 def look_up(table: dict[str, Label], code: str, words: Words) -> Label:
-    """Return the label of `code` in the language of `words`; an unknown code is shown as it is."""
-    found = table.get(code)
+    """Return the label of `code` in the language of `words`; an unknown code is shown as it is.
+
+    Kits add particulars to some codes, as in "gpsd silent (timeout)" or "off by +9 s": the code stands before them.
+    """
+    found = table.get(code) or table.get(code.partition(" (")[0]) or table.get(code.partition(" by ")[0])
     if found is None:
         return Label(code or "—", "list", "off", code)
     return Label(words(found.text), found.icon, found.tone, code)
+
+
+def explain(text: str, words: Words) -> str:
+    """Return a kit's own remark in the reader's language as far as it is known; what people wrote stays as it is."""
+    if text in REMARKS:
+        return words(REMARKS[text].text)
+    cause, colon, rest = text.partition(": ")
+    return f"{words(GAP_CAUSES[cause].text)} · {rest}" if colon and cause in GAP_CAUSES else text
 
 
 PRESENCE: Final = {
@@ -94,6 +105,32 @@ GPS: Final = {
     "lost": Label(_("定位丢失"), "satellite", "bad"),
     "stale": Label(_("定位陈旧"), "satellite", "warn"),
     "off": Label(_("接收机未接"), "satellite", "off"),
+    # as the kit's sources of positions say it (edge.uplink)
+    "3D fix": Label(_("三维定位"), "satellite", "ok"),
+    "2D fix": Label(_("二维定位"), "satellite", "ok"),
+    "no fix": Label(_("无定位"), "satellite", "warn"),
+    "no position in the fix": Label(_("无定位"), "satellite", "warn"),
+    "waiting for a second fix": Label(_("正在确认定位"), "satellite", "warn"),
+    "replayed track": Label(_("回放轨迹"), "satellite", "info"),
+    "the track has ended": Label(_("轨迹已放完"), "satellite", "off"),
+    "no source configured": Label(_("未配置定位来源"), "satellite", "off"),
+    "gpsd not asked yet": Label(_("正在连接定位服务"), "satellite", "off"),
+    "gpsd unreachable": Label(_("定位服务无法连接"), "satellite", "bad"),
+    "gpsd silent": Label(_("定位服务无应答"), "satellite", "bad"),
+}
+# How a kit's clock stands, as it says itself (edge.uplink.trusted_time).
+CLOCKS: Final = {
+    "ok": Label(_("与中心一致"), "clock", "ok"),
+    "ok, not compared": Label(_("正常，尚未与中心核对"), "clock", "ok"),
+    "off": Label(_("与中心不一致"), "clock", "bad"),
+    "behind": Label(_("落后于可信时间"), "clock", "bad"),
+    "far ahead, not believed": Label(_("远超可信时间，不予采信"), "clock", "bad"),
+}
+# Remarks that kits make by themselves, word for word.
+REMARKS: Final = {
+    "shown on the stand-in page; this kit has no buzzer": Label(
+        _("显示在替代面板上；该装备没有蜂鸣器"), "list", "off"
+    ),
 }
 # Causes of gaps and ends as kits sign them (contract.chain.CAUSES), and those the centre finds itself.
 GAP_CAUSES: Final = {
@@ -131,7 +168,7 @@ RIGHTS: Final = {
     "see_screen": Label(_("查看大屏"), "screen", "info"),
     "see_kits": Label(_("查看装备"), "device", "info"),
     "see_trail": Label(_("查看轨迹"), "pin", "info"),
-    "see_incidents": Label(_("查看事件"), "sos", "info"),
+    "see_incidents": Label(_("查看突发事件"), "sos", "info"),
     "acknowledge_alarm": Label(_("受理告警"), "check", "info"),
     "close_incident": Label(_("办结事件"), "check-circle", "info"),
     "order_recording": Label(_("指令录像"), "record", "info"),
@@ -156,6 +193,7 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_directive": DIRECTIVES,
     "as_role": ROLES,
     "as_gps": GPS,
+    "as_clock": CLOCKS,
     "as_gap": GAP_CAUSES,
     "as_set_aside": SET_ASIDE,
     "as_court_level": COURT_LEVELS,

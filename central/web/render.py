@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ def environment(language: Language) -> Environment:
     )
     env.globals.update(_=words, words=words, asset=asset_url, may=may, labels=labels)
     env.filters.update(formats.filters(words))
-    env.filters.update({name: cache(_bound(words, table)) for name, table in labels.TABLES.items()})
+    env.filters["explain"] = lambda text: labels.explain(text, words)
+    env.filters.update({name: lru_cache(1024)(_bound(words, table)) for name, table in labels.TABLES.items()})
     return env
 
 
@@ -64,6 +65,13 @@ def words_of(request: Request) -> Words:
     return load_words(language_of(request))
 
 
+def _address_of(request: Request) -> str:
+    """Where a change of language returns to: this page with its filter; what a form was sent to is no page."""
+    if request.method != "GET":
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a whole page or a fragment for this request."""
     context = request.app.state.context
@@ -73,6 +81,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         "csrf": csrf_token(request),
         "now_ms": context.now_ms(),
         "path": request.url.path,
+        "here": _address_of(request),
     }
     text = environment(language_of(request)).get_template(template).render(shared | values)
     response = HTMLResponse(text, status_code=status)

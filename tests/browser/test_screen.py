@@ -128,6 +128,33 @@ def test_county_sees_its_own(open_page, world):
     assert page.locator("#kits tbody tr").count() == 3
 
 
+def test_whole_map_is_one_press_away(open_page):
+    page = ready(open_page("zhiban"))
+    far = page.locator(".county-name", has_text="剑川")
+    area = page.locator("#map").bounding_box()
+
+    def is_in_view():
+        place = far.bounding_box()
+        return place and area["y"] < place["y"] < area["y"] + area["height"]
+
+    assert is_in_view()
+    page.locator("#courts button", has_text="南涧").click()
+    wait_until(lambda: page.wait_for_timeout(50) or not is_in_view(), 5)
+    page.locator("#home").click()
+    wait_until(lambda: page.wait_for_timeout(50) or is_in_view(), 5)
+
+
+def test_incident_page_tells_by_itself_that_it_was_felt(open_page, world):
+    incident = world.raise_alarm("dl-2932-01", place=(26.5, 100.2))
+    page = open_page("zhiban", f"/incidents/{incident}")
+    page.locator(".page-head").get_by_role("button", name="受理").click()
+    page.locator("#note").fill("正在联系")
+    world.answer("dl-2932-01", "felt")
+    expect(page.locator("#incident-steps")).to_contain_text("已被警官感知", timeout=10_000)
+    expect(page.locator("#incident-receipt")).to_contain_text("已被警官感知")
+    expect(page.locator("#note")).to_have_value("正在联系")
+
+
 def test_english(open_page):
     page = ready(open_page("zhiban"))
     page.locator(".menu summary").click()
@@ -151,6 +178,13 @@ def test_phone_shows_the_queue_first(open_page, world):
     for path in ("/incidents", "/kits", f"/kits/{KIT}", "/recordings", "/profile"):
         page.goto(path)
         assert overflow(page) <= 0, path
+    incident = world.raise_alarm("dl-2931-02", place=(26.5, 99.9))
+    page.context.add_cookies([{"name": "zhixing_language", "value": "en", "url": page.url}])
+    for path in (f"/incidents/{incident}", f"/kits/{KIT}"):
+        page.goto(path)
+        assert overflow(page) <= 0, path
+        page.locator("details.profile summary").click()
+        assert page.locator("details.profile > div").bounding_box()["x"] >= 0, path
 
 
 def test_alarm_is_told_on_office_pages_too(open_page, world):

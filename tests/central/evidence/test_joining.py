@@ -36,7 +36,7 @@ def recording_of(store: Store, recorder: Recorder) -> Recording:
 class TestAccept:
     def test_a_chain_in_order(self, store: Store, accept: Accept, new_recorder: NewRecorder) -> None:
         recorder = new_recorder()
-        recorder.open(camera="synthetic")
+        recorder.open(camera="synthetic", cause="centre")
         recorder.segment()
         recorder.gap("camera_stall", 3000)
         recorder.segment()
@@ -46,6 +46,7 @@ class TestAccept:
         assert (recording.segment_count, recording.gap_count, recording.duration_ms) == (2, 1, 4000)
         assert recording.closed_ms is not None
         assert recording.opening["camera"] == "synthetic"
+        assert recording.cause == "centre"
         assert recording.head == chain.link_hash(recorder.records[-1])
 
     def test_repeats_change_nothing(self, store: Store, accept: Accept, new_recorder: NewRecorder) -> None:

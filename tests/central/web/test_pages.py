@@ -2,7 +2,10 @@
 
 from central.audit import queries as audit
 from central.devices import service as devices
+from central.devices.models import KitSpool
 from central.devices.rules import position_row
+from central.web.i18n import load_words
+from central.web.labels import explain
 from contract.messages import CommandReceipt, Fix, Health
 
 OPERATOR_PAGES = ("/", "/incidents", "/kits", "/recordings", "/profile")
@@ -114,6 +117,43 @@ def test_kit_page_shows_health_and_mailbox(log_in, kits, store, clock):
     assert "链路中断" in client.get("/kits/dl-2901-01").text
 
 
+def test_what_a_kit_says_of_itself_is_told_in_the_readers_language(log_in, kits, store):
+    kit, client = kits["dl-2901-01"], log_in("zhiban")
+    health = Health(
+        recording=False, duty=True, queue_outbox=0, queue_segments=0, free_bytes=1, vault_bytes=0, uptime_s=1,
+        version="0.1.0", gps="gpsd unreachable (timeout)", clock="off by +9 s against the centre",
+    )  # fmt: skip
+    with store.write() as uow:
+        devices.record_health(uow, kit, health, at_ms=uow.now_ms, received_ms=uow.now_ms)
+    text = client.get("/kits/dl-2901-01").text
+    for words in ("定位服务无法连接", "与中心不一致", "off by +9 s against the centre"):
+        assert words in text, words
+    english = client.get(
+        "/kits/dl-2901-01", headers={"cookie": f"{client_cookies(client)}; zhixing_language=en"}
+    ).text
+    assert "gpsd unreachable" in english
+    assert "Differs from the centre" in english
+
+
+def client_cookies(client):
+    return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+
+
+def test_remarks_of_kits_are_explained_and_those_of_people_left_alone():
+    chinese, english = load_words("zh"), load_words("en")
+    assert explain("camera_stall: no picture for 3 s", chinese) == "摄像头中断 · no picture for 3 s"
+    assert explain("shown on the stand-in page; this kit has no buzzer", english).startswith("Shown on")
+    assert explain("注意: 后门", chinese) == "注意: 后门"
+
+
+def test_change_of_language_returns_to_the_page_with_its_filter(log_in, kits):
+    client = log_in("zhiban")
+    assert 'name="next" value="/kits?presence=live"' in client.get("/kits?presence=live").text
+    refused = client.post("/incidents/none/notes", data={"note": "x"}, headers={"accept": "text/html"})
+    assert refused.status_code == 404
+    assert 'name="next" value="/"' in refused.text
+
+
 def test_administrator_sees_certificates_not_trails(log_in, kits):
     client = log_in("guanli")
     text = client.get("/kits/dl-2901-01").text
@@ -137,6 +177,7 @@ def test_trail_is_given_oldest_first(log_in, kits, store):
         for seq, at_ms in ((2, now_ms - 1000), (1, now_ms - 2000))
     ]
     with store.write() as uow:
+        uow.session.add(KitSpool(spool_no=1, kit_no=kit.kit_no, spool="1" * 32, first_ms=now_ms))
         devices.store_positions(uow, rows)
     path = f"/kits/dl-2901-01/trail?from_ms={now_ms - 9000}&to_ms={now_ms}"
     fixes = log_in("zhiban").get(path).json()["fixes"]

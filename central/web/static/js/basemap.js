@@ -6,12 +6,12 @@ const GRID_STEPS = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 const GRID_SPACE_PX = 170;
 
 /** Add the outlines in `styles` {neighbour, county, prefecture}; `nameOf(code)` may give a county's name.
- *  Returns where the names stand: [{place, name}]. */
+ *  Returns where the names stand: [{place, name, bounds}]. */
 export async function addOutlines(map, styles, nameOf) {
   const outlines = await (await fetch('/static/geo/dali.json')).json();
   geoJSON(outlines, { renderer: svg({ padding: 0.5 }), style: (f) => styles[f.properties.kind], interactive: false }).addTo(map);
   const counties = outlines.features.filter((feature) => feature.properties.kind === 'county' && nameOf(feature.properties.code));
-  const names = counties.map((feature) => ({ place: middleOf(feature), name: nameOf(feature.properties.code) }));
+  const names = counties.map((feature) => ({ place: middleOf(feature), name: nameOf(feature.properties.code), bounds: geoJSON(feature).getBounds() }));
   for (const { place, name } of names) addText(map, place, name, 'county-name');
   return names;
 }

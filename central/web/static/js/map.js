@@ -20,19 +20,22 @@ export async function createMap(root, counties, onPick) {
   const names = await addOutlines(map, STYLES, (code) => counties[code]);
   // A pane of their own above the outlines: the SVG would hide them otherwise.
   map.createPane('kits').style.zIndex = 450;
-  keepHome(map, root);
+  // Who sees one county only begins with that county.
+  keepHome(map, root, names.length === 1 ? names[0].bounds.pad(0.1) : HOME);
   return new KitLayer(map, canvas({ pane: 'kits', padding: 0.3, tolerance: 8 }), names, onPick);
 }
 
-/** The siren and the offline bar change the map's size: keep all Dali in view until somebody moves the map. */
-function keepHome(map, root) {
+/** The siren and the offline bar change the map's size: keep what is home in view until somebody moves the map. */
+function keepHome(map, root, home) {
   let isHome = true;
+  const goHome = () => { isHome = true; map.fitBounds(home, { animate: false }); };
+  map.on('go-home', goHome);
   map.on('dragstart', () => { isHome = false; });
   root.addEventListener('wheel', () => { isHome = false; }, { passive: true });
   map.on('leave-home', () => { isHome = false; });
   new ResizeObserver(() => {
     map.invalidateSize({ animate: false });
-    if (isHome) map.fitBounds(HOME, { animate: false });
+    if (isHome) goHome();
   }).observe(root);
 }
 
@@ -84,10 +87,17 @@ class KitLayer {
     for (const { marker, kit, at } of places.sort((a, b) => rank(a) - rank(b))) {
       const text = kit.officer || kit.kit_id;
       const width = [...text].reduce((sum, char) => sum + (char > '\u2000' ? LABEL_CHAR_PX : LABEL_CHAR_PX * 0.6), 0);
-      const box = [at.x + LABEL_OFFSET_PX, at.y - LABEL_HEIGHT_PX / 2, at.x + LABEL_OFFSET_PX + width, at.y + LABEL_HEIGHT_PX / 2];
-      const label = kit.sos || kit.helped || kit.selected || isFree(box) ? text : '';
+      const boxAt = (x) => [x, at.y - LABEL_HEIGHT_PX / 2, x + width, at.y + LABEL_HEIGHT_PX / 2];
+      const right = boxAt(at.x + LABEL_OFFSET_PX), left = boxAt(at.x - LABEL_OFFSET_PX - width);
+      const isOutside = right[2] > this.map.getSize().x;
+      const free = [right, left].find((box) => isFree(box) && !(box === right && isOutside));
+      const box = free ?? (isOutside ? left : right);
+      const label = free || kit.sos || kit.helped || kit.selected ? text : '', isLeft = box === left;
       if (label) taken.push(box);
-      if (label !== marker.options.label) { marker.options.label = label; marker.setLatLng(marker.getLatLng()); }
+      if (label !== marker.options.label || isLeft !== marker.options.isLeft) {
+        Object.assign(marker.options, { label, isLeft });
+        marker.setLatLng(marker.getLatLng());
+      }
     }
   }
 
@@ -106,6 +116,9 @@ class KitLayer {
     for (const id of [before, kitId]) if (id && this.kits.has(id)) this.set({ kit_id: id });
     this.onPick(kitId ? this.kits.get(kitId) : null);
   }
+
+  /** Show everything again. */
+  showAll() { this.map.fire('go-home'); }
 
   /** Bring a place into view. */
   show(lat, lon, zoom = 12) {

@@ -13,17 +13,18 @@ Canvas.include({
   },
 });
 
-/** A marker with `options.kit` {presence, sos, selected, course_deg, speed_mps} and `options.label`. */
+/** A marker with `options.kit` {presence, sos, selected, course_deg, speed_mps}, `options.label` and on which side it stands, `options.isLeft`. */
 export const KitMarker = CircleMarker.extend({
   options: { interactive: true, bubblingMouseEvents: false },
   _updatePath() { this._renderer._updateKit(this); },
   _updateBounds() {
     const { x, y } = this._point, r = this._radius + 16;
-    this._pxBounds = new Bounds(new Point(x - r, y - r), new Point(x + r + (this.options.label ? LABEL_REACH_PX : 0), y + r));
+    const reach = this.options.label ? LABEL_REACH_PX : 0, isLeft = this.options.isLeft;
+    this._pxBounds = new Bounds(new Point(x - r - (isLeft ? reach : 0), y - r), new Point(x + r + (isLeft ? 0 : reach), y + r));
   },
 });
 
-function drawKit(context, { x, y }, { kit, label }) {
+function drawKit(context, { x, y }, { kit, label, isLeft }) {
   const size = kit.sos ? 9 : 7;
   context.save();
   context.lineJoin = 'round';
@@ -43,7 +44,10 @@ function drawKit(context, { x, y }, { kit, label }) {
     context.fillStyle = kit.sos ? RED : COLOURS[kit.presence];
     context.fill();
   }
-  if (label) drawLabel(context, x + size + 7, y, label, kit);
+  if (label) {
+    context.textAlign = isLeft ? 'right' : 'left';
+    drawLabel(context, isLeft ? x - size - 7 : x + size + 7, y, label, kit);
+  }
   context.restore();
 }
 

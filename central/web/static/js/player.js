@@ -42,6 +42,7 @@ class Player {
     const index = await answer.json();
     this.segments = index.segments;
     this.closed = index.closed;
+    growStrip(this.segments);
     const last = this.segments.at(-1);
     if (last && this.source.readyState === 'open' && !this.buffer?.updating) {
       const end_s = (last.at_ms + last.duration_ms) / 1000;
@@ -150,6 +151,21 @@ class Player {
     for (const row of document.querySelectorAll('tr.is-playing')) row.classList.remove('is-playing');
     if (here) document.querySelector(`#index tr[data-seq="${here.seq}"]`)?.classList.add('is-playing');
   }
+}
+
+/** A recording that goes on grows its strip too, so that place and length stay true. */
+function growStrip(segments) {
+  const strip = document.getElementById('strip'), head = document.getElementById('playhead'), last = segments.at(-1);
+  if (!last) return;
+  const drawn = strip.querySelectorAll('.stored, .missing, .gap'), total_ms = last.at_ms + last.duration_ms;
+  segments.forEach((segment, place) => {
+    const rect = drawn[place] ?? strip.insertBefore(document.createElementNS(strip.namespaceURI, 'rect'), drawn[0] ?? head);
+    const shape = { class: segment.is_gap ? 'gap' : segment.stored ? 'stored' : 'missing', x: segment.at_ms, width: Math.max(segment.duration_ms, 1), y: 8, height: 22 };
+    for (const [name, value] of Object.entries(shape)) rect.setAttribute(name, value);
+  });
+  strip.setAttribute('viewBox', `0 0 ${total_ms} 38`);
+  head.setAttribute('width', total_ms / 400);
+  strip.nextElementSibling.lastElementChild.textContent = showLength(total_ms);
 }
 
 function isHeld(held, at_s) {

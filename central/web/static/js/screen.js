@@ -101,6 +101,7 @@ document.body.addEventListener('submit', (event) => {
   event.preventDefault();
   sendForm(event.target).finally(refreshSoon);
 });
+byId('home').addEventListener('click', () => layer.showAll());
 document.addEventListener('board', readSiren);
 prepareSound();
 readSiren();

@@ -31,7 +31,7 @@ async function showTrail(root) {
   }
   for (const [at_ms, lat, lon, speed_mps, suspect] of fixes) {
     const words = [showMoment(at_ms), speed_mps == null ? '' : `${Math.round(speed_mps * 3.6)} km/h`, suspect ? _('定位可疑') : ''];
-    circleMarker([lat, lon], { renderer, pane: 'trail', radius: suspect ? 5 : 3, weight: 1, color: '#fff', fillColor: suspect ? '#8a5200' : '#0f5fb8', fillOpacity: 1 }).bindTooltip(words.filter(Boolean).join(' · ')).addTo(map);
+    circleMarker([lat, lon], { renderer, pane: 'trail', radius: suspect ? 5 : 3, stroke: suspect, weight: 1, color: '#fff', fillColor: suspect ? '#8a5200' : '#0f5fb8', fillOpacity: 1 }).bindTooltip(words.filter(Boolean).join(' · ')).addTo(map);
   }
   if (places.length) {
     circleMarker(places.at(-1), { renderer, pane: 'trail', radius: 8, weight: 3, color: '#102a4c', fillColor: '#37c98b', fillOpacity: 1 }).bindTooltip(`${_('最新位置')} ${showTime(fixes.at(-1)[0])}`).addTo(map);
