@@ -16,6 +16,21 @@ def test_every_test_that_the_invariants_name_exists():
     assert [name for name in files if not (ROOT / name).exists()] == []
 
 
+def test_every_invariant_names_a_test_in_a_file_that_holds_it():
+    text = (ROOT / "docs" / "invariants.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [KCP]\d+ \|.*$", text, re.M)
+    assert len(rows) > 15
+    for row in rows:
+        named = set(re.findall(r"`(test_\w+)`", row))
+        held = {
+            name
+            for path in re.findall(r"`(tests/[\w/.]+\.py)`", row)
+            for name in re.findall(r"def (test_\w+)\(", (ROOT / path).read_text(encoding="utf-8"))
+        }
+        assert named, f"no test proves this: {row}"
+        assert named <= held, f"{named - held} stands in none of the files named: {row}"
+
+
 def test_every_decision_is_listed_and_dated():
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))

@@ -79,6 +79,22 @@ def run():
 FAST = {"segments": {"seconds": 1, "pre_event_s": 0}}
 
 
+def test_no_clear_picture_touches_the_card_not_even_when_killed(tmp_path, run):
+    running = run(make_kit(tmp_path, **FAST))
+    running.want(True)
+    wait_until(lambda: running.segments() >= 2, 20)
+    running.process.kill()
+    running.process.wait(5)
+    (recording_id,) = running.recordings()
+    seqs = [record.seq for record in running.chain(recording_id) if record.kind is Kind.SEGMENT]
+    pictures = [running.kit.open_segment(recording_id, seq)[1] for seq in seqs]
+    needles = [b"moof", b"mdat", b"avcC", *(picture[len(picture) // 2 :][:32] for picture in pictures)]
+    files = [path for path in running.kit.folder.rglob("*") if path.is_file()]
+    assert {"spool.db", "000001.age"} <= {path.name for path in files}
+    for path in files:
+        assert not [needle for needle in needles if needle in path.read_bytes()], path
+
+
 def test_killed_in_the_middle_it_loses_no_stored_segment_and_states_the_gap(tmp_path, run):
     running = run(make_kit(tmp_path, **FAST))
     running.want(True)
