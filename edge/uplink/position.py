@@ -18,7 +18,8 @@ from edge.settings import PositionSettings, StorageSettings
 from edge.spool import Spool
 from edge.uplink.fixes import judge_time
 from edge.uplink.gpsd_source import GpsdSource, PositionSource, Reading
-from edge.uplink.track import TrackSource, load_track
+from edge.uplink.track import TrackSource
+from edge.uplink.track_files import load_track
 from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.position")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge.uplink.fixes import AHEAD, BEHIND, ROLLOVER, build_fix, judge_time
-from edge.uplink.track import TrackError, TrackSource, load_track, parse_gpx, parse_nmea
+from edge.uplink.track import TrackError, TrackSource
+from edge.uplink.track_files import load_track, parse_gpx, parse_nmea
 from tests.foreign_media import get_nmea_log
 
 DAY_MS = 86_400_000
