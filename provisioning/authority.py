@@ -218,16 +218,6 @@ class Authority:
             transaction.append_log(self._now_ms(), who, "provisioning:kit:renew", kit.kit_id, detail)
         return certificate
 
-    def issue_certificate(self, kit_id: str, csr_der: bytes) -> x509.Certificate:
-        """Issue without a token, at the authority's own desk; raises UnknownKitError, BadRequestError."""
-        with self._transaction() as transaction:
-            _get_working_kit(transaction, kit_id)
-            certificate = self._issue(transaction, kit_id, check_signing_request(csr_der, kit_id))
-            who = name_user()
-            transaction.append_log(self._now_ms(), who, "provisioning:certificate:issue", kit_id)
-        self.handover.publish_registry(self.clock())
-        return certificate
-
     def issue_credentials(self, kit_ids: Sequence[str], *, court_code: str) -> list[KitCredentials]:
         """Add many kits with keys made here, in one transaction and one handover: for load tests."""
         made = []

@@ -256,13 +256,6 @@ class TestEnrolling:
         with pytest.raises(KitRevokedError):
             desk.enrol(KIT, secret, make_request(KIT), who="test")
 
-    def test_issuing_at_the_desk(self, desk: Authority) -> None:
-        add(desk)
-        certificate = desk.issue_certificate(KIT, make_request(KIT))
-        assert entry_of(desk).serials == [serial_text(certificate)]
-        with pytest.raises(UnknownKitError):
-            desk.issue_certificate("dl-2901-99", make_request("dl-2901-99"))
-
 
 class TestRenewing:
     def enrolled(self, desk: Authority) -> str:
