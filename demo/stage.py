@@ -177,9 +177,13 @@ def choose_ports(web_port: int = 0) -> Ports:
 
 
 def _bind(hold: socket.socket, port: int) -> None:
+    # A browser that was connected a moment ago leaves the port waiting, not taken: the pages keep their address.
+    # Only for a port asked for by number: with it, port 0 could be given out twice.
+    hold.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(port != 0))
     try:
         hold.bind(("127.0.0.1", port))
     except OSError:
+        hold.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         hold.bind(("127.0.0.1", 0))
 
 
