@@ -7,7 +7,7 @@ SHELL  := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # Before a command that may be silent for long: a dot every two seconds until the line ends.
-DOTS   := dots() { while sleep 2; do printf .; done; }; dots & trap "kill $$! 2>/dev/null; echo" EXIT;
+TICK   := tick() { while sleep 2; do printf .; done; }; tick & trap "kill $$! 2>/dev/null; echo" EXIT;
 
 # A dot for every line the installer says; everything it said when it failed.
 dots = 2>&1 | tee $(VENV)/setup.log | awk '{ printf "."; fflush() } END { print "" }' \
@@ -28,7 +28,7 @@ bench: setup-dev system-packages ## print the figures of the README, one JSON ob
 check: setup-dev ## style, types, import contracts
 	@echo "check: style, types, import contracts"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(DOTS) $(BIN)/mypy
+	@$(TICK) $(BIN)/mypy
 	@$(BIN)/lint-imports
 
 format: setup-dev ## let ruff mend what it can
@@ -40,22 +40,22 @@ setup-dev: $(VENV)/.dev
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"zhixing: Python 3.11, 3.12 or 3.13 is needed, {sys.version.split()[0]} was found. Remedy: make PYTHON=python3.12 ...")'
 	@echo "setup: creating $(VENV)"
-	@$(DOTS) $(PYTHON) -m venv $(VENV) || { echo "zhixing: python3-venv is missing. Remedy: apt install python3-venv"; exit 1; }
+	@$(TICK) $(PYTHON) -m venv $(VENV) || { echo "zhixing: python3-venv is missing. Remedy: apt install python3-venv"; exit 1; }
 
 $(VENV)/.run: $(VENV)/bin/python locks/run.txt pyproject.toml hatch_build.py central/web/package-lock.json
 	@echo "setup: installing the pinned packages of kit and centre (about a minute)"
-	@$(DOTS) $(PIP) install --progress-bar off --require-hashes -r locks/run.txt $(dots)
+	@$(PIP) install --progress-bar off --require-hashes -r locks/run.txt $(dots)
 	@echo "setup: building the front-end assets and installing zhixing"
-	@$(DOTS) $(PIP) install --progress-bar off -v --no-deps --no-build-isolation -e . $(dots)
+	@$(PIP) install --progress-bar off -v --no-deps --no-build-isolation -e . $(dots)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run locks/dev.txt
 	@echo "setup: installing the pinned packages of the tests"
-	@$(DOTS) $(PIP) install --progress-bar off --require-hashes -r locks/dev.txt $(dots)
+	@$(PIP) install --progress-bar off --require-hashes -r locks/dev.txt $(dots)
 	@touch $@
 
 system-packages:
-	@$(DOTS) bash tests/system_packages.sh
+	@$(TICK) bash tests/system_packages.sh
 
 lock: ## resolve the dependencies anew (needs uv)
 	@for kind in dev run central kit; do \
