@@ -33,7 +33,7 @@ from provisioning.rules import check_host
 from provisioning.state import open_transaction
 
 PROGRAM: Final = "zhixing-provision"
-EST_PORT: Final = 8443
+EST_PORT: Final = 8444
 CHINA: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 

@@ -75,8 +75,8 @@ class TestInit:
     def test_says_what_it_made(self, founded: Desk) -> None:
         opened = Authority(founded.folder / "authority")
         assert opened.root_fingerprint().hex() in founded.shown
-        assert "https://127.0.0.1:8443" in founded.shown
-        assert opened.est_url == "https://127.0.0.1:8443"
+        assert "https://127.0.0.1:8444" in founded.shown
+        assert opened.est_url == "https://127.0.0.1:8444"
 
     def test_refuses_to_do_it_again(self, founded: Desk) -> None:
         assert "exists already" in founded.refuse_at("init", *init_options(founded.folder))
