@@ -117,6 +117,7 @@ class Stage:
                 "fps": part.fps,
                 "bitrate_bps": part.bitrate_bps,
                 "preset": "ultrafast",
+                "stall_s": 6.0,  # twenty processes starting on two cores are no broken camera
             },
             "segments": {"record_at_start": True},
             "storage": {"vault_max_bytes": 2_000_000_000},
