@@ -82,3 +82,4 @@ class SmallCentre:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_message = None  # breaks the ring of references: its sockets close now, not some time

@@ -103,6 +103,9 @@ class MqttKit:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        # Without the ring of references the client goes at once and closes its inner pair of sockets in order.
+        self.client.on_connect = self.client.on_disconnect = None
+        self.client.on_message = self.client.on_subscribe = None
 
 
 def fix_item(seq: int, lat: float = 25.6, lon: float = 100.2, **extra: Any) -> dict[str, Any]:
