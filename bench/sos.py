@@ -11,9 +11,9 @@ from sqlmodel import select
 from bench.intake import end_load, go, start_load
 from bench.report import percentile, report
 from bench.stand import make_kits, open_stand
-from central.courts.queries import actor_of, get_user
 from central.flows.acknowledge import acknowledge_incident, close_incident
 from central.incidents.models import Incident
+from central.people.queries import actor_of, get_user
 from demo.places import LOGINS, PARTS
 from demo.stand import Stand
 

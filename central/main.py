@@ -23,8 +23,9 @@ from central.base.settings import Settings, SettingsError, load_settings
 from central.base.supervisor import Child, Supervisor
 from central.base.unit_of_work import Store, open_store
 from central.courts import service as courts
-from central.courts.rules import ROLES
+from central.courts.permissions import ROLES
 from central.flows import housekeeping
+from central.people import service as people
 
 # The process table: name -> module with `main(settings)`. Imported in the child only.
 PROCESSES = {
@@ -168,7 +169,7 @@ def change_user(arguments: argparse.Namespace, settings: Settings) -> int:
     try:
         if arguments.verb == "disable":
             with store.write() as uow:
-                courts.disable_user(uow, login=arguments.login, by=by)
+                people.disable_user(uow, login=arguments.login, by=by)
         else:
             _add_user(store, arguments, by)
     finally:
@@ -244,7 +245,7 @@ def _prepare_database(settings: Settings) -> int:
 def _add_user(store: Store, arguments: argparse.Namespace, by: str) -> None:
     password = getpass.getpass(f"Password for {arguments.login}: ") if sys.stdin.isatty() else sys.stdin.readline()
     with store.write() as uow:
-        courts.add_user(
+        people.add_user(
             uow,
             login=arguments.login,
             name=arguments.name or arguments.login,

@@ -55,6 +55,6 @@ PARTS: Final = (
 LOGINS: Final = (
     Login("duty", "样例值班员", "duty_operator", "云29"),
     Login("commander", "样例指挥长", "commander", "云29"),
-    Login("admin", "样例管理员", "administrator", "云29"),
+    Login("admin", "样例管理员", "system_admin", "云29"),
     Login("xiangyun", "样例祥云值班员", "duty_operator", "云2923"),
 )

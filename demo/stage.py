@@ -13,6 +13,7 @@ from central.base import schema
 from central.base.settings import load_settings
 from central.base.unit_of_work import open_store
 from central.courts import service as courts
+from central.people import service as people
 from demo.places import LOGINS, PARTS, Part
 from demo.tracks import write_gpx
 from provisioning import authority
@@ -151,7 +152,7 @@ nats_port = {ports.nats}
         with store.write() as uow:
             courts.seed_courts(uow)
             for login in LOGINS:
-                courts.add_user(
+                people.add_user(
                     uow,
                     login=login.login,
                     name=login.name,

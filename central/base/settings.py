@@ -66,6 +66,27 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     outbox_retention_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 48
     set_aside_max: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
 
+    second_factor: Literal["off", "optional", "required"] = "required"
+    """Whether people must prove themselves a second way (TOTP or passkey); `off` is for a closed trial only."""
+    terminal_binding: Literal["off", "grave", "all"] = "off"
+    """What is possible only at a registered terminal: nothing, grave acts and unmasking, or any log-in."""
+    oidc_issuer: Text = ""
+    """Address of the directory people may log in with (OpenID Connect); empty: none."""
+    oidc_client_id: Text = ""
+    oidc_client_secret_file: Text = ""
+
+    api_host: Text = "127.0.0.1"
+    api_port: Port = 8090
+    api_tls_cert: Text = ""
+    api_tls_key: Text = ""
+    case_catalogue: Text = ""
+    """TOML file of case types, nodes and deadlines instead of the packaged one."""
+    audit_head_every_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300
+    audit_witness_file: Text = ""
+    """Signed audit heads are also appended here: name a file on another medium."""
+    import_max_bytes: Annotated[int, msgspec.Meta(ge=1024, le=4_294_967_296)] = 1_073_741_824
+    document_max_bytes: Annotated[int, msgspec.Meta(ge=1024, le=268_435_456)] = 33_554_432
+
     session_idle_s: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 7200
     session_max_s: Annotated[int, msgspec.Meta(ge=300, le=604_800)] = 86_400
     language: Literal["zh", "en"] = "zh"
@@ -94,6 +115,11 @@ _PATH_OPTIONS = (
     "door_tls_key",
     "broker_password_file",
     "broker_ca_file",
+    "oidc_client_secret_file",
+    "api_tls_cert",
+    "api_tls_key",
+    "case_catalogue",
+    "audit_witness_file",
 )
 
 
@@ -163,5 +189,11 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("Options web_tls_cert and web_tls_key belong together: set both or neither.")
     if bool(settings.door_tls_cert) != bool(settings.door_tls_key):
         raise SettingsError("Options door_tls_cert and door_tls_key belong together: set both or neither.")
+    if bool(settings.api_tls_cert) != bool(settings.api_tls_key):
+        raise SettingsError("Options api_tls_cert and api_tls_key belong together: set both or neither.")
+    if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret_file):
+        raise SettingsError(
+            "Option oidc_issuer is set but oidc_client_id or oidc_client_secret_file is missing: set both, or none."
+        )
     if settings.session_idle_s > settings.session_max_s:
         raise SettingsError("Option session_idle_s is above session_max_s: make the idle time the shorter one.")

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, true
 from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
-from central.base.ids import hash_token
-from central.courts import rules
-from central.courts.models import Court, LoginSession, User
+from central.courts.models import Court
+from central.courts.permissions import SUPREME, Actor
 
 
-def in_scope(column: Any, actor: rules.Actor) -> ColumnElement[bool]:
+def in_scope(column: Any, actor: Actor) -> ColumnElement[bool]:
     """Return the SQL condition that `column` (a court code) lies in the actor's scope."""
+    if actor.court_code == SUPREME:
+        return true()
     condition: ColumnElement[bool] = col(column).startswith(actor.court_code, autoescape=True)
     return condition
 
 
-def list_courts(session: Session, actor: rules.Actor) -> Sequence[Court]:
+def list_courts(session: Session, actor: Actor) -> Sequence[Court]:
     """Return the courts the actor sees, superior first."""
     return session.exec(select(Court).where(in_scope(Court.code, actor)).order_by(Court.code)).all()
 
@@ -31,48 +32,3 @@ def get_court(session: Session, code: str) -> Court:
     if court is None:
         raise NotFoundError(f"There is no court with code {code!r}; see courts.toml.", court_code=code)
     return court
-
-
-def list_users(session: Session, actor: rules.Actor) -> Sequence[User]:
-    """Return the users of the actor's courts; raises ForbiddenError without `manage_users`."""
-    rules.check_permission(actor, "manage_users")
-    return session.exec(select(User).where(in_scope(User.court_code, actor)).order_by(User.login)).all()
-
-
-def find_user(session: Session, login: str) -> User | None:
-    """Return the user with this login, if any."""
-    return session.exec(select(User).where(User.login == rules.normalise_login(login))).first()
-
-
-def get_user(session: Session, login: str) -> User:
-    """Return the user with this login; raises NotFoundError."""
-    user = find_user(session, login)
-    if user is None:
-        raise NotFoundError(f"There is no log-in {login!r}; see the list of users.", login=login)
-    return user
-
-
-def find_session(session: Session, token: str, *, now_ms: int, idle_s: int) -> rules.Actor | None:
-    """Return who holds the live log-in session of `token`; None when unknown, ended, idle, or user disabled."""
-    query = (
-        select(LoginSession, User)
-        .join(User, col(User.id) == LoginSession.user_id)
-        .where(LoginSession.token_hash == hash_token(token[:200]))
-    )
-    found = session.exec(query).first()
-    if found is None:
-        return None
-    login, user = found
-    live = rules.is_session_live(
-        now_ms=now_ms,
-        last_seen_ms=login.last_seen_ms,
-        expires_ms=login.expires_ms,
-        revoked_ms=login.revoked_ms,
-        idle_ms=idle_s * 1000,
-    )
-    return actor_of(user) if live and user.disabled_ms is None else None
-
-
-def actor_of(user: User) -> rules.Actor:
-    """Return the user as an actor."""
-    return rules.Actor(user.id, user.login, user.name, rules.check_role(user.role), user.court_code)

@@ -1,152 +1,77 @@
-"""Who sees which court, who may do what, and when a log-in is refused. Pure."""
+"""The tree of courts, its command units and its phased roll-out. Pure.
+
+Seed 2, 4, 8, 10-12, 14 (tree, units), 9 (custody level), 26 (feature switches), 27 (a centre moves).
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
-from central.base.errors import ForbiddenError, InvalidInputError, RecordedRefusalError
+from central.base.errors import ConflictError, InvalidInputError
+from central.courts.permissions import SUPREME
 
-Role = Literal["duty_operator", "commander", "administrator"]
-
-# The permission table: action -> roles that may. What is not listed here nobody may do.
-PERMISSIONS: Final[dict[str, frozenset[str]]] = {
-    action: frozenset(roles)
-    for action, roles in {
-        # the big screen, kits and alarms
-        "see_screen": ("duty_operator", "commander"),
-        "see_kits": ("duty_operator", "commander", "administrator"),
-        "see_trail": ("duty_operator", "commander"),
-        "see_incidents": ("duty_operator", "commander"),
-        "acknowledge_alarm": ("duty_operator", "commander"),
-        "close_incident": ("commander",),
-        "order_recording": ("duty_operator", "commander"),
-        # evidence: administrators keep the machine and never see its content
-        "see_recordings": ("duty_operator", "commander"),
-        "play_recording": ("duty_operator", "commander"),
-        "export_recording": ("commander",),
-        # keeping the house
-        "see_health": ("duty_operator", "commander", "administrator"),
-        "manage_devices": ("administrator",),
-        "manage_users": ("administrator",),
-        "see_set_aside": ("administrator",),
-        "read_audit": ("administrator",),
-    }.items()
-}
-ROLES: Final[tuple[Role, ...]] = ("duty_operator", "commander", "administrator")
-
-MAX_FAILURES: Final = 10
-LOCK_MS: Final = 15 * 60 * 1000
-MIN_PASSWORD_CHARS: Final = 10
-MAX_PASSWORD_BYTES: Final = 1024
-_LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{1,30})[a-z0-9]")
+Level = Literal["supreme", "high", "intermediate", "basic"]
+LEVELS: Final[tuple[Level, ...]] = ("supreme", "high", "intermediate", "basic")
+UNIT_KINDS: Final = ("command_centre", "rapid_force", "standby_team", "inquiry_room", "other")
+# Who holds the data of an inquiry category (seed 9); the letters are those of seed 18(1).
+CUSTODY_LEVELS: Final = ("high", "intermediate", "basic")
+INQUIRY_CATEGORIES: Final = "ABCDEFGHIJKLM"
+# Functions that a court switches on phase by phase (seed 26).
+FEATURES: Final = (
+    "cases", "inquiry", "directives", "incidents", "live", "reports", "seals", "disclosure", "supervision",
+    "phone_location",
+)  # fmt: skip
+_CODE = re.compile(r"最高法|[京津冀晋内辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新兵军](?:\d{2}(?:\d{2})?)?")
 
 
-class WrongPasswordError(RecordedRefusalError):
-    """Login unknown or password wrong; which of the two is not told."""
+class FeatureOffError(ConflictError):
+    """The function has not been switched on for this court yet."""
 
-    code: ClassVar[str] = "wrong_password"
-
-
-class LockedOutError(RecordedRefusalError):
-    """Too many wrong passwords for this login."""
-
-    code: ClassVar[str] = "locked_out"
+    code: ClassVar[str] = "feature_off"
 
 
-@dataclass(frozen=True)
-class Actor:
-    """The person acting: passed to every query and service."""
+class PostTakenError(ConflictError):
+    """Somebody else serves as commander of the centre in that time."""
 
-    user_id: str
-    login: str
-    name: str
-    role: Role
-    court_code: str
-
-    @property
-    def audit_name(self) -> str:
-        """How the audit chain names this person."""
-        return f"user:{self.login}"
+    code: ClassVar[str] = "post_taken"
 
 
-def may(actor: Actor, action: str, court_code: str | None = None) -> bool:
-    """Tell whether the role allows `action` and, when given, whether `court_code` lies in the actor's scope."""
-    allowed = actor.role in PERMISSIONS.get(action, frozenset())
-    return allowed and (court_code is None or sees_court(actor.court_code, court_code))
+def check_code(code: str) -> str:
+    """Return a court code such as 云2901; raises InvalidInputError when it has another form."""
+    if not _CODE.fullmatch(code):
+        raise InvalidInputError(f"{code!r} is no court code: write it like 云2901, 云29, 云 or 最高法.", value=code)
+    return code
 
 
-def check_permission(actor: Actor, action: str, court_code: str | None = None) -> None:
-    """Raise ForbiddenError unless `may(actor, action, court_code)`."""
-    if not may(actor, action, court_code):
-        raise ForbiddenError(
-            "Your role or court does not allow this; ask the administrator of your court.", action=action
-        )
+def parent_of(code: str) -> str | None:
+    """Return the code of the court above, None for the Supreme People's Court: 云2901 -> 云29 -> 云 -> 最高法."""
+    if code == SUPREME:
+        return None
+    return SUPREME if len(code) == 1 else code[:-2]
 
 
-def sees_court(own_code: str, court_code: str) -> bool:
-    """Tell whether `court_code` is the own court or below: codes are prefixes of the codes below them."""
-    return bool(own_code) and court_code.startswith(own_code)
+def path_up(code: str) -> list[str]:
+    """Return the court and all its superiors, nearest first."""
+    path = [code]
+    while (above := parent_of(path[-1])) is not None:
+        path.append(above)
+    return path
 
 
-def is_locked(failures: int, locked_until_ms: int, now_ms: int) -> bool:
-    """Tell whether a login is locked now."""
-    return failures >= MAX_FAILURES and now_ms < locked_until_ms
+def lowest_common_superior(one: str, other: str) -> str:
+    """Return the lowest court that is, or is above, both (seed 12): two of 云29 -> 云29, 云29 and 云71 -> 云."""
+    above = set(path_up(other))
+    return next(code for code in path_up(one) if code in above)
 
 
-def count_failure(failures: int, locked_until_ms: int, now_ms: int) -> tuple[int, int]:
-    """Return (failures, locked_until_ms) after one more wrong password; an expired lock starts anew."""
-    if failures >= MAX_FAILURES and now_ms >= locked_until_ms:
-        failures = 0
-    failures += 1
-    return failures, now_ms + LOCK_MS if failures >= MAX_FAILURES else 0
+def level_of(code: str) -> Level:
+    """Return the level a code stands for."""
+    if code == SUPREME:
+        return "supreme"
+    return {1: "high", 3: "intermediate", 5: "basic"}[len(code)]  # type: ignore[return-value]
 
 
-def locked_out(locked_until_ms: int, now_ms: int) -> LockedOutError:
-    """Build the one clear sentence for a locked login."""
-    minutes = max(1, -(-(locked_until_ms - now_ms) // 60_000))
-    return LockedOutError(
-        f"Locked after {MAX_FAILURES} wrong passwords: try again in {minutes} min or ask your administrator.",
-        minutes=minutes,
-        failures=MAX_FAILURES,
-    )
-
-
-def is_session_live(*, now_ms: int, last_seen_ms: int, expires_ms: int, revoked_ms: int | None, idle_ms: int) -> bool:
-    """Tell whether a log-in session still holds: not revoked, not idle too long, not past its absolute end."""
-    return revoked_ms is None and now_ms < expires_ms and now_ms - last_seen_ms < idle_ms
-
-
-def normalise_login(login: str) -> str:
-    """Return the login as stored: NFKC, lower case, no surrounding blanks, at most 64 characters."""
-    return unicodedata.normalize("NFKC", login[:256]).strip().lower()[:64]
-
-
-def check_login(login: str) -> str:
-    """Return the login for a new user; raises InvalidInputError when it has another form."""
-    login = normalise_login(login)
-    if not _LOGIN.fullmatch(login):
-        raise InvalidInputError(
-            f"The login {login!r} must be 3 to 32 of a-z, 0-9, dot, hyphen, underscore; choose another."
-        )
-    return login
-
-
-def check_password(password: str) -> str:
-    """Return a new password; raises InvalidInputError when it is too short or too long."""
-    if len(password) < MIN_PASSWORD_CHARS or len(password.encode()) > MAX_PASSWORD_BYTES:
-        raise InvalidInputError(
-            f"A password needs at least {MIN_PASSWORD_CHARS} characters and at most {MAX_PASSWORD_BYTES} bytes; "
-            "choose another."
-        )
-    return password
-
-
-def check_role(role: str) -> Role:
-    """Return `role` when it is one of ROLES; raises InvalidInputError otherwise."""
-    for known in ROLES:
-        if role == known:
-            return known
-    raise InvalidInputError(f"There is no role {role!r}: use one of {', '.join(ROLES)}.")
+def overlaps(one: tuple[int, int | None], other: tuple[int, int | None]) -> bool:
+    """Tell whether two times (from, until or None: open) share a moment; `until` is the first moment outside."""
+    return (one[1] is None or other[0] < one[1]) and (other[1] is None or one[0] < other[1])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
+from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
-from central.courts.rules import Actor, check_permission
 from central.devices import rules
 from central.devices.models import Counter, Kit, KitCertificate, KitState, MailboxEntry, Position, SetAside
 from central.devices.trail import read_trail

@@ -9,8 +9,8 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
+from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
-from central.courts.rules import Actor, check_permission
 from central.evidence import rules
 from central.evidence.models import ChainLink, Recording, SignerCertificate, StoredSegment, WaitingRecord
 from contract.chain import Kind

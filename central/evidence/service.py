@@ -12,7 +12,7 @@ from sqlmodel import Session, col, delete
 
 from central.audit import service as audit
 from central.base.unit_of_work import UnitOfWork
-from central.courts.rules import Actor, check_permission
+from central.courts.permissions import Actor, check_permission
 from central.devices.rules import KitRef
 from central.evidence import queries, rules
 from central.evidence.joining import accept_chain_records, keep_signer, tell_recording

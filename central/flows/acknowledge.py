@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from central.audit import service as audit
 from central.base.unit_of_work import UnitOfWork
-from central.courts.rules import Actor, check_permission
+from central.courts.permissions import Actor, check_permission
 from central.devices import queries as devices_queries
 from central.devices import service as devices
 from central.incidents import queries, rules

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from central.base.outbox import prune_outbox
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
-from central.courts import service as courts
 from central.devices import rules
 from central.devices import service as devices
+from central.people import service as people
 
 BITE = 2000
 _DAY_MS = 24 * 3600 * 1000
@@ -20,7 +20,7 @@ def keep_house(store: Store, settings: Settings) -> dict[str, int]:
     """Forget in transactions small enough that no writer waits for long; returns how much of what went."""
     now_ms = store.clock.now_ms()
     with store.write() as uow:
-        courts.prune_sessions(uow)
+        people.prune_sessions(uow)
         counts = {
             "directives_expired": devices.expire_directives(uow),
             "outbox": prune_outbox(uow.session, before_ms=now_ms - settings.outbox_retention_hours * _HOUR_MS),

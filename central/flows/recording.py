@@ -5,7 +5,7 @@ from __future__ import annotations
 from central.audit import service as audit
 from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
-from central.courts.rules import Actor, check_permission, sees_court
+from central.courts.permissions import Actor, check_permission, sees_court
 from central.devices import queries as devices_queries
 from central.devices import service as devices
 from central.devices.models import MailboxEntry

@@ -9,8 +9,8 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
+from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
-from central.courts.rules import Actor, check_permission
 from central.devices.models import Kit
 from central.incidents.models import AlarmRecord, Incident, IncidentEntry
 

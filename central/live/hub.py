@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from central.base.bus import OUTBOX_SUBJECT, POSITIONS_SUBJECT
 from central.base.outbox import KIT_CHANGED, OutboxEntry, last_outbox_id, read_outbox
 from central.base.unit_of_work import Store
-from central.courts.rules import Actor, check_permission, sees_court
+from central.courts.permissions import Actor, check_permission, sees_court
 from central.devices.feed import LivePosition, decode_positions
 from central.incidents import queries as incidents_queries
 from central.live.cards import KitCard, load_cards

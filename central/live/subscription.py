@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import NamedTuple
 
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 
 SNAPSHOT = "snapshot"
 POSITIONS = "positions"

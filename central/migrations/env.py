@@ -11,7 +11,17 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from central.base import db
 
-ROOMS = ("base.outbox", "audit.models", "courts.models", "devices.models", "incidents.models", "evidence.models")
+ROOMS = (
+    "base.outbox",
+    "audit.models",
+    "courts.models",
+    "people.models",
+    "devices.models",
+    "cases.models",
+    "imports.models",
+    "incidents.models",
+    "evidence.models",
+)
 
 for room in ROOMS:
     import_module(f"central.{room}")

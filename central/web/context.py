@@ -14,12 +14,12 @@ from central.base.errors import DomainError
 from central.base.ids import hash_token
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
-from central.courts import queries as courts
-from central.courts import service as courts_service
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 from central.evidence.vault import Vault
 from central.live.hub import Hub
 from central.live.subscription import Subscription
+from central.people import queries as people
+from central.people import service as people_service
 from central.web.security import SESSION_COOKIE
 from contract import envelope
 
@@ -83,7 +83,7 @@ class Context:
         if not token:
             return None
         with self.store.read() as session:
-            actor = courts.find_session(session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s)
+            actor = people.find_session(session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s)
         if actor is not None and is_use:
             self._touch(token)
         return actor
@@ -96,7 +96,7 @@ class Context:
         self.touched = {k: at_s for k, at_s in self.touched.items() if now_s - at_s < TOUCH_EVERY_S}
         self.touched[key] = now_s
         with self.store.write() as uow:
-            courts_service.touch_session(uow, token)
+            people_service.touch_session(uow, token)
 
 
 def get_context(request: Request) -> Context:

@@ -1,6 +1,7 @@
 """Words of the pages: Simplified Chinese in the templates themselves, English by a catalogue.
 
-The `.po` file is read at the start of the process; there is no compile step. A Chinese sentence is its own key.
+The `.po` files, one for each group of pages, are read at the start of the process; there is no compile step.
+A Chinese sentence is its own key.
 """
 
 from __future__ import annotations
@@ -50,9 +51,11 @@ def load_words(language: Language) -> Words:
     """Return the words of `language`, read once."""
     if language == "zh":
         return Words("zh")
-    with (LOCALE_DIR / "en" / "messages.po").open("rb") as file:
-        catalogue = read_po(file, locale="en")
-    return Words("en", {str(m.id): str(m.string) for m in catalogue if m.id and m.string})
+    messages: dict[str, str] = {}
+    for path in sorted((LOCALE_DIR / "en").glob("*.po")):
+        with path.open("rb") as file:
+            messages |= {str(m.id): str(m.string) for m in read_po(file, locale="en") if m.id and m.string}
+    return Words("en", messages)
 
 
 def choose_language(cookie: str | None, default: Language) -> Language:

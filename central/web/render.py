@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from central.courts.rules import may
+from central.courts.permissions import may
 from central.web import formats, labels
 from central.web.i18n import LANGUAGE_COOKIE, Language, Words, choose_language, load_words
 from central.web.security import SESSION_COOKIE, VISITOR_COOKIE, csrf_token

@@ -11,7 +11,7 @@ from typing import Any
 
 from central.base.unit_of_work import ReadSession
 from central.courts import queries as courts
-from central.courts.rules import Actor, may
+from central.courts.permissions import Actor, may
 from central.devices import queries as devices
 from central.devices.queries import KitView
 from central.incidents import queries as incidents

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from central.courts.queries import actor_of, find_user
 from central.devices import service as devices
 from central.flows.acknowledge import acknowledge_incident
+from central.people.queries import actor_of, find_user
 from tests.browser.conftest import CHROMIUM, DESK, FLAGS, PHONE
 from tests.browser.footage import make_recording
 from tests.browser.world import AGES, PASSWORD, World, fill, make_world

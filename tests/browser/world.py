@@ -18,6 +18,7 @@ from central.devices.feed import encode_positions, live_position
 from central.devices.rules import ItemKey, KitRef, digest_fix, position_row
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
+from central.people import service as people
 from contract.messages import Alarm, CommandReceipt, Fix, Health
 from contract.trust import KitEntry, Registry
 
@@ -25,7 +26,7 @@ PASSWORD = "样例密码-only-for-tests"
 USERS = {
     "zhiban": ("样例值班员", "duty_operator", "云29"),
     "zhihui": ("样例指挥长", "commander", "云29"),
-    "guanli": ("样例管理员", "administrator", "云29"),
+    "guanli": ("样例管理员", "system_admin", "云29"),
     "xiangyun": ("样例祥云值班员", "duty_operator", "云2923"),
 }
 STEMS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥天地玄黄宇宙洪荒"
@@ -146,7 +147,7 @@ def make_world(folder: Path) -> World:
     with store.write() as uow:
         courts.seed_courts(uow)
         for login, (name, role, court) in USERS.items():
-            courts.add_user(
+            people.add_user(
                 uow, login=login, name=name, role=role, court_code=court, password=PASSWORD, by="system:test"
             )
     return World(store, settings, bus)

@@ -12,7 +12,7 @@ from central.base import db, schema
 from central.base.bus import LocalBus
 from central.base.unit_of_work import Store
 from central.courts import service as courts
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 from central.devices import service as devices
 from central.devices.rules import KitRef
 from contract.trust import KitEntry, Registry
@@ -101,4 +101,4 @@ def neighbour() -> Actor:
 @pytest.fixture
 def administrator() -> Actor:
     """Administrator of the prefecture."""
-    return Actor("u4", "guanli", "样例管理员", "administrator", "云29")
+    return Actor("u4", "guanli", "样例管理员", "system_admin", "云29")

@@ -13,7 +13,7 @@ from central import main as central_main
 from central.base import db
 from central.base.settings import Settings, SettingsError
 from central.base.unit_of_work import Store
-from central.courts import service as courts
+from central.people import service as people
 from tests.fakes.ports import find_free_port
 
 PASSWORD = "样例口令-0123456789"
@@ -35,7 +35,7 @@ def test_a_user_added_at_the_command_line_can_log_in(config, tmp_path):
     done = run(config, "user", "add", "zhiban", "--name", "样例值班员", "--court", "云2901", stdin=PASSWORD + "\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "user zhiban: add done\n", "")
     store = Store(db.create_engine(f"sqlite:///{tmp_path / 'data' / 'centre.db'}"))
-    assert courts.log_in(store, Settings(), login="zhiban", password=PASSWORD).actor.court_code == "云2901"
+    assert people.log_in(store, Settings(), login="zhiban", password=PASSWORD).actor.court_code == "云2901"
     store.close()
     assert run(config, "user", "disable", "zhiban").returncode == 0
     audit = run(config, "verify-audit")

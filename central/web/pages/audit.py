@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from central.audit import queries as audit
 from central.audit.rules import AuditBrokenError
-from central.courts.rules import check_permission
+from central.courts.permissions import check_permission
 from central.web.context import Here, SignedIn
 from central.web.problems import say
 from central.web.render import render, words_of

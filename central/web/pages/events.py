@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 from central.live.subscription import Event, Subscription
 from central.web.context import Context, Here, SignedIn
 from central.web.security import SESSION_COOKIE

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 from central.devices import queries as devices
 from central.flows import acknowledge
 from central.incidents import queries as incidents

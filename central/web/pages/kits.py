@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.courts import queries as courts
-from central.courts.rules import may
+from central.courts.permissions import may
 from central.devices import queries as devices
 from central.devices.rules import STALE_MS
 from central.evidence import queries as evidence

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.base.errors import InvalidInputError
-from central.courts import service as courts
-from central.courts.rules import Actor, LockedOutError, WrongPasswordError, may
+from central.courts.permissions import Actor, may
+from central.people import service as people
+from central.people.rules import LockedOutError, WrongPasswordError
 from central.web.context import Here, SignedIn
 from central.web.i18n import LANGUAGE_COOKIE, LANGUAGES
 from central.web.problems import say, status_of
@@ -40,7 +41,7 @@ def log_in(
     """Check the password and open a session; a refusal shows the form again with its reason."""
     client = request.client.host if request.client else ""
     try:
-        issued = courts.log_in(here.store, here.settings, login=login, password=password, client=client)
+        issued = people.log_in(here.store, here.settings, login=login, password=password, client=client)
     except (WrongPasswordError, LockedOutError) as error:
         return render(
             request,
@@ -62,7 +63,7 @@ def log_in(
 def log_out(request: Request, here: Here, actor: SignedIn) -> Response:
     """End the session; its live event stream ends too."""
     with here.store.write() as uow:
-        courts.log_out(uow, request.cookies.get(SESSION_COOKIE, ""))
+        people.log_out(uow, request.cookies.get(SESSION_COOKIE, ""))
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(SESSION_COOKIE, path="/")
     return response

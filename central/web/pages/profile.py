@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from central.courts import queries as courts
-from central.courts.rules import PERMISSIONS
+from central.courts.permissions import PERMISSIONS
 from central.web.context import Here, SignedIn
 from central.web.render import render
 

@@ -23,7 +23,8 @@ from central.web.context import Here, SignedIn
 from central.web.formats import in_shanghai
 from central.web.grants import issue_grant, read_purpose
 from central.web.i18n import load_words
-from central.web.labels import GAP_CAUSES, look_up
+from central.web.labels import look_up
+from central.web.labels.field import GAP_CAUSES
 from central.web.render import language_of, render
 from central.web.security import SESSION_COOKIE
 

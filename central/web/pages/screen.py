@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.courts import queries as courts
-from central.courts.rules import Actor, check_permission, may
+from central.courts.permissions import Actor, check_permission, may
 from central.web import views
 from central.web.context import Here, SignedIn
 from central.web.i18n import load_words
-from central.web.labels import PRESENCE, REASONS, look_up
+from central.web.labels import look_up
+from central.web.labels.field import PRESENCE, REASONS
 from central.web.render import language_of, render
 
 router = APIRouter()

@@ -2,7 +2,7 @@ import pytest
 
 from central.base.errors import ForbiddenError, InvalidInputError
 from central.courts import rules
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 
 
 def actor(role, court="云2901"):
@@ -30,7 +30,7 @@ EVIDENCE = {"see_recordings", "play_recording", "export_recording", "see_trail",
 
 
 def test_administrators_see_devices_and_audit_but_never_evidence():
-    administrator = actor("administrator")
+    administrator = actor("system_admin")
     assert {action for action in rules.PERMISSIONS if rules.may(administrator, action)} == {
         "see_kits",
         "see_health",

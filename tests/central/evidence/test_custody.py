@@ -13,7 +13,7 @@ from sqlalchemy import text
 from central.base.errors import ForbiddenError, NotFoundError
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 from central.devices.rules import KitRef
 from central.evidence import queries, rules, service
 from central.evidence.export import export_package

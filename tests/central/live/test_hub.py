@@ -14,7 +14,7 @@ import pytest
 from central.base.bus import POSITIONS_SUBJECT, NatsBus
 from central.base.errors import ForbiddenError
 from central.base.unit_of_work import Store
-from central.courts.rules import Actor
+from central.courts.permissions import Actor
 from central.devices import rules as devices_rules
 from central.devices import service as devices
 from central.devices.feed import encode_positions, live_position

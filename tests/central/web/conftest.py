@@ -14,9 +14,9 @@ from central.base import db
 from central.base.bus import LocalBus
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
-from central.courts import service as courts
 from central.devices.rules import ItemKey, KitRef
 from central.flows.sos import receive_alarm
+from central.people import service as people
 from contract.messages import Alarm, Fix
 from tests.central.web.serving import Server
 from tests.fakes.clocks import FakeClock
@@ -25,7 +25,7 @@ PASSWORD = "样例密码-only-for-tests"
 USERS = {
     "zhiban": ("样例值班员", "duty_operator", "云29"),
     "zhihui": ("样例指挥长", "commander", "云29"),
-    "guanli": ("样例管理员", "administrator", "云29"),
+    "guanli": ("样例管理员", "system_admin", "云29"),
     "linxian": ("样例邻县值班员", "duty_operator", "云2922"),
 }
 HTML = {"accept": "text/html"}
@@ -39,7 +39,7 @@ def peopled_database(migrated_database: Path, tmp_path_factory: pytest.TempPathF
     store = Store(db.create_engine(f"sqlite:///{path}"), FakeClock())
     with store.write() as uow:
         for login, (name, role, court) in USERS.items():
-            courts.add_user(
+            people.add_user(
                 uow, login=login, name=name, role=role, court_code=court, password=PASSWORD, by="system:test"
             )
     store.close()

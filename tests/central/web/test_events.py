@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from central.base.bus import POSITIONS_SUBJECT
-from central.courts import service as courts
 from central.devices.feed import LivePosition, encode_positions
+from central.people import service as people
 from central.web.security import SESSION_COOKIE
 
 
@@ -87,7 +87,7 @@ def test_stream_ends_when_the_user_is_disabled(listen, kits, store):
     _, stream = listen("zhiban")
     stream.wait("snapshot")
     with store.write() as uow:
-        courts.disable_user(uow, login="zhiban", by="system:test")
+        people.disable_user(uow, login="zhiban", by="system:test")
     assert stream.wait("closed")["reason"] == "session_ended"
     assert stream.ended.wait(5)
 

@@ -1,42 +1,11 @@
-"""Codes of the domain as people see them: word, icon and tone. A colour never stands without the other two."""
+"""Kits, alarms, recordings, mailbox."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from central.web.i18n import Words
 from central.web.i18n import note as _
-
-
-@dataclass(frozen=True)
-class Label:
-    """`tone` is one of ok, warn, bad, off, info and becomes a class; `icon` a symbol of icons.svg."""
-
-    text: str
-    icon: str
-    tone: str
-    code: str = ""
-
-
-def look_up(table: dict[str, Label], code: str, words: Words) -> Label:
-    """Return the label of `code` in the language of `words`; an unknown code is shown as it is.
-
-    Kits add particulars to some codes, as in "gpsd silent (timeout)" or "off by +9 s": the code stands before them.
-    """
-    found = table.get(code) or table.get(code.partition(" (")[0]) or table.get(code.partition(" by ")[0])
-    if found is None:
-        return Label(code or "—", "list", "off", code)
-    return Label(words(found.text), found.icon, found.tone, code)
-
-
-def explain(text: str, words: Words) -> str:
-    """Return a kit's own remark in the reader's language as far as it is known; what people wrote stays as it is."""
-    if text in REMARKS:
-        return words(REMARKS[text].text)
-    cause, colon, rest = text.partition(": ")
-    return f"{words(GAP_CAUSES[cause].text)} · {rest}" if colon and cause in GAP_CAUSES else text
-
+from central.web.labels.label import Label
 
 PRESENCE: Final = {
     "live": Label(_("在线"), "live", "ok"),
@@ -89,11 +58,6 @@ DIRECTIVES: Final = {
     "record_start": Label(_("开始录像"), "record", "info"),
     "record_stop": Label(_("停止录像"), "camera-off", "info"),
     "trust": Label(_("更新信任名单"), "certificate", "info"),
-}
-ROLES: Final = {
-    "duty_operator": Label(_("值班员"), "user", "info"),
-    "commander": Label(_("指挥长"), "user", "info"),
-    "administrator": Label(_("管理员"), "key", "info"),
 }
 GPS: Final = {
     "3d": Label(_("三维定位"), "satellite", "ok"),
@@ -159,28 +123,6 @@ SET_ASIDE: Final = {
     "foreign": Label(_("主题与证书不符"), "shield-cross", "bad"),
     "forged": Label(_("签名不符"), "shield-cross", "bad"),
 }
-COURT_LEVELS: Final = {
-    "high": Label(_("高级法院"), "court", "info"),
-    "intermediate": Label(_("中级法院"), "court", "info"),
-    "basic": Label(_("基层法院"), "court", "info"),
-}
-RIGHTS: Final = {
-    "see_screen": Label(_("查看大屏"), "screen", "info"),
-    "see_kits": Label(_("查看装备"), "device", "info"),
-    "see_trail": Label(_("查看轨迹"), "pin", "info"),
-    "see_incidents": Label(_("查看突发事件"), "sos", "info"),
-    "acknowledge_alarm": Label(_("受理告警"), "check", "info"),
-    "close_incident": Label(_("办结事件"), "check-circle", "info"),
-    "order_recording": Label(_("指令录像"), "record", "info"),
-    "see_recordings": Label(_("查看录像目录"), "camera", "info"),
-    "play_recording": Label(_("调阅录像"), "play", "info"),
-    "export_recording": Label(_("导出证据包"), "download", "info"),
-    "see_health": Label(_("查看运行状况"), "thermometer", "info"),
-    "manage_devices": Label(_("管理装备"), "device", "info"),
-    "manage_users": Label(_("管理用户"), "user", "info"),
-    "see_set_aside": Label(_("查看未接收消息"), "inbox", "info"),
-    "read_audit": Label(_("查阅审计"), "audit", "info"),
-}
 
 # Filter name in templates -> table.
 TABLES: Final[dict[str, dict[str, Label]]] = {
@@ -191,11 +133,8 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_step": STEPS,
     "as_mailbox": MAILBOX,
     "as_directive": DIRECTIVES,
-    "as_role": ROLES,
     "as_gps": GPS,
     "as_clock": CLOCKS,
     "as_gap": GAP_CAUSES,
     "as_set_aside": SET_ASIDE,
-    "as_court_level": COURT_LEVELS,
-    "as_right": RIGHTS,
 }

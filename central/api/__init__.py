@@ -1,0 +1,1 @@
+"""The versioned JSON interface for other systems, `/api/v1`. Translates and nothing more."""

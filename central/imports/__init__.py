@@ -1,0 +1,1 @@
+"""Import of cases from an existing case system: files read, rows judged, counts reconciled."""

@@ -1,0 +1,1 @@
+"""People: accounts, log-in with its second ways, sessions, terminals, appointments, service accounts."""

@@ -1,0 +1,83 @@
+"""Roles, rights, courts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from central.web.i18n import note as _
+from central.web.labels.label import Label
+
+ROLES: Final = {
+    "president": Label(_("院长"), "scales", "info"),
+    "commander": Label(_("指挥长"), "user", "info"),
+    "bureau_chief": Label(_("执行局长"), "user", "info"),
+    "judge": Label(_("执行法官"), "scales", "info"),
+    "clerk": Label(_("书记员"), "user", "info"),
+    "police": Label(_("司法警察"), "shield-check", "info"),
+    "duty_operator": Label(_("值班员"), "user", "info"),
+    "seal_keeper": Label(_("印章管理员"), "certificate", "info"),
+    "system_admin": Label(_("系统管理员"), "key", "info"),
+    "security_admin": Label(_("安全管理员"), "shield-check", "info"),
+    "audit_admin": Label(_("审计管理员"), "audit", "info"),
+    "liaison": Label(_("协助单位联络员"), "link", "info"),
+    "supervisor": Label(_("监督员"), "search", "info"),
+}
+COURT_LEVELS: Final = {
+    "supreme": Label(_("最高法院"), "court", "info"),
+    "high": Label(_("高级法院"), "court", "info"),
+    "intermediate": Label(_("中级法院"), "court", "info"),
+    "basic": Label(_("基层法院"), "court", "info"),
+}
+RIGHTS: Final = {
+    "see_screen": Label(_("查看大屏"), "screen", "info"),
+    "see_kits": Label(_("查看装备"), "device", "info"),
+    "see_trail": Label(_("查看轨迹"), "pin", "info"),
+    "see_incidents": Label(_("查看突发事件"), "sos", "info"),
+    "acknowledge_alarm": Label(_("受理告警"), "check", "info"),
+    "close_incident": Label(_("办结事件"), "check-circle", "info"),
+    "order_recording": Label(_("指令录像"), "record", "info"),
+    "see_recordings": Label(_("查看录像目录"), "camera", "info"),
+    "play_recording": Label(_("调阅录像"), "play", "info"),
+    "export_recording": Label(_("导出证据包"), "download", "info"),
+    "see_health": Label(_("查看运行状况"), "thermometer", "info"),
+    "manage_devices": Label(_("管理装备"), "device", "info"),
+    "manage_users": Label(_("管理用户"), "user", "info"),
+    "see_set_aside": Label(_("查看未接收消息"), "inbox", "info"),
+    "read_audit": Label(_("查阅审计"), "audit", "info"),
+    "see_work": Label(_("我的工作"), "list", "info"),
+    "search_cases": Label(_("检索案件"), "list", "info"),
+    "see_case": Label(_("查看案件"), "list", "info"),
+    "unmask_party": Label(_("查看完整证件号码"), "list", "info"),
+    "register_case": Label(_("登记案件"), "list", "info"),
+    "edit_case": Label(_("修改案件"), "list", "info"),
+    "record_node": Label(_("登记流程节点"), "list", "info"),
+    "add_document": Label(_("添加文书"), "list", "info"),
+    "assign_case": Label(_("分配承办人"), "list", "info"),
+    "flag_case": Label(_("标记大要案"), "list", "info"),
+    "request_case_act": Label(_("提请延期或结案"), "list", "info"),
+    "approve_case_act": Label(_("审核延期或结案"), "list", "info"),
+    "sign_case_act": Label(_("院长签批"), "list", "info"),
+    "set_recusal": Label(_("决定回避"), "list", "info"),
+    "share_case": Label(_("授权他院查阅"), "list", "info"),
+    "export_cases": Label(_("导出案件清单"), "list", "info"),
+    "import_cases": Label(_("导入案件"), "list", "info"),
+    "see_courts": Label(_("查看法院"), "list", "info"),
+    "manage_units": Label(_("维护指挥单位"), "list", "info"),
+    "appoint_commander": Label(_("任命指挥长"), "list", "info"),
+    "manage_courts": Label(_("维护法院信息"), "list", "info"),
+    "manage_features": Label(_("切换功能"), "list", "info"),
+    "see_users": Label(_("查看用户"), "list", "info"),
+    "admit_users": Label(_("核准用户与角色"), "list", "info"),
+    "manage_sessions": Label(_("管理会话"), "list", "info"),
+    "manage_terminals": Label(_("管理终端"), "list", "info"),
+    "manage_service_accounts": Label(_("管理接口账户"), "list", "info"),
+    "see_roles": Label(_("查看权限表"), "list", "info"),
+    "export_audit": Label(_("导出审计"), "list", "info"),
+    "verify_audit": Label(_("核验审计链"), "list", "info"),
+}
+
+TABLES: Final[dict[str, dict[str, Label]]] = {
+    "as_role": ROLES,
+    "as_court_level": COURT_LEVELS,
+    "as_right": RIGHTS,
+}
