@@ -1,6 +1,5 @@
 """Seals fields of people at rest, and lets them be found again without being opened.
 
-A keyring file (`keys_dir/fields.json`, mode 0600) holds sealing keys by number, the newest of which seals, and index
 A keyring file (`keys_dir/fields.json`, mode 0600) holds sealing keys by number, the newest of which seals, and
 index keys, the newest of which makes blind indexes. A sealed value is `0x01 | key number (4 bytes, big-endian) |
 nonce (12) | AES-256-GCM`; its associated data are the field name and the row number: it cannot be moved to another
