@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from central.base.errors import DomainError
 from central.base.ids import hash_token
+from central.base.keyring import Keyring, load_keyring
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.courts.permissions import Actor
@@ -73,6 +74,11 @@ class Context:
                 "device authority's hand-over."
             ) from error
         return identity
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """What seals identity numbers and private fields; raises KeyringError."""
+        return load_keyring(Path(self.settings.keys_dir))
 
     def now_ms(self) -> int:
         """The centre's time, ms since 1970 UTC."""
