@@ -23,16 +23,6 @@ class Part:
     bitrate_bps: int = 150_000
 
 
-@dataclass(frozen=True)
-class Login:
-    """A specimen user of the demo."""
-
-    login: str
-    name: str
-    role: str
-    court_code: str
-
-
 PARTS: Final = (
     Part(
         "dl-2901-01",
@@ -50,11 +40,4 @@ PARTS: Final = (
     Part("dl-2928-01", "云2928", "永平一号执法记录仪", "样例警官丁", Loop(25.464, 99.541, 2400, 7.0, seed=4)),
     Part("dl-2929-01", "云2929", "云龙一号执法记录仪", "样例警官戊", Loop(25.885, 99.371, 3000, 10.0, seed=5)),
     Part("dl-2932-01", "云2932", "鹤庆一号执法记录仪", "样例警官己", Loop(26.560, 100.176, 3600, 12.0, seed=6)),
-)
-
-LOGINS: Final = (
-    Login("duty", "样例值班员", "duty_operator", "云29"),
-    Login("commander", "样例指挥长", "commander", "云29"),
-    Login("admin", "样例管理员", "system_admin", "云29"),
-    Login("xiangyun", "样例祥云值班员", "duty_operator", "云2923"),
 )

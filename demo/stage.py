@@ -14,7 +14,8 @@ from central.base.settings import load_settings
 from central.base.unit_of_work import open_store
 from central.courts import service as courts
 from central.people import service as people
-from demo.places import LOGINS, PARTS, Part
+from demo.people import all_logins
+from demo.places import PARTS, Part
 from demo.tracks import write_gpx
 from provisioning import authority
 
@@ -133,7 +134,9 @@ class Stage:
 
     def _write_centre_config(self, ports: Ports) -> None:
         self.centre_config.write_text(
-            f"""data_dir = "data"
+            f"""# A trial at one desk: people may set up a second factor, nobody must. Leave this line out in earnest.
+second_factor = "optional"
+data_dir = "data"
 keys_dir = "keys"
 handover_dir = "handover"
 web_port = {ports.web}
@@ -147,11 +150,11 @@ nats_port = {ports.nats}
     def _make_logins(self) -> dict[str, str]:
         settings = load_settings(self.centre_config, environ={})
         schema.migrate(settings)
-        passwords = {login.login: secrets.token_urlsafe(9) for login in LOGINS}
+        passwords = {login.login: secrets.token_urlsafe(9) for login in all_logins()}
         store = open_store(settings)
         with store.write() as uow:
             courts.seed_courts(uow)
-            for login in LOGINS:
+            for login in all_logins():
                 people.add_user(
                     uow,
                     login=login.login,
