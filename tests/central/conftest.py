@@ -1,4 +1,7 @@
-"""A real database, migrated once and copied per test; courts seeded, kits registered."""
+"""A real database, migrated once and copied per test; courts seeded, kits registered.
+
+A module marked `both_databases` runs its tests on SQLite and on PostgreSQL, as far as they use a database.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,57 @@ from central.devices import service as devices
 from central.devices.rules import KitRef
 from contract.trust import KitEntry, Registry
 from tests.fakes.clocks import FakeClock
+from tests.postgres import PostgresServer
 
 KITS = {"dl-2901-01": "云2901", "yb-2922-01": "云2922"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every test of a module marked `both_databases` each database once."""
+    is_marked = any(True for _ in metafunc.definition.iter_markers("both_databases"))
+    if is_marked and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> str:
+    """`sqlite`, or in a module marked `both_databases` also `postgresql`."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests that want one."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> str:
+    """Name of a database at the newest revision with the fourteen courts, never opened again."""
+    name = postgres.create()
+    schema.migrate_url(postgres.url(name))
+    store = Store(db.create_engine(postgres.url(name)), FakeClock())
+    with store.write() as uow:
+        courts.seed_courts(uow)
+    store.close()
+    return name
+
+
+@pytest.fixture
+def pg_url(postgres: PostgresServer, migrated_postgres: str) -> Iterator[str]:
+    """Address of a PostgreSQL database of its own: newest revision, fourteen courts."""
+    name = postgres.create(migrated_postgres)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def empty_pg_url(postgres: PostgresServer) -> Iterator[str]:
+    """Address of a PostgreSQL database of its own without any table."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +103,17 @@ def database(migrated_database: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(database: Path, clock: FakeClock, bus: LocalBus) -> Iterator[Store]:
+def database_url(backend: str, request: pytest.FixtureRequest) -> str:
+    """Address of a database of its own with the fourteen courts."""
+    if backend == "postgresql":
+        return str(request.getfixturevalue("pg_url"))
+    return f"sqlite:///{request.getfixturevalue('database')}"
+
+
+@pytest.fixture
+def store(database_url: str, clock: FakeClock, bus: LocalBus) -> Iterator[Store]:
     """A store of its own with the fourteen courts."""
-    store = Store(db.create_engine(f"sqlite:///{database}"), clock, bus)
+    store = Store(db.create_engine(database_url), clock, bus)
     yield store
     store.close()
 
