@@ -6,7 +6,19 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from central.web.pages import audit, catalogue, devices, events, incidents, kits, login, profile, recordings, screen
+from central.web.pages import (
+    admin,
+    audit,
+    catalogue,
+    devices,
+    events,
+    incidents,
+    kits,
+    login,
+    profile,
+    recordings,
+    screen,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     login.router,
@@ -17,6 +29,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     recordings.router,
     devices.router,
     audit.router,
+    admin.router,
     profile.router,
     catalogue.router,
 )

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.base.errors import InvalidInputError
-from central.courts.permissions import Actor, may
+from central.courts.permissions import Actor
 from central.people import service as people
 from central.people.rules import LockedOutError, WrongPasswordError
 from central.web.context import Here, SignedIn
 from central.web.i18n import LANGUAGE_COOKIE, LANGUAGES
+from central.web.landing import landing_page
 from central.web.problems import say, status_of
 from central.web.render import render, words_of
 from central.web.security import SESSION_COOKIE, VISITOR_COOKIE, set_session_cookie
@@ -99,4 +100,4 @@ def _local(target: str) -> str:
 
 def _landing(actor: Actor, target: str) -> str:
     target = _local(target)
-    return "/kits" if target == "/" and not may(actor, "see_screen") else target
+    return landing_page(actor) if target == "/" else target

@@ -14,6 +14,7 @@ from central.web.context import Here, SignedIn
 from central.web.i18n import load_words
 from central.web.labels import look_up
 from central.web.labels.field import PRESENCE, REASONS
+from central.web.landing import landing_page
 from central.web.render import language_of, render
 
 router = APIRouter()
@@ -21,9 +22,9 @@ router = APIRouter()
 
 @router.get("/")
 def show_screen(request: Request, here: Here, actor: SignedIn) -> Response:
-    """Show the big screen; those who may not see it go to the list of kits."""
+    """Show the big screen; those who may not see it go where their work begins."""
     if not may(actor, "see_screen"):
-        return RedirectResponse("/kits", status_code=303)
+        return RedirectResponse(landing_page(actor), status_code=303)
     with here.store.read() as session:
         board = views.load_board(session, actor, now_ms=here.now_ms())
         court = courts.get_court(session, actor.court_code)

@@ -79,7 +79,7 @@ def test_log_out_ends_the_session(log_in):
 
 def test_administrator_lands_at_the_kits(client):
     answer = client.post("/login", data={"login": "guanli", "password": PASSWORD, "csrf": csrf_of(client)})
-    assert answer.headers["location"] == "/kits"
+    assert answer.headers["location"] == "/admin"
 
 
 def test_language_is_remembered(client):

@@ -32,8 +32,8 @@ def test_administrator_keeps_house_but_sees_no_content(log_in, kits):
         assert client.get(path).status_code == 403, path
 
 
-def test_administrator_is_sent_from_the_screen_to_the_kits(log_in):
-    assert log_in("guanli").get("/").headers["location"] == "/kits"
+def test_administrator_is_sent_from_the_screen_to_the_administration(log_in):
+    assert log_in("guanli").get("/").headers["location"] == "/admin"
 
 
 def test_scope_hides_other_counties(log_in, kits, raise_sos):
