@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from central.base.errors import ForbiddenError, InvalidInputError
 
@@ -127,6 +127,37 @@ GRAVE_ACTIONS: Final = frozenset(
 )
 
 
+class Viewer(Protocol):
+    """Whoever asks: a person (`Actor`) or another system (`people.service_accounts.ServiceActor`).
+
+    What reads or changes on anybody's behalf takes a Viewer; what only a person may do takes an Actor.
+    """
+
+    @property
+    def user_id(self) -> str:
+        """The account's id; no id of a person for a service."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call the person or system."""
+        ...
+
+    @property
+    def court_code(self) -> str:
+        """The own court: rights hold there and below."""
+        ...
+
+    @property
+    def audit_name(self) -> str:
+        """How the audit chain names it."""
+        ...
+
+    def has_right(self, action: str) -> bool:
+        """Tell whether `action` is among its rights, wherever."""
+        ...
+
+
 @dataclass(frozen=True)
 class Actor:
     """The person acting: passed to every query and service.
@@ -151,19 +182,22 @@ class Actor:
         """How the audit chain names this person."""
         return f"user:{self.login}"
 
-
-def may(actor: Actor, action: str, court_code: str | None = None) -> bool:
-    """Tell whether a role of the actor allows `action` and, when given, whether `court_code` is in scope."""
-    allowed = not actor.roles.isdisjoint(PERMISSIONS.get(action, frozenset()))
-    return allowed and (court_code is None or sees_court(actor.court_code, court_code))
+    def has_right(self, action: str) -> bool:
+        """Tell whether one of the roles has `action` in the permission table."""
+        return not self.roles.isdisjoint(PERMISSIONS.get(action, frozenset()))
 
 
-def may_any(actor: Actor, actions: Iterable[str]) -> bool:
+def may(actor: Viewer, action: str, court_code: str | None = None) -> bool:
+    """Tell whether `action` is among the actor's rights and, when given, whether `court_code` is in scope."""
+    return actor.has_right(action) and (court_code is None or sees_court(actor.court_code, court_code))
+
+
+def may_any(actor: Viewer, actions: Iterable[str]) -> bool:
     """Tell whether the actor may do at least one of `actions`."""
     return any(may(actor, action) for action in actions)
 
 
-def check_permission(actor: Actor, action: str, court_code: str | None = None) -> None:
+def check_permission(actor: Viewer, action: str, court_code: str | None = None) -> None:
     """Raise ForbiddenError unless `may(actor, action, court_code)`."""
     if not may(actor, action, court_code):
         raise ForbiddenError(
