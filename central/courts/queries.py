@@ -10,10 +10,10 @@ from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
 from central.courts.models import Court
-from central.courts.permissions import SUPREME, Actor
+from central.courts.permissions import SUPREME, Viewer
 
 
-def in_scope(column: Any, actor: Actor) -> ColumnElement[bool]:
+def in_scope(column: Any, actor: Viewer) -> ColumnElement[bool]:
     """Return the SQL condition that `column` (a court code) lies in the actor's scope."""
     if actor.court_code == SUPREME:
         return true()
@@ -21,7 +21,7 @@ def in_scope(column: Any, actor: Actor) -> ColumnElement[bool]:
     return condition
 
 
-def list_courts(session: Session, actor: Actor) -> Sequence[Court]:
+def list_courts(session: Session, actor: Viewer) -> Sequence[Court]:
     """Return the courts the actor sees, superior first."""
     return session.exec(select(Court).where(in_scope(Court.code, actor)).order_by(Court.code)).all()
 
