@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, NotFoundError
 from central.people.rules import LockedOutError, WrongPasswordError
+from central.sentences import SENTENCES
 from central.web.context import LoginRequiredError
 from central.web.i18n import Words
 from central.web.i18n import note as _
 from central.web.render import render, words_of
-from central.web.sentences import SENTENCES
 
 log = logging.getLogger(__name__)
 
