@@ -27,6 +27,16 @@ USERS = {
     "zhiban": ("样例值班员", "duty_operator", "云29"),
     "zhihui": ("样例指挥长", "commander", "云29"),
     "guanli": ("样例管理员", "system_admin", "云29"),
+    "anquan": ("样例安全员", "security_admin", "云29"),
+    "shenji": ("样例审计员", "audit_admin", "云29"),
+    "yuanzhang": ("样例院长", "president", "云29"),
+    "juzhang": ("样例执行局长", "bureau_chief", "云2901"),
+    "faguan": ("样例执行法官", "judge", "云2901"),
+    "shuji": ("样例书记员", "clerk", "云2901"),
+    "jiandu": ("样例监督员", "supervisor", "云29"),
+    "fajing": ("样例司法警察", "police", "云2901"),
+    "yinzhang": ("样例印章员", "seal_keeper", "云29"),
+    "lianluo": ("样例联络员", "liaison", "云29"),
     "xiangyun": ("样例祥云值班员", "duty_operator", "云2923"),
 }
 STEMS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥天地玄黄宇宙洪荒"
@@ -140,7 +150,9 @@ class World:
 
 def make_world(folder: Path) -> World:
     """A migrated database with courts and users, no kit yet."""
-    settings = Settings(data_dir=str(folder / "data"), keys_dir=str(folder / "keys"), handover_dir=str(folder))
+    settings = Settings(
+        data_dir=str(folder / "data"), keys_dir=str(folder / "keys"), handover_dir=str(folder), second_factor="optional"
+    )
     schema.migrate(settings)
     bus = LocalBus()
     store = Store(db.create_engine(db.database_url(settings)), SystemClock(), bus)

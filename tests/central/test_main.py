@@ -62,7 +62,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(config, monkeypatch, capsys
 def test_migrate_and_seed(config, capsys):
     assert central_main.main(["--config", str(config), "migrate"]) == 0
     assert central_main.main(["seed", "--config", str(config)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "courts: 14"
+    assert capsys.readouterr().out.splitlines()[-1] == "courts: 15"
 
 
 def test_an_unknown_option_stops_the_start(config, capsys):

@@ -7,18 +7,19 @@ from sqlmodel import select
 from central.audit.models import AuditEntry
 from central.base.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from central.base.settings import Settings
-from central.courts import queries, rules
-from central.courts import service as courts
-from central.courts.models import Court, LoginSession, LoginThrottle, User
+from central.courts.permissions import Actor
+from central.people import queries, rules
+from central.people import service as people
+from central.people.models import LoginSession, LoginThrottle, User
 
 PASSWORD = "样例口令-0123456789"
-SETTINGS = Settings()
+SETTINGS = Settings(second_factor="optional")
 
 
 @pytest.fixture
 def user(store):
     with store.write() as uow:
-        return courts.add_user(
+        return people.add_user(
             uow,
             login="zhiban",
             name="样例值班员",
@@ -30,7 +31,7 @@ def user(store):
 
 
 def log_in(store, login="zhiban", password=PASSWORD):
-    return courts.log_in(store, SETTINGS, login=login, password=password, client="203.0.113.7")
+    return people.log_in(store, SETTINGS, login=login, password=password, client="203.0.113.7")
 
 
 def find(store, clock, token):
@@ -44,37 +45,10 @@ def fail(store, count, login="zhiban"):
             log_in(store, login, "wrong password")
 
 
-class TestSeed:
-    def test_fourteen_courts_with_seats_in_yunnan(self, store):
-        with store.read() as session:
-            rows = session.exec(select(Court)).all()
-        assert len(rows) == 14
-        assert [row.level for row in rows].count("basic") == 12
-        assert all(25 <= row.lat <= 27 and 99 <= row.lon <= 103 for row in rows)
-        by_code = {row.code: row for row in rows}
-        assert by_code["云2931"].name_zh == "剑川县人民法院"
-        assert by_code["云2931"].name_en == "Jianchuan People's Court"
-        assert by_code["云2931"].parent_code == "云29"
-        assert by_code["云29"].parent_code == "云"
-
-    def test_repeating_it_changes_nothing(self, store):
-        with store.write() as uow:
-            assert courts.seed_courts(uow) == 14
-        with store.read() as session:
-            assert len(session.exec(select(Court)).all()) == 14
-
-    def test_scope_of_the_list(self, store, operator, commander):
-        with store.read() as session:
-            assert [court.code for court in queries.list_courts(session, operator)] == ["云2901"]
-            assert len(queries.list_courts(session, commander)) == 13
-            with pytest.raises(NotFoundError):
-                queries.get_court(session, "云2999")
-
-
 class TestUsers:
     def test_a_taken_login_is_refused(self, store, user):
         with pytest.raises(ConflictError, match="taken"), store.write() as uow:
-            courts.add_user(
+            people.add_user(
                 uow, login="ZHIBAN", name="x", role="commander", court_code="云29", password=PASSWORD, by="x"
             )
 
@@ -90,7 +64,7 @@ class TestUsers:
     def test_bad_input_is_refused(self, store, changes, error):
         values = {"login": "neu", "name": "x", "role": "commander", "court_code": "云29", "password": PASSWORD}
         with pytest.raises(error), store.write() as uow:
-            courts.add_user(uow, **{**values, **changes}, by="x")
+            people.add_user(uow, **{**values, **changes}, by="x")
 
     def test_the_password_is_stored_as_argon2id_only(self, store, user, database):
         assert user.password_hash.startswith("$argon2id$")
@@ -105,7 +79,7 @@ class TestUsers:
     def test_disabling_ends_the_session_at_once(self, store, clock, user):
         token = log_in(store).token
         with store.write() as uow:
-            courts.disable_user(uow, login="zhiban", by="system:test")
+            people.disable_user(uow, login="zhiban", by="system:test")
         assert find(store, clock, token) is None
         fail(store, 1)
 
@@ -113,14 +87,14 @@ class TestUsers:
 class TestLogIn:
     def test_gives_a_session_whose_token_is_not_stored(self, store, clock, user):
         issued = log_in(store)
-        assert find(store, clock, issued.token) == rules.Actor(
+        assert find(store, clock, issued.token) == Actor(
             user.id, "zhiban", "样例值班员", "duty_operator", "云2901"
         )
         with store.read() as session:
             stored = session.exec(select(LoginSession)).one()
             assert issued.token not in stored.model_dump_json()
             assert len(issued.token) >= 43
-            audit = session.exec(select(AuditEntry).where(AuditEntry.action == "courts:session:open")).one()
+            audit = session.exec(select(AuditEntry).where(AuditEntry.action == "people:session:open")).one()
         assert (audit.actor, audit.detail) == ("user:zhiban", {"client": "203.0.113.7"})
 
     def test_a_made_up_token_is_nobody(self, store, clock, user):
@@ -132,7 +106,7 @@ class TestLogIn:
         issued = log_in(store)
         for _ in range(2):
             with store.write() as uow:
-                courts.log_out(uow, issued.token)
+                people.log_out(uow, issued.token)
         assert find(store, clock, issued.token) is None
 
     def test_idle_and_absolute_end(self, store, clock, user):
@@ -140,7 +114,7 @@ class TestLogIn:
         clock.advance(s=SETTINGS.session_idle_s - 1)
         assert find(store, clock, issued.token)
         with store.write() as uow:
-            courts.touch_session(uow, issued.token)
+            people.touch_session(uow, issued.token)
         clock.advance(s=SETTINGS.session_idle_s - 1)
         assert find(store, clock, issued.token)
         clock.advance(s=1)
@@ -149,12 +123,12 @@ class TestLogIn:
         while clock.now_ms() < issued.expires_ms - 3600_000:
             clock.advance(s=3600)
             with store.write() as uow:
-                courts.touch_session(uow, issued.token)
+                people.touch_session(uow, issued.token)
         assert find(store, clock, issued.token)
         clock.advance(s=3600)
         assert find(store, clock, issued.token) is None
         with store.write() as uow:
-            courts.prune_sessions(uow)
+            people.prune_sessions(uow)
         with store.read() as session:
             assert session.exec(select(LoginSession)).all() == []
 
@@ -210,10 +184,10 @@ class TestLogIn:
     def test_refusals_are_audited_and_old_counts_forgotten(self, store, clock, user):
         fail(store, 2)
         with store.read() as session:
-            rows = session.exec(select(AuditEntry).where(AuditEntry.action == "courts:session:refuse")).all()
+            rows = session.exec(select(AuditEntry).where(AuditEntry.action == "people:session:refuse")).all()
         assert [(row.subject, row.court_code) for row in rows] == [("zhiban", "云2901")] * 2
         clock.advance(s=25 * 3600)
         with store.write() as uow:
-            courts.prune_sessions(uow)
+            people.prune_sessions(uow)
         with store.read() as session:
             assert session.exec(select(LoginThrottle)).all() == []

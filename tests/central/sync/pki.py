@@ -14,6 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PEM = serialization.Encoding.PEM
 DAY = datetime.timedelta(days=1)
+# Before the moment at which the tests' clock stands (tests.fakes.clocks), whatever the day they run on.
+VALID_FROM = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 
 
 def now() -> datetime.datetime:
@@ -59,7 +61,7 @@ def issue(
         .issuer_name(issuer.cert.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before or now() - DAY)
+        .not_valid_before(not_before or VALID_FROM)
         .not_valid_after(not_after or now() + 30 * DAY)
         .add_extension(x509.BasicConstraints(ca=ca is not None, path_length=ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

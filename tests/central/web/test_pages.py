@@ -9,7 +9,7 @@ from central.web.labels import explain
 from contract.messages import CommandReceipt, Fix, Health
 
 OPERATOR_PAGES = ("/", "/incidents", "/kits", "/recordings", "/profile")
-ADMIN_PAGES = ("/kits", "/devices", "/audit", "/profile")
+ADMIN_PAGES = ("/kits", "/devices", "/admin", "/profile")
 
 
 def test_operator_reads_the_work_but_keeps_no_house(log_in, kits):
@@ -28,7 +28,7 @@ def test_administrator_keeps_house_but_sees_no_content(log_in, kits):
     client = log_in("guanli")
     for path in ADMIN_PAGES:
         assert client.get(path).status_code == 200, path
-    for path in ("/incidents", "/recordings", "/screen/board"):
+    for path in ("/incidents", "/recordings", "/screen/board", "/audit"):
         assert client.get(path).status_code == 403, path
 
 
@@ -185,8 +185,8 @@ def test_trail_is_given_oldest_first(log_in, kits, store):
 
 
 def test_audit_lists_and_verifies(log_in, kits, store):
-    client = log_in("guanli")
-    assert "courts:session:open" in client.get("/audit?action=courts:session").text
+    client = log_in("shenji")
+    assert "people:session:open" in client.get("/audit?action=people:session").text
     assert "没有符合条件的记录" in client.get("/audit?action=nothing:").text
     assert "审计链完整" in client.post("/audit/verify").text
     with store.write() as uow:
