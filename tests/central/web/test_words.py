@@ -11,7 +11,10 @@ from central.web.problems import SENTENCES, say, status_of
 from tests.central.web.extraction import WEB, extract_texts
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-ROOMS = ("base.errors", "audit.rules", "courts.rules", "devices.rules", "incidents.rules", "evidence.rules")
+ROOMS = (
+    "base.errors", "audit.rules", "courts.rules", "devices.rules", "incidents.rules", "evidence.rules",
+    "cases.numbers", "cases.parties",
+)  # fmt: skip
 
 
 def test_every_text_has_its_english():
@@ -57,7 +60,10 @@ def every_error():
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
 def test_every_refusal_has_its_chinese(kind):
     assert kind.code in SENTENCES
-    error = kind("It is so; do this.", minutes=3, failures=10, seq=2, by="样例值班员", limit=200)
+    error = kind(
+        "It is so; do this.", minutes=3, failures=10, seq=2, by="样例值班员", limit=200,
+        case_no="（2026）云2901执1号", court_code="云2901", first=2016, last=2099,
+    )  # fmt: skip
     assert CHINESE.search(say(error, load_words("zh")))
     assert "%(" not in say(error, load_words("zh"))
     assert say(error, load_words("en")) == "It is so; do this."
