@@ -35,6 +35,10 @@ class EnforcementCase(SQLModel, table=True):
             "ix_case_handler", "handler_id", "state", "due_on",
             sqlite_where=text("handler_id IS NOT NULL"), postgresql_where=text("handler_id IS NOT NULL"),
         ),
+        Index(
+            "ix_case_clerk", "clerk_id", "state", "due_on",
+            sqlite_where=text("clerk_id IS NOT NULL"), postgresql_where=text("clerk_id IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     case_id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
@@ -69,6 +73,9 @@ class EnforcementCase(SQLModel, table=True):
     limit_on: date | None = None
     """Last day of the whole-case limit with extensions and ended pauses; None while paused or without limit."""
     extended_months: int = 0
+    """Granted steps of extension: months, or for 执复 the one step of thirty days (catalogue: `extension`)."""
+    is_non_litigation: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
+    """非诉执行: its whole-case limit is shorter."""
     is_flagged: bool = False
     """Whether an open big/important flag (大要案) stands."""
     origin_case_id: int | None = Field(default=None, sa_type=BigInteger)
@@ -134,8 +141,10 @@ class CaseNode(SQLModel, table=True):
     case_id: int = Field(sa_column=Column(BigInteger, index=True, nullable=False))
     court_code: str = Field(max_length=20)
     kind: str = Field(max_length=24)
-    """Key of catalogue.NODES."""
+    """Key of the catalogue's nodes."""
     started_on: date
+    stated_on: date | None = None
+    """The due day a person or a paper stated, before pauses; None where the catalogue's limit decides."""
     due_on: date | None = None
     done_on: date | None = None
     done_by: str = Field(default="", max_length=100)
@@ -147,13 +156,20 @@ class CasePause(SQLModel, table=True):
     """An interval that the net clock leaves out (公告, 评估, 管辖争议, 协调, 暂缓, 中止), with its paper."""
 
     __tablename__ = "case_pause"
+    __table_args__ = (
+        Index(
+            "ix_pause_running", "until_on",
+            sqlite_where=text("ended_by = '' AND until_on IS NOT NULL"),
+            postgresql_where=text("ended_by = '' AND until_on IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     case_id: int = Field(sa_column=Column(BigInteger, index=True, nullable=False))
     kind: str = Field(max_length=24)
     from_on: date
     until_on: date | None = None
-    """First day that counts again; None while it runs."""
+    """First day that counts again, stated from the start for a stay; None while it runs without a set end."""
     doc_no: str = Field(max_length=100)
     document_id: str | None = Field(default=None, max_length=32)
     set_by: str = Field(max_length=100)
@@ -214,6 +230,8 @@ class CaseDocument(SQLModel, table=True):
     size_bytes: int = Field(default=0, sa_type=BigInteger)
     sha256: str = Field(default="", max_length=64)
     """Of the clear file; empty for a paper that is only named."""
+    key_cipher: bytes | None = Field(default=None)
+    """The file's own key, sealed by the keyring; a rotation of keys seals this anew and leaves the file alone."""
     law_version: str = Field(default="", max_length=60)
     """The edition of the law the paper cites (article numbers moved in 2012, 2021 and 2023)."""
     added_by: str = Field(max_length=100)

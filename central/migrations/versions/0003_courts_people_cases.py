@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("media_type", sa.String(length=100), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("key_cipher", sa.LargeBinary(), nullable=True),
         sa.Column("law_version", sa.String(length=60), nullable=False),
         sa.Column("added_by", sa.String(length=100), nullable=False),
         sa.Column("added_ms", sa.BigInteger(), nullable=False),
@@ -110,6 +111,7 @@ def upgrade() -> None:
         sa.Column("court_code", sa.String(length=20), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("started_on", sa.Date(), nullable=False),
+        sa.Column("stated_on", sa.Date(), nullable=True),
         sa.Column("due_on", sa.Date(), nullable=True),
         sa.Column("done_on", sa.Date(), nullable=True),
         sa.Column("done_by", sa.String(length=100), nullable=False),
@@ -140,6 +142,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_case_pause_case_id"), "case_pause", ["case_id"], unique=False)
+    op.create_index(
+        "ix_pause_running",
+        "case_pause",
+        ["until_on"],
+        unique=False,
+        sqlite_where=sa.text("ended_by = '' AND until_on IS NOT NULL"),
+        postgresql_where=sa.text("ended_by = '' AND until_on IS NOT NULL"),
+    )
     op.create_table(
         "case_share",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -177,6 +187,10 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("is_dry_run", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("file_id", sa.String(length=32), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=True),
+        sa.Column("claim", sa.String(length=32), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("asked_by", sa.String(length=80), nullable=False),
         sa.Column("asked_ms", sa.BigInteger(), nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=True),
@@ -189,6 +203,7 @@ def upgrade() -> None:
         sa.Column("updated_count", sa.Integer(), nullable=False),
         sa.Column("unchanged_count", sa.Integer(), nullable=False),
         sa.Column("rejected_count", sa.Integer(), nullable=False),
+        sa.Column("warned_count", sa.Integer(), nullable=False),
         sa.Column("expected", sa.JSON(), nullable=True),
         sa.Column("reconciliation", sa.JSON(), nullable=True),
         sa.Column("message", sa.String(length=500), nullable=False),
@@ -421,6 +436,7 @@ def upgrade() -> None:
         sa.Column("due_node", sa.String(length=24), nullable=False),
         sa.Column("limit_on", sa.Date(), nullable=True),
         sa.Column("extended_months", sa.Integer(), nullable=False),
+        sa.Column("is_non_litigation", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("is_flagged", sa.Boolean(), nullable=False),
         sa.Column("origin_case_id", sa.BigInteger(), nullable=True),
         sa.Column("source", sa.String(length=40), nullable=False),
@@ -460,6 +476,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("handler_id IS NOT NULL"),
         postgresql_where=sa.text("handler_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_case_clerk",
+        "enforcement_case",
+        ["clerk_id", "state", "due_on"],
+        unique=False,
+        sqlite_where=sa.text("clerk_id IS NOT NULL"),
+        postgresql_where=sa.text("clerk_id IS NOT NULL"),
+    )
     op.create_index("ix_case_serial", "enforcement_case", ["seq", "court_code", "type_code", "year"], unique=False)
     op.create_index(
         "ix_case_state", "enforcement_case", ["court_code", "state", "filed_day", "case_id"], unique=False
@@ -484,6 +508,7 @@ def upgrade() -> None:
     op.add_column("audit_entry", sa.Column("form", sa.Integer(), server_default="1", nullable=False))
     op.create_index(op.f("ix_audit_entry_case_no"), "audit_entry", ["case_no"], unique=False)
     op.add_column("court", sa.Column("version", sa.Integer(), server_default="1", nullable=False))
+    op.add_column("login_session", sa.Column("device", sa.String(length=60), server_default="", nullable=False))
     op.add_column("login_session", sa.Column("stage", sa.String(length=20), server_default="full", nullable=False))
     op.add_column(
         "login_session", sa.Column("method", sa.String(length=40), server_default="password", nullable=False)
@@ -540,6 +565,7 @@ def downgrade() -> None:
     op.drop_column("login_session", "proven_ms")
     op.drop_column("login_session", "method")
     op.drop_column("login_session", "stage")
+    op.drop_column("login_session", "device")
     op.drop_column("court", "version")
     op.drop_index(op.f("ix_audit_entry_case_no"), table_name="audit_entry")
     op.drop_column("audit_entry", "form")
