@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy import select as sql_select
+from sqlmodel import Session, col, func, select
 
-from central.audit import rules
-from central.audit.models import AuditEntry
+from central.audit import heads, rules, verification
+from central.audit.heads import HeadStatement
+from central.audit.models import AuditEntry, AuditHead
+from central.audit.rules import AuditFilter
+from central.audit.verification import Finding, Report, hash_of
+from contract.signing import BadSignatureError, CodecError, Signed
+
+__all__ = ["hash_of"]
+SEARCHED = "audit:entry:search"
+_CHUNK = 1000
 
 
 def list_entries(
@@ -18,10 +29,15 @@ def list_entries(
     before_seq: int | None = None,
     subject: str | None = None,
     action_prefix: str = "",
+    wanted: AuditFilter | None = None,
+    with_courtless: bool = False,
     limit: int = 100,
 ) -> Sequence[AuditEntry]:
-    """Return entries of `court_prefix` and courts below, newest first; page on with `before_seq`."""
-    query = select(AuditEntry).where(col(AuditEntry.court_code).startswith(court_prefix, autoescape=True))
+    """Return entries of `court_prefix` and courts below, newest first; page on with `before_seq`.
+
+    `with_courtless` adds the acts of the machine itself, which belong to no court.
+    """
+    query = select(AuditEntry).where(_in_scope(court_prefix, with_courtless), *_conditions(wanted or AuditFilter()))
     if before_seq is not None:
         query = query.where(col(AuditEntry.seq) < before_seq)
     if subject is not None:
@@ -31,9 +47,65 @@ def list_entries(
     return session.exec(query.order_by(col(AuditEntry.seq).desc()).limit(limit)).all()
 
 
+def stream_entries(
+    session: Session, *, court_prefix: str, wanted: AuditFilter, with_courtless: bool, up_to_seq: int
+) -> Iterator[Any]:
+    """Yield matching rows up to row `up_to_seq`, oldest first, a thousand in memory at a time."""
+    query = (
+        sql_select(AuditEntry.__table__)  # type: ignore[attr-defined]
+        .where(
+            _in_scope(court_prefix, with_courtless), *_conditions(wanted), col(AuditEntry.seq) <= up_to_seq
+        )
+        .order_by(col(AuditEntry.seq))
+    )
+    yield from session.connection().execute(query, execution_options={"yield_per": _CHUNK})
+
+
+def count_matches(
+    session: Session, *, court_prefix: str, wanted: AuditFilter, with_courtless: bool, up_to_seq: int
+) -> int:
+    """Return how many rows `stream_entries` would yield."""
+    conditions = (_in_scope(court_prefix, with_courtless), *_conditions(wanted), col(AuditEntry.seq) <= up_to_seq)
+    return session.exec(select(func.count()).select_from(AuditEntry).where(*conditions)).one()
+
+
 def count_entries(session: Session) -> int:
     """Return how many rows the chain has."""
     return session.exec(select(func.count()).select_from(AuditEntry)).one()
+
+
+def find_tail(session: Session) -> tuple[int, bytes]:
+    """Return number and hash of the last row; (0, GENESIS_HASH) for an empty chain."""
+    newest = select(AuditEntry.seq, AuditEntry.hash).order_by(col(AuditEntry.seq).desc()).limit(1)
+    found = session.exec(newest).first()
+    return (found[0], found[1]) if found else (0, rules.GENESIS_HASH)
+
+
+def find_hash(session: Session, seq: int) -> bytes | None:
+    """Return the hash of row `seq`."""
+    return session.exec(select(AuditEntry.hash).where(AuditEntry.seq == seq)).first()
+
+
+def find_last_head(session: Session) -> AuditHead | None:
+    """Return the newest signed head."""
+    return session.exec(select(AuditHead).order_by(col(AuditHead.seq).desc()).limit(1)).first()
+
+
+def list_heads(session: Session, *, after_seq: int = 0) -> list[Signed]:
+    """Return the signed heads of rows after `after_seq`, oldest first."""
+    query = select(AuditHead).where(col(AuditHead.seq) > after_seq).order_by(col(AuditHead.seq))
+    return [Signed(head.body, head.sig) for head in session.exec(query)]
+
+
+def was_searched_lately(session: Session, *, actor: str, wanted: AuditFilter, since_ms: int) -> bool:
+    """Tell whether `actor` asked the very same of the audit after `since_ms`: turning pages is one search."""
+    query = (
+        select(AuditEntry.detail)
+        .where(AuditEntry.actor == actor, AuditEntry.action == SEARCHED, col(AuditEntry.at_ms) > since_ms)
+        .order_by(col(AuditEntry.seq).desc())
+        .limit(20)
+    )
+    return wanted.told() in session.exec(query).all()
 
 
 def verify_chain(session: Session, *, expected: tuple[int, bytes] | None = None) -> tuple[int, bytes]:
@@ -42,38 +114,85 @@ def verify_chain(session: Session, *, expected: tuple[int, bytes] | None = None)
     `expected` is an earlier result kept elsewhere: it shows a tail that was cut and rewritten.
     Raises AuditBrokenError naming the first broken row.
     """
-    previous, count = rules.GENESIS_HASH, 0
-    for entry in session.exec(select(AuditEntry).order_by(col(AuditEntry.seq)).execution_options(yield_per=1000)):
-        count += 1
-        if entry.seq != count:
-            raise _broken(count, "is missing")
-        if entry.prev_hash != previous or entry.hash != hash_of(entry):
-            raise _broken(count, "does not match its hash")
-        previous = entry.hash
-        if expected and expected[0] == count and expected[1] != previous:
-            raise _broken(count, "differs from the head kept earlier")
-        session.expunge(entry)
-    if expected and expected[0] > count:
-        raise _broken(count + 1, "is missing although an earlier head counts it")
-    return count, previous
+    kept = [HeadStatement(seq=expected[0], hash=expected[1], at_ms=0, prev_seq=0)] if expected else []
+    report = verification.examine(_stream_rows(session, 1), kept)
+    check_whole(report)
+    return report.rows, report.head
 
 
-def hash_of(entry: AuditEntry) -> bytes:
-    """Return the hash `entry` must bear."""
-    return rules.hash_entry(
-        seq=entry.seq,
-        at_ms=entry.at_ms,
-        actor=entry.actor,
-        court_code=entry.court_code,
-        action=entry.action,
-        subject=entry.subject,
-        purpose=entry.purpose,
-        detail=entry.detail,
-        prev_hash=entry.prev_hash,
+def check_chain(
+    session: Session,
+    keys: Sequence[Ed25519PublicKey],
+    *,
+    witness: Sequence[Signed] = (),
+    since: int = 1,
+) -> Report:
+    """Recompute the chain from row `since` on and compare it with every signed head, the witness's included.
+
+    `keys` are the centre's public receipt keys; without any, heads are not looked at and the report says so.
+    """
+    genuine, findings = open_heads(keys, list_heads(session)) if keys else ([], [])
+    witnessed, foreign = open_heads(keys, witness) if keys else ([], [])
+    findings += verification.find_gaps(genuine) + foreign
+    report = verification.examine(
+        _stream_rows(session, since), [*genuine, *witnessed], since=since, is_signed=bool(keys)
+    )
+    merged = sorted({*report.findings, *findings}, key=lambda found: (found.first, found.last))
+    return Report(**{**_fields(report), "findings": tuple(merged)})
+
+
+def open_heads(
+    keys: Sequence[Ed25519PublicKey], signed: Sequence[Signed]
+) -> tuple[list[HeadStatement], list[Finding]]:
+    """Return the genuine heads and a finding for each that is not."""
+    genuine, findings = [], []
+    for one in signed:
+        try:
+            genuine.append(heads.open_head(keys, one))
+        except (BadSignatureError, CodecError):
+            seq = heads.claimed_seq(one)
+            findings.append(Finding("head_forged", seq, seq))
+    return genuine, findings
+
+
+def check_whole(report: Report) -> None:
+    """Raise AuditBrokenError for the first finding of a report, if any."""
+    if report.is_whole:
+        return
+    first = report.findings[0]
+    raise rules.AuditBrokenError(
+        f"Audit {first.sentence}. Compare with a backup and with the witness file.", seq=first.first
     )
 
 
-def _broken(seq: int, fact: str) -> rules.AuditBrokenError:
-    return rules.AuditBrokenError(
-        f"Audit row {seq} {fact}: rows from there on cannot be trusted; compare with a backup.", seq=seq
-    )
+def _stream_rows(session: Session, since: int) -> Iterator[Any]:
+    query = sql_select(AuditEntry.__table__).order_by(col(AuditEntry.seq))  # type: ignore[attr-defined]
+    if since > 1:
+        query = query.where(col(AuditEntry.seq) >= since)
+    yield from session.connection().execute(query, execution_options={"yield_per": _CHUNK})
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in report.__dataclass_fields__}
+
+
+def _in_scope(court_prefix: str, with_courtless: bool) -> ColumnElement[bool]:
+    own = col(AuditEntry.court_code).startswith(court_prefix, autoescape=True)
+    return or_(own, col(AuditEntry.court_code) == "") if with_courtless else own
+
+
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.from_ms is not None:
+        conditions.append(col(AuditEntry.at_ms) >= wanted.from_ms)
+    if wanted.until_ms is not None:
+        conditions.append(col(AuditEntry.at_ms) < wanted.until_ms)
+    for name in ("actor", "case_no"):
+        if value := getattr(wanted, name):
+            conditions.append(col(getattr(AuditEntry, name)) == value)
+    for name in ("court_code", "action", "subject"):
+        if value := getattr(wanted, name):
+            conditions.append(col(getattr(AuditEntry, name)).startswith(value, autoescape=True))
+    if wanted.purpose:
+        conditions.append(col(AuditEntry.purpose).contains(wanted.purpose, autoescape=True))
+    return conditions

@@ -62,6 +62,13 @@ def writer_engine(engine: Engine) -> Engine:
     return engine.execution_options(zhixing_writer=True)
 
 
+def reader_engine(engine: Engine) -> Engine:
+    """Return a view of `engine` (same pool) whose transactions see one state, however many queries they make."""
+    if engine.dialect.name == "sqlite":
+        return engine  # every transaction does
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
     # sqlite3 must not open transactions by itself, or BEGIN IMMEDIATE below would come too late.
     connection.isolation_level = None
@@ -72,6 +79,7 @@ def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
 def _begin_writing(connection: Connection) -> None:
     """PostgreSQL: one writer at a time, as with SQLite; the audit chain and the outbox ids rest on it."""
     if connection.get_execution_options().get("zhixing_writer", False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
 

@@ -93,7 +93,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session that sees one consistent state and writes nothing."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(db.reader_engine(self.engine), expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from central.base.clock import from_ms
+from central.base.receipt_key import read_receipt_key
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.courts.permissions import Actor, check_permission
 from central.evidence import queries, rules, service
 from central.evidence.models import Recording
-from central.evidence.reception import read_receipt_key
 from central.evidence.vault import Vault
 from contract.absences import AbsenceStatement, sign_absences
 from contract.chain import Kind

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from central.base.unit_of_work import Store
 from central.devices.rules import KitRef
@@ -54,19 +52,3 @@ def receive_segment(
         centre=rules.CENTRE_NAME,
     )
     return Reception(sign_segment_receipt(key, receipt), is_new=not entered)
-
-
-def read_receipt_key(keys_dir: Path) -> Ed25519PrivateKey:
-    """The centre's receipt key; raises ReceiptKeyMissingError when it cannot be used."""
-    path = keys_dir / "receipt.key"
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise rules.ReceiptKeyMissingError(
-            f"The receipt key {path} cannot be read ({error}): restore it from the device authority's hand-over."
-        ) from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise rules.ReceiptKeyMissingError(
-            f"The receipt key {path} is not an Ed25519 key: restore it from the device authority's hand-over."
-        )
-    return key

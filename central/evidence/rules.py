@@ -45,12 +45,6 @@ class StoreFullError(DomainError):
     code: ClassVar[str] = "store_full"
 
 
-class ReceiptKeyMissingError(DomainError):
-    """The key that signs receipts cannot be used, so nothing may be promised."""
-
-    code: ClassVar[str] = "receipt_key_missing"
-
-
 class HandoverMissingError(DomainError):
     """A file of the device authority that belongs to every package is not here."""
 

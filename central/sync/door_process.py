@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
 from central.base.bus import NatsBus, connect_nats
+from central.base.receipt_key import read_receipt_key
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
 from central.devices import service as devices
-from central.evidence.reception import read_receipt_key
 from central.evidence.vault import Vault
 from central.sync.admission import Gate, read_certificate
 from central.sync.door import Door, create_app

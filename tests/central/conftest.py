@@ -27,8 +27,9 @@ KITS = {"dl-2901-01": "云2901", "yb-2922-01": "云2922"}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every test of a module marked `both_databases` each database once."""
-    is_marked = any(True for _ in metafunc.definition.iter_markers("both_databases"))
-    if is_marked and "backend" in metafunc.fixturenames:
+    is_marked = metafunc.definition.get_closest_marker("both_databases") is not None
+    looks_inside = metafunc.definition.get_closest_marker("sqlite_only") is not None
+    if is_marked and not looks_inside and "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
 

@@ -394,3 +394,5 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_entry_actor"), table_name="audit_entry")
     op.drop_index(op.f("ix_audit_entry_action"), table_name="audit_entry")
     op.drop_table("audit_entry")
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION refuse_audit_change()")

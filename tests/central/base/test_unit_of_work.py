@@ -15,6 +15,8 @@ from central.base.errors import ConflictError, RecordedRefusalError
 from central.base.outbox import OutboxEntry, last_outbox_id, prune_outbox, read_outbox
 from central.base.unit_of_work import Store
 
+pytestmark = pytest.mark.both_databases
+
 
 def count(store: Store) -> int:
     with store.read() as session:
@@ -75,6 +77,7 @@ def test_outbox_is_read_by_id_and_ids_never_come_back(store, clock):
         assert [entry.id for entry in read_outbox(session, after_id=3)] == [4]
 
 
+@pytest.mark.sqlite_only
 def test_sqlite_is_opened_durable(store):
     with store.read() as session:
         pragmas = {
@@ -110,6 +113,16 @@ def test_a_reader_beside_a_writer_sees_the_state_before(store):
     assert count(store) == 1
 
 
+def test_a_reader_sees_one_state_however_often_it_asks(store):
+    with store.read() as session:
+        first = session.exec(select(func.count()).select_from(OutboxEntry)).one()
+        with store.write() as uow:
+            uow.emit("kit_changed", "云2901", {})
+        assert session.exec(select(func.count()).select_from(OutboxEntry)).one() == first
+    assert count(store) == first + 1
+
+
+@pytest.mark.sqlite_only
 def test_the_write_lock_is_taken_at_the_start(store, database):
     with store.write():
         other = sqlite3.connect(database, timeout=0)

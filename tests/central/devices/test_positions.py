@@ -9,6 +9,8 @@ from central.devices.models import KitSpool, KitState, Position, ReceivedItem
 from central.devices.rules import ItemKey, ItemRow
 from contract.messages import Fix
 
+pytestmark = pytest.mark.both_databases
+
 NOW = 1_795_500_000_000
 
 
@@ -192,6 +194,7 @@ class TestTrail:
                 wanted = [at_ms for at_ms in taken if window["from_ms"] <= at_ms <= window["to_ms"]]
                 assert [fix.trail_ms for fix in trail] == wanted, (start, end)
 
+    @pytest.mark.sqlite_only
     def test_milestones_are_read_from_their_index(self, store, kit, commander):
         store_rows(store, [row(kit, seq) for seq in range(1, 200)])
         plans = []
@@ -235,6 +238,7 @@ def test_spools_get_short_numbers_that_a_rollback_takes_back(store, kit):
 
 
 @pytest.mark.parametrize("table", [Position, ReceivedItem])
+@pytest.mark.sqlite_only
 def test_known_numbers_are_looked_up_and_never_searched_for(store, kit, table):
     """On a trail of millions a scan here would stop the intake."""
     plans = []

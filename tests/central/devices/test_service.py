@@ -9,6 +9,8 @@ from central.devices import service as devices
 from central.devices.models import MailboxEntry, SetAside
 from contract.messages import CommandReceipt, Health, Hello
 
+pytestmark = pytest.mark.both_databases
+
 YEAR_MS = 365 * 24 * 3600 * 1000
 
 

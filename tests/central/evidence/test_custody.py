@@ -26,6 +26,8 @@ from contract.verify import verify_package
 from tests.central.sync.pki import Pki
 from tests.central.sync.recorder import Recorder
 
+pytestmark = pytest.mark.both_databases
+
 Accept = Callable[..., list[RecordVerdict]]
 NewRecorder = Callable[..., Recorder]
 Receive = Callable[..., Reception]

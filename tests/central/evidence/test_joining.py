@@ -13,6 +13,8 @@ from contract import chain
 from contract.signing import Signed
 from tests.central.sync.recorder import Recorder
 
+pytestmark = pytest.mark.both_databases
+
 Accept = Callable[..., list[RecordVerdict]]
 NewRecorder = Callable[..., Recorder]
 

@@ -15,6 +15,8 @@ from central.incidents.models import AlarmRecord, Incident
 from contract.messages import Alarm, Fix, Health
 from tests.central.flows.conftest import ALARM_ID, FIX
 
+pytestmark = pytest.mark.both_databases
+
 YEAR_MS = 365 * 24 * 3600 * 1000
 
 

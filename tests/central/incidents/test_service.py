@@ -5,6 +5,8 @@ from central.incidents import queries
 from central.incidents import service as incidents
 from central.incidents.models import Incident
 
+pytestmark = pytest.mark.both_databases
+
 ALARM_ID = "a" * 32
 
 
