@@ -33,6 +33,7 @@ PROCESSES = {
     "intake": "central.sync.intake_process",
     "door": "central.sync.door_process",
     "web": "central.web.process",
+    "api": "central.api.process",
 }
 PARENT_PID = "_ZHIXING_PARENT_PID"
 HOUSE_EVERY_S = 60
@@ -120,6 +121,7 @@ def list_children(config: Path | None, settings: Settings) -> list[Child]:
     ports = {
         "door": (settings.door_host, settings.door_port),
         "web": (settings.web_host, settings.web_port),
+        "api": (settings.api_host, settings.api_port),
     }
     command = [sys.executable, "-m", "central.main"]
     options = ["--config", str(config.resolve())] if config else []
@@ -192,7 +194,11 @@ def verify_audit(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 def check_ports(settings: Settings) -> None:
     """Refuse to start when another program listens on one of the ports. Raises SettingsError."""
-    wanted = [("web", settings.web_host, settings.web_port), ("door", settings.door_host, settings.door_port)]
+    wanted = [
+        ("web", settings.web_host, settings.web_port),
+        ("door", settings.door_host, settings.door_port),
+        ("api", settings.api_host, settings.api_port),
+    ]
     if settings.broker == "embedded":
         wanted += [("mqtt", settings.mqtt_host, settings.mqtt_port), ("nats", settings.nats_host, settings.nats_port)]
     for name, host, port in wanted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Ports:
     mqtt: int
     nats: int
     est: int
+    api: int = 8090  # what a stage of release 0.1.0 does not name: the centre's own default
 
 
 class Stage:
@@ -143,6 +144,7 @@ web_port = {ports.web}
 door_port = {ports.door}
 mqtt_port = {ports.mqtt}
 nats_port = {ports.nats}
+api_port = {ports.api}
 """,
             encoding="utf-8",
         )
@@ -170,7 +172,7 @@ nats_port = {ports.nats}
 
 def choose_ports(web_port: int = 0) -> Ports:
     """Free ports on loopback; the pages take ``web_port`` when it is free."""
-    holds = [socket.socket() for _ in range(5)]
+    holds = [socket.socket() for _ in range(len(fields(Ports)))]
     try:
         _bind(holds[0], web_port)
         for hold in holds[1:]:

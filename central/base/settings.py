@@ -79,6 +79,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     api_port: Port = 8090
     api_tls_cert: Text = ""
     api_tls_key: Text = ""
+    api_rate_per_s: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    """Requests a second that one service account may send over time; it may save up four seconds' worth."""
     case_catalogue: Text = ""
     """TOML file of case types, nodes and deadlines instead of the packaged one."""
     audit_head_every_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300

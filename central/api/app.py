@@ -1,0 +1,72 @@
+"""Builds the application of `/api/v1`."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from central.api import catalogue, changes, courts, interface, openapi, problems
+from central.api.context import Context
+from central.base.settings import Settings
+from central.base.unit_of_work import Store
+
+ROUTERS: Final = (interface.router, courts.router, catalogue.router, changes.router)
+BODIES: Final = ()
+SECURITY_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Dressing:
+    """ASGI layer that adds the headers above: answers hold data of people and belong in no cache."""
+
+    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
+        self._app = app
+        self._headers = dict(SECURITY_HEADERS)
+        if is_https:
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and dress the response."""
+
+        async def send_dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, send_dressed)
+
+
+def create_app(settings: Settings, store: Store) -> FastAPI:
+    """Return the application over an open database."""
+    # FastAPI's own documentation pages load scripts from foreign hosts and are not wanted here.
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=metadata.version("zhixing"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = Context(settings, store)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix=openapi.PREFIX)
+    app.openapi = lambda: _describe_once(app)  # type: ignore[method-assign] # FastAPI's documented way
+    app.add_middleware(Dressing, is_https=bool(settings.api_tls_cert))
+    return app
+
+
+def _describe_once(app: FastAPI) -> dict[str, Any]:
+    if not app.openapi_schema:
+        app.openapi_schema = openapi.describe(app, BODIES, app.version)
+    return app.openapi_schema
