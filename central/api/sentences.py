@@ -57,7 +57,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "该资源不支持此方法；可用方法见 Allow 头。",
     ),
     "too_large": (
-        "The body is too large: the limit is %(limit)s bytes. Send less at a time, or a file by POST /api/v1/imports.",
+        "The body is too large: the limit is %(limit)s bytes. Send less, or a whole file by POST /api/v1/imports.",
         "请求正文超过 %(limit)s 字节；请分次发送，或用 POST /api/v1/imports 上传文件。",
     ),
     "media_type": (

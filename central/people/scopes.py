@@ -47,7 +47,7 @@ class ServiceActor:
 
 
 def check_scopes(scopes: Iterable[str]) -> list[str]:
-    """Return the scopes without doubles, in the order of SCOPES; raises InvalidInputError for none or unknown ones."""
+    """Return the scopes without doubles, in the order of SCOPES; raises InvalidInputError for unknown or no ones."""
     wanted = set(scopes)
     if unknown := sorted(wanted.difference(SCOPES)):
         raise InvalidInputError(f"There is no scope {unknown[0]!r}: use some of {', '.join(SCOPES)}.")
