@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, CheckConstraint, Index
 from sqlmodel import JSON, Column, Field, SQLModel
 
 from central.base.ids import new_id
@@ -83,10 +83,13 @@ class LoginSession(SQLModel, table=True):
     expires_ms: int = Field(index=True, sa_type=BigInteger)
     revoked_ms: int | None = Field(default=None, sa_type=BigInteger)
     client: str = Field(default="", max_length=100)
+    """Address the log-in came from."""
+    device: str = Field(default="", max_length=60, sa_column_kwargs={"server_default": ""})
+    """Browser and system, as the browser says."""
     stage: str = Field(default="full", max_length=20, sa_column_kwargs={"server_default": "full"})
-    """`second`: the password was right, the second way is owed; `enrol`: a second way must be set up; `full`."""
+    """A stage of `rules.STAGES`; only `full` may do anything but go on logging in."""
     method: str = Field(default="password", max_length=40, sa_column_kwargs={"server_default": "password"})
-    """How the person proved itself: password, password+totp, password+recovery, passkey, oidc."""
+    """How the person proved itself: password or oidc, `+totp`, `+recovery`, `+passkey`, `+directory`; passkey alone."""
     proven_ms: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     """When the person last proved itself: what grave acts look at."""
     terminal_id: str | None = Field(default=None, max_length=32)
@@ -141,10 +144,16 @@ class Ceremony(SQLModel, table=True):
 
 
 class Appointment(SQLModel, table=True):
-    """A person holds a post at a court in a time (任命); one serving commander per centre per moment (seed 7)."""
+    """A person holds a post at a court in a time (任命); one serving commander per centre per moment (seed 7).
+
+    A trigger (revision 0003) refuses a second commander in the same time, whoever writes.
+    """
 
     __tablename__ = "appointment"
-    __table_args__ = (Index("ix_appointment_post", "court_code", "post", "from_ms"),)
+    __table_args__ = (
+        Index("ix_appointment_post", "court_code", "post", "from_ms"),
+        CheckConstraint("until_ms IS NULL OR until_ms >= from_ms", name="ck_appointment_term"),
+    )
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     court_code: str = Field(foreign_key="court.code", max_length=20)

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
+    _guard_heads()
     op.create_table(
         "case_act",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -257,8 +258,8 @@ def upgrade() -> None:
         sa.Column("gram", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("court_code", sa.String(length=20), nullable=False),
         sa.Column("filed_day", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("party_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("gram", "court_code", "filed_day", "party_id"),
+        sa.Column("case_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("gram", "court_code", "filed_day", "case_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -380,6 +381,7 @@ def upgrade() -> None:
         sa.Column("made_by", sa.String(length=80), nullable=False),
         sa.Column("made_ms", sa.BigInteger(), nullable=False),
         sa.Column("ended_by", sa.String(length=80), nullable=False),
+        sa.CheckConstraint("until_ms IS NULL OR until_ms >= from_ms", name="ck_appointment_term"),
         sa.ForeignKeyConstraint(
             ["court_code"],
             ["court.code"],
@@ -392,6 +394,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_appointment_post", "appointment", ["court_code", "post", "from_ms"], unique=False)
     op.create_index(op.f("ix_appointment_user_id"), "appointment", ["user_id"], unique=False)
+    _guard_commanders()
     op.create_table(
         "case_recusal",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -483,6 +486,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("clerk_id IS NOT NULL"),
         postgresql_where=sa.text("clerk_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_case_origin",
+        "enforcement_case",
+        ["origin_case_id"],
+        unique=False,
+        sqlite_where=sa.text("origin_case_id IS NOT NULL"),
+        postgresql_where=sa.text("origin_case_id IS NOT NULL"),
     )
     op.create_index("ix_case_serial", "enforcement_case", ["seq", "court_code", "type_code", "year"], unique=False)
     op.create_index(
@@ -594,6 +605,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_appointment_user_id"), table_name="appointment")
     op.drop_index("ix_appointment_post", table_name="appointment")
     op.drop_table("appointment")
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION refuse_second_commander()")
     op.drop_index(op.f("ix_terminal_court_code"), table_name="terminal")
     op.drop_table("terminal")
     op.drop_table("service_account")
@@ -643,3 +656,59 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_case_act_case_id"), table_name="case_act")
     op.drop_table("case_act")
     op.drop_table("audit_head")
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP TRIGGER audit_entry_no_truncate ON audit_entry")
+
+
+# Another commander of the same centre in a time that shares a moment with the new row's; a row that ends as it begins
+# holds at no moment.
+_RIVAL = (
+    "SELECT 1 FROM appointment WHERE appointment.post = 'commander' AND appointment.court_code = NEW.court_code "
+    "AND appointment.id <> NEW.id AND (appointment.until_ms IS NULL OR appointment.until_ms > appointment.from_ms) "
+    "AND (appointment.until_ms IS NULL OR NEW.from_ms < appointment.until_ms) "
+    "AND (NEW.until_ms IS NULL OR appointment.from_ms < NEW.until_ms)"
+)
+_SERVES = "NEW.post = 'commander' AND (NEW.until_ms IS NULL OR NEW.until_ms > NEW.from_ms)"
+
+
+def _guard_commanders() -> None:
+    """One serving commander per centre per moment, whatever program writes (seed 7)."""
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("INSERT", "UPDATE"):
+            op.execute(
+                f"CREATE TRIGGER appointment_one_commander_{verb.lower()} BEFORE {verb} ON appointment "
+                f"WHEN {_SERVES} AND EXISTS ({_RIVAL}) "
+                "BEGIN SELECT RAISE(ABORT, 'one serving commander per centre'); END"
+            )
+        return
+    # The lock makes two writers who do not see each other's rows yet wait for one another.
+    op.execute(
+        "CREATE FUNCTION refuse_second_commander() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN IF {_SERVES} THEN PERFORM pg_advisory_xact_lock(7, hashtext(NEW.court_code)); "
+        f"IF EXISTS ({_RIVAL}) THEN RAISE EXCEPTION 'one serving commander per centre' "
+        "USING ERRCODE = 'exclusion_violation'; END IF; END IF; RETURN NEW; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER appointment_one_commander BEFORE INSERT OR UPDATE ON appointment "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_second_commander()"
+    )
+
+
+def _guard_heads() -> None:
+    """Let the database refuse to change or delete signed heads, and PostgreSQL to empty the audit tables whole."""
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER audit_head_no_{verb.lower()} BEFORE {verb} ON audit_head "
+                "BEGIN SELECT RAISE(ABORT, 'audit rows are never changed or deleted'); END"
+            )
+        return
+    op.execute(
+        "CREATE TRIGGER audit_head_no_change BEFORE UPDATE OR DELETE ON audit_head "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()"
+    )
+    for table in ("audit_entry", "audit_head"):
+        op.execute(
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
+        )
