@@ -39,6 +39,10 @@ class EnforcementCase(SQLModel, table=True):
             "ix_case_clerk", "clerk_id", "state", "due_on",
             sqlite_where=text("clerk_id IS NOT NULL"), postgresql_where=text("clerk_id IS NOT NULL"),
         ),
+        Index(
+            "ix_case_origin", "origin_case_id",
+            sqlite_where=text("origin_case_id IS NOT NULL"), postgresql_where=text("origin_case_id IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     case_id: int | None = Field(default=None, sa_column=Column(BigKey, primary_key=True, autoincrement=True))
@@ -113,16 +117,16 @@ class Party(SQLModel, table=True):
 
 
 class PartyGram(SQLModel, table=True):
-    """Two neighbouring characters of a party's name (search.py); START stands before the first."""
+    """Two neighbouring characters of the name of a case's party (grams.py, search.py)."""
 
     __tablename__ = "party_gram"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     gram: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    """First code point << 21 | second."""
+    """First code point << 21 | second; 0 stands before the first character of a name."""
     court_code: str = Field(primary_key=True, max_length=20)
     filed_day: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    party_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    case_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
 class CaseNode(SQLModel, table=True):
