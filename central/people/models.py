@@ -89,7 +89,7 @@ class LoginSession(SQLModel, table=True):
     stage: str = Field(default="full", max_length=20, sa_column_kwargs={"server_default": "full"})
     """A stage of `rules.STAGES`; only `full` may do anything but go on logging in."""
     method: str = Field(default="password", max_length=40, sa_column_kwargs={"server_default": "password"})
-    """How the person proved itself: password or oidc, `+totp`, `+recovery`, `+passkey`, `+directory`; passkey alone."""
+    """How the person proved itself: password or oidc, then +totp, +recovery, +passkey, +directory; passkey alone."""
     proven_ms: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     """When the person last proved itself: what grave acts look at."""
     terminal_id: str | None = Field(default=None, max_length=32)

@@ -11,6 +11,7 @@ from central.courts.permissions import Actor
 from central.people import queries, rules
 from central.people import service as people
 from central.people.models import LoginSession, LoginThrottle, User
+from central.people.sessions import Visit
 
 PASSWORD = "样例口令-0123456789"
 SETTINGS = Settings(second_factor="optional")
@@ -31,7 +32,7 @@ def user(store):
 
 
 def log_in(store, login="zhiban", password=PASSWORD):
-    return people.log_in(store, SETTINGS, login=login, password=password, client="203.0.113.7")
+    return people.log_in(store, SETTINGS, login=login, password=password, visit=Visit("203.0.113.7"))
 
 
 def find(store, clock, token):
@@ -87,15 +88,16 @@ class TestUsers:
 class TestLogIn:
     def test_gives_a_session_whose_token_is_not_stored(self, store, clock, user):
         issued = log_in(store)
-        assert find(store, clock, issued.token) == Actor(
-            user.id, "zhiban", "样例值班员", "duty_operator", "云2901"
-        )
+        assert find(store, clock, issued.token) == Actor(user.id, "zhiban", "样例值班员", "duty_operator", "云2901")
         with store.read() as session:
             stored = session.exec(select(LoginSession)).one()
             assert issued.token not in stored.model_dump_json()
             assert len(issued.token) >= 43
             audit = session.exec(select(AuditEntry).where(AuditEntry.action == "people:session:open")).one()
-        assert (audit.actor, audit.detail) == ("user:zhiban", {"client": "203.0.113.7"})
+        assert (audit.actor, audit.detail) == (
+            "user:zhiban",
+            {"client": "203.0.113.7", "method": "password", "stage": "full"},
+        )
 
     def test_a_made_up_token_is_nobody(self, store, clock, user):
         issued = log_in(store)
