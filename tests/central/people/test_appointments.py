@@ -18,6 +18,7 @@ from central.people.models import Appointment, User
 pytestmark = pytest.mark.both_databases
 
 DAY_MS = courts.DAY_MS
+ENDS = st.one_of(st.none(), st.integers(0, 12))
 PEOPLE = {
     "chief": ("bureau_chief", "云2901"),
     "vice": ("commander", "云2901"),
@@ -38,7 +39,9 @@ def people(store) -> dict[str, Actor]:
     """Specimen users; they hold no password as nobody logs in here."""
     with store.write() as uow:
         rows = {
-            login: User(login=login, name=f"样例{login}", role=role, court_code=court, password_hash="", created_ms=1, admitted_ms=1)
+            login: User(
+                login=login, name=f"样例{login}", role=role, court_code=court, password_hash="", created_ms=1, admitted_ms=1
+            )
             for login, (role, court) in PEOPLE.items()
         }  # fmt: skip
         uow.session.add_all(rows.values())
@@ -245,8 +248,15 @@ class TestEnd:
 
 class TestWhoServesNoLonger:
     @pytest.mark.parametrize(
-        "change", [{"disabled_ms": 1}, {"court_code": "云2922"}, {"role": "judge"}, {"role": "system_admin"}, {"admitted_ms": None}]
-    )  # fmt: skip
+        "change",
+        [
+            {"disabled_ms": 1},
+            {"court_code": "云2922"},
+            {"role": "judge"},
+            {"role": "system_admin"},
+            {"admitted_ms": None},
+        ],
+    )
     def test_disabled_moved_or_of_another_role(self, store, clock, people, appoint, change):
         appoint("chief", days=(0, None))
         with store.write() as uow:
@@ -347,10 +357,8 @@ class TestDatabaseItself:
         with pytest.raises(IntegrityError, match="ck_appointment_term"):
             self.insert(store, people, "a", 5, 4)
 
-    def test_two_writers_without_our_lock(self, store, people, backend):
-        """PostgreSQL lets two transactions write at once; the second waits for the first and is refused."""
-        if backend == "sqlite":
-            pytest.skip("SQLite has one writer at a time")
+    def test_two_writers_without_our_lock(self, store, people):
+        """PostgreSQL lets two transactions write at once; here the second waits for the first and is refused."""
         statement = (
             "INSERT INTO appointment (id, court_code, post, user_id, from_ms, basis, made_by, made_ms, ended_by) "
             f"VALUES ('%s', '云2901', 'commander', '{people['chief'].user_id}', 0, '', '', 0, '')"
@@ -375,11 +383,7 @@ class TestDatabaseItself:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["chief", "vice"]), st.integers(0, 9), st.one_of(st.none(), st.integers(0, 12))), max_size=8
-    )
-)  # fmt: skip
+@given(st.lists(st.tuples(st.sampled_from(["chief", "vice"]), st.integers(0, 9), ENDS), max_size=8))
 def test_whatever_is_tried_a_moment_has_one_commander(store, clock, people, appoint, tries):
     for login, start, end in tries:
         try:
