@@ -19,4 +19,6 @@ SENTENCES: Final[dict[str, str]] = {
     "org_code_check_digit": "组织机构代码的校验位不正确；请与证件逐位核对。",
     "case_duplicate": "同一批数据中案号 %(case_no)s 重复；请只保留一条。",
     "case_court_unknown": "本系统中没有案号 %(case_no)s 的执行法院（%(court_code)s）；请核对案号或请管理员添加法院。",
+    "case_of_other_source": "该案件不是由贵系统报送；请先读取，再携带所读版本报送，以免覆盖他人的修改。",
+    "case_foreign_court": "该案号属于 %(court_code)s 法院，不在服务账号的法院范围内；请只报送本院及下级法院的案件。",
 }
