@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from central.base.errors import ForbiddenError, InvalidInputError
@@ -94,3 +96,119 @@ def test_every_role_of_the_table_exists():
 def test_an_unknown_role_is_refused():
     with pytest.raises(InvalidInputError, match="president, commander, bureau_chief"):
         rules.check_role("root")
+
+
+# What each role may do, written role by role from the description of the offices (docs/roles.md), not from the table:
+# a slip in either shows.
+EVERYBODY = {"see_courts", "see_roles"}
+FIELD = {"see_screen", "see_kits", "see_incidents", "see_recordings"}
+READING_CASES = {"see_work", "search_cases", "see_case"}
+EXPECTED = {
+    # signs what only the president may, decides on recusal, appoints; does not operate
+    "president": EVERYBODY | FIELD | READING_CASES | {"sign_case_act", "set_recusal", "appoint_commander"},
+    # commands: alarms, kits, recordings, units; marks and shares cases
+    "commander": EVERYBODY
+    | FIELD
+    | READING_CASES
+    | {"see_trail", "acknowledge_alarm", "close_incident", "order_recording", "play_recording", "export_recording"}
+    | {"flag_case", "share_case", "manage_units", "see_health"},
+    # approves and assigns; no evidence beyond its catalogue
+    "bureau_chief": EVERYBODY
+    | FIELD
+    | READING_CASES
+    | {"unmask_party", "edit_case", "assign_case", "flag_case", "approve_case_act", "set_recusal", "share_case"}
+    | {"export_cases", "import_cases", "manage_units"},
+    # own cases; recordings as evidence
+    "judge": EVERYBODY
+    | READING_CASES
+    | {"unmask_party", "edit_case", "record_node", "add_document", "request_case_act"}
+    | {"see_recordings", "play_recording"},
+    # drafts, enters, serves
+    "clerk": EVERYBODY
+    | READING_CASES
+    | {
+        "unmask_party",
+        "register_case",
+        "edit_case",
+        "record_node",
+        "add_document",
+        "request_case_act",
+        "import_cases",
+    },
+    # in the field with a kit
+    "police": EVERYBODY | {"see_kits"},
+    # receives, dispatches by plan, logs
+    "duty_operator": EVERYBODY
+    | FIELD
+    | READING_CASES
+    | {"see_trail", "acknowledge_alarm", "order_recording", "play_recording", "see_health"},
+    # seals what another approved
+    "seal_keeper": EVERYBODY,
+    # the three administrators
+    "system_admin": EVERYBODY
+    | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users"}
+    | {"manage_courts", "manage_features"},
+    "security_admin": EVERYBODY
+    | {"see_users", "admit_users", "manage_sessions", "manage_terminals", "manage_service_accounts"},
+    "audit_admin": EVERYBODY | {"see_users", "read_audit", "export_audit", "verify_audit"},
+    # answers for the own department
+    "liaison": EVERYBODY,
+    # reads everything in scope, changes nothing
+    "supervisor": EVERYBODY
+    | FIELD
+    | READING_CASES
+    | {"see_trail", "play_recording", "unmask_party", "export_cases", "read_audit"},
+}
+
+
+@pytest.mark.parametrize("role", rules.ROLES)
+def test_each_role_may_what_its_office_is_for_and_nothing_else(role):
+    """Both ways: every action of the table, allowed or refused, as the expectation has it."""
+    for action in rules.PERMISSIONS:
+        expected = action in EXPECTED[role]
+        assert rules.may(actor(role), action) is expected, action
+        assert rules.may(actor(role), action, "云2901") is expected, action
+        if expected:
+            rules.check_permission(actor(role), action)
+        else:
+            with pytest.raises(ForbiddenError) as caught:
+                rules.check_permission(actor(role), action)
+            assert caught.value.params == {"action": action}
+    assert EXPECTED[role] <= set(rules.PERMISSIONS)
+
+
+def test_no_action_without_a_role_and_no_role_without_expectation():
+    assert all(rules.PERMISSIONS.values())
+    assert set(EXPECTED) == set(rules.ROLES)
+
+
+PAIRS_KEPT_APART = [
+    ("request_case_act", "approve_case_act"),
+    ("request_case_act", "sign_case_act"),
+    ("approve_case_act", "sign_case_act"),
+    ("manage_users", "admit_users"),
+    ("manage_users", "read_audit"),
+    ("admit_users", "read_audit"),
+    ("manage_users", "appoint_commander"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS_KEPT_APART)
+def test_no_role_holds_both_ends(one, other):
+    assert not rules.PERMISSIONS[one] & rules.PERMISSIONS[other]
+
+
+def test_the_three_administrators_share_only_what_everybody_or_they_look_up():
+    for one, other in itertools.combinations(sorted(ADMIN_ROLES), 2):
+        assert EXPECTED[one] & EXPECTED[other] == EVERYBODY | {"see_users"}
+
+
+def test_who_only_looks_on_changes_nothing():
+    changing = ("manage_", "edit_", "register_", "record_", "add_", "assign_", "sign_", "approve_", "set_", "share_")
+    for role in ("supervisor", "audit_admin", "liaison", "seal_keeper"):
+        assert not [action for action in EXPECTED[role] if action.startswith(changing)]
+
+
+def test_nobody_is_anybody_without_a_court():
+    assert not rules.may(actor("commander", ""), "see_case", "云2901")
+    assert rules.may(actor("commander", "最高法"), "see_case", "云2901")
