@@ -16,7 +16,6 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from central.audit import queries as audit_queries
 from central.base import lifeline, schema
 from central.base.errors import DomainError
 from central.base.settings import Settings, SettingsError, load_settings
@@ -24,7 +23,7 @@ from central.base.supervisor import Child, Supervisor
 from central.base.unit_of_work import Store, open_store
 from central.courts import service as courts
 from central.courts.permissions import ROLES
-from central.flows import housekeeping
+from central.flows import audit_heads, housekeeping, upkeep
 from central.people import service as people
 
 # The process table: name -> module with `main(settings)`. Imported in the child only.
@@ -74,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     user.add_argument("--name", help="the person's name (default: the login)")
     user.add_argument("--role", choices=ROLES, default="duty_operator")
     user.add_argument("--court", default="云29", help="court code, such as 云2901")
-    add("verify-audit", verify_audit, "recompute the audit chain and print its length and head")
+    upkeep.add_commands(add)
     for name in PROCESSES:
         add(name, run_process, f"one process alone: {name}")
     return parser
@@ -102,17 +101,24 @@ async def _supervise(children: Sequence[Child], settings: Settings) -> int:
 
 
 async def _keep_house(settings: Settings) -> None:
-    """Forget what is past its time, in small transactions beside the busy processes."""
+    """Forget what is past its time, in small transactions beside the busy processes; sign the audit's head."""
     store = open_store(settings)
     try:
-        while True:
-            await asyncio.sleep(HOUSE_EVERY_S)
-            try:
-                await asyncio.to_thread(housekeeping.keep_house, store, settings)
-            except SQLAlchemyError as error:
-                _LOG.error("Housekeeping failed and is tried again in %d s: %s", HOUSE_EVERY_S, error)
+        await asyncio.gather(
+            _repeat(HOUSE_EVERY_S, "Housekeeping", lambda: housekeeping.keep_house(store, settings)),
+            _repeat(settings.audit_head_every_s, "Signing the audit", lambda: audit_heads.sign_head(store, settings)),
+        )
     finally:
         store.close()
+
+
+async def _repeat(every_s: int, name: str, act: Callable[[], object]) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await asyncio.to_thread(act)
+        except (SQLAlchemyError, DomainError) as error:
+            _LOG.error("%s failed and is tried again in %d s: %s", name, every_s, error)
 
 
 def list_children(config: Path | None, settings: Settings) -> list[Child]:
@@ -177,18 +183,6 @@ def change_user(arguments: argparse.Namespace, settings: Settings) -> int:
     finally:
         store.close()
     print(f"user {arguments.login}: {arguments.verb} done")
-    return 0
-
-
-def verify_audit(_arguments: argparse.Namespace, settings: Settings) -> int:
-    """Recompute the audit chain; a broken one ends with its first broken row named."""
-    store = open_store(settings)
-    try:
-        with store.read() as session:
-            count, head = audit_queries.verify_chain(session)
-    finally:
-        store.close()
-    print(f"audit: {count} rows, head {head.hex()}")
     return 0
 
 

@@ -124,7 +124,12 @@ class PostgresServer:
 
     def _run(self, *command: object) -> None:
         subprocess.run(
-            [str(word) for word in command], check=True, capture_output=True, cwd=self.folder, timeout=60, **self._as_user
+            [str(word) for word in command],
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+            timeout=60,
+            **self._as_user,
         )
 
     def _initialise(self) -> None:
@@ -144,7 +149,7 @@ class PostgresServer:
                 stderr=log,
                 cwd=self.folder,
                 # A killed test run must not leave a server behind.
-                preexec_fn=lambda: lifeline.die_with_parent(signal.SIGQUIT),
+                preexec_fn=lambda: lifeline.die_with_parent(signal.SIGQUIT),  # noqa: PLW1509
                 **self._as_user,
             )
         wait_until(self._is_ready)

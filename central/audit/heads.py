@@ -31,6 +31,7 @@ from contract.signing import (
 )
 
 HEAD_DOMAIN: Final = b"zhixing/audit-head/v1"
+_TAIL_BYTES: Final = 64 * 1024
 _TYPES: Final = {"seq": int, "hash": bytes, "at_ms": int, "prev_seq": int}
 
 
@@ -122,11 +123,21 @@ def read_witness(path: Path) -> list[Signed]:
 
 
 def last_witnessed(path: Path) -> int:
-    """Return the row of the newest head in the witness file, 0 without one; raises WitnessError."""
-    if not path.exists():
+    """Return the row of the newest head in the witness file, 0 without one, from its end; raises WitnessError."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
         return 0
-    statements = [_read_statement(signed.body) for signed in read_witness(path)]
-    return max((statement.seq for statement in statements), default=0)
+    except OSError as error:
+        raise WitnessError(f"The witness file {path} cannot be read ({error.strerror}): mount its medium.") from error
+    for line in reversed(lines):
+        try:
+            return _read_statement(unpack_line(line.decode("utf-8", "replace")).body).seq
+        except CodecError:
+            continue
+    return 0
 
 
 def append_witness(path: Path, signed: Sequence[Signed]) -> None:

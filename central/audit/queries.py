@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Text, or_
+from sqlalchemy import cast as sql_cast
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, func, select
 
-from central.audit import heads, rules, verification
+from central.audit import rules, verification
 from central.audit.heads import HeadStatement
 from central.audit.models import AuditEntry, AuditHead
 from central.audit.rules import AuditFilter
-from central.audit.verification import Finding, Report, hash_of
-from contract.signing import BadSignatureError, CodecError, Signed
+from central.audit.verification import PlainRow, Report, hash_of
+from contract.signing import Signed
 
 __all__ = ["hash_of"]
 SEARCHED = "audit:entry:search"
@@ -47,26 +50,34 @@ def list_entries(
     return session.exec(query.order_by(col(AuditEntry.seq).desc()).limit(limit)).all()
 
 
-def stream_entries(
-    session: Session, *, court_prefix: str, wanted: AuditFilter, with_courtless: bool, up_to_seq: int
-) -> Iterator[Any]:
-    """Yield matching rows up to row `up_to_seq`, oldest first, a thousand in memory at a time."""
-    query = (
-        sql_select(AuditEntry.__table__)  # type: ignore[attr-defined]
-        .where(
-            _in_scope(court_prefix, with_courtless), *_conditions(wanted), col(AuditEntry.seq) <= up_to_seq
-        )
-        .order_by(col(AuditEntry.seq))
-    )
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Rows that an export takes: those a reader may see, up to the row that was the last when it began."""
+
+    court_prefix: str
+    wanted: AuditFilter
+    with_courtless: bool
+    up_to_seq: int
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        scope = _in_scope(self.court_prefix, self.with_courtless)
+        return [scope, *_conditions(self.wanted), col(AuditEntry.seq) <= self.up_to_seq]
+
+
+def measure(session: Session, selection: Selection) -> tuple[int, int, int]:
+    """Return (count, first row, last row) of a selection; zeros when it is empty."""
+    seq = col(AuditEntry.seq)
+    asked = sql_select(func.count(), func.min(seq), func.max(seq)).where(*selection.conditions())
+    count, first, last = session.connection().execute(asked).one()
+    return count, first or 0, last or 0
+
+
+def stream_entries(session: Session, selection: Selection) -> Iterator[Any]:
+    """Yield the rows of a selection, oldest first, a thousand in memory at a time."""
+    query = sql_select(AuditEntry.__table__).where(*selection.conditions())  # type: ignore[attr-defined]
+    query = query.order_by(col(AuditEntry.seq))
     yield from session.connection().execute(query, execution_options={"yield_per": _CHUNK})
-
-
-def count_matches(
-    session: Session, *, court_prefix: str, wanted: AuditFilter, with_courtless: bool, up_to_seq: int
-) -> int:
-    """Return how many rows `stream_entries` would yield."""
-    conditions = (_in_scope(court_prefix, with_courtless), *_conditions(wanted), col(AuditEntry.seq) <= up_to_seq)
-    return session.exec(select(func.count()).select_from(AuditEntry).where(*conditions)).one()
 
 
 def count_entries(session: Session) -> int:
@@ -131,28 +142,13 @@ def check_chain(
 
     `keys` are the centre's public receipt keys; without any, heads are not looked at and the report says so.
     """
-    genuine, findings = open_heads(keys, list_heads(session)) if keys else ([], [])
-    witnessed, foreign = open_heads(keys, witness) if keys else ([], [])
+    genuine, findings = verification.open_heads(keys, list_heads(session)) if keys else ([], [])
+    witnessed, foreign = verification.open_heads(keys, witness) if keys else ([], [])
     findings += verification.find_gaps(genuine) + foreign
     report = verification.examine(
         _stream_rows(session, since), [*genuine, *witnessed], since=since, is_signed=bool(keys)
     )
-    merged = sorted({*report.findings, *findings}, key=lambda found: (found.first, found.last))
-    return Report(**{**_fields(report), "findings": tuple(merged)})
-
-
-def open_heads(
-    keys: Sequence[Ed25519PublicKey], signed: Sequence[Signed]
-) -> tuple[list[HeadStatement], list[Finding]]:
-    """Return the genuine heads and a finding for each that is not."""
-    genuine, findings = [], []
-    for one in signed:
-        try:
-            genuine.append(heads.open_head(keys, one))
-        except (BadSignatureError, CodecError):
-            seq = heads.claimed_seq(one)
-            findings.append(Finding("head_forged", seq, seq))
-    return genuine, findings
+    return report.with_findings(findings)
 
 
 def check_whole(report: Report) -> None:
@@ -165,15 +161,23 @@ def check_whole(report: Report) -> None:
     )
 
 
-def _stream_rows(session: Session, since: int) -> Iterator[Any]:
-    query = sql_select(AuditEntry.__table__).order_by(col(AuditEntry.seq))  # type: ignore[attr-defined]
+def _stream_rows(session: Session, since: int) -> Iterator[PlainRow]:
+    """Yield the rows as they are; a detail that is no JSON becomes one that matches no hash."""
+    table = AuditEntry.__table__  # type: ignore[attr-defined]
+    detail = sql_cast(table.c.detail, Text).label("detail")
+    query = sql_select(*(detail if column.name == "detail" else column for column in table.c)).order_by(table.c.seq)
     if since > 1:
-        query = query.where(col(AuditEntry.seq) >= since)
-    yield from session.connection().execute(query, execution_options={"yield_per": _CHUNK})
+        query = query.where(table.c.seq >= since)
+    for row in session.connection().execute(query, execution_options={"yield_per": _CHUNK}):
+        yield PlainRow(**{**row._mapping, "detail": _read_detail(row.detail)})
 
 
-def _fields(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in report.__dataclass_fields__}
+def _read_detail(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"": text}
 
 
 def _in_scope(court_prefix: str, with_courtless: bool) -> ColumnElement[bool]:

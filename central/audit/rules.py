@@ -93,7 +93,7 @@ def clean_text(name: str, text: str) -> str:
 def clean_detail(detail: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return `detail` as it will be read back: what JSON cannot hold raises InvalidInputError."""
     try:
-        value = msgspec.json.decode(_ENCODER.encode(dict(detail or {})))
+        value = msgspec.json.decode(msgspec.json.encode(dict(detail or {})))
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"The detail of an audit row must be JSON ({error}); correct the call.") from error
     return dict(value)

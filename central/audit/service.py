@@ -78,9 +78,17 @@ def _make_entry(act: Act, *, seq: int, at_ms: int, prev_hash: bytes) -> AuditEnt
 
 
 def write_head(uow: UnitOfWork, key: Ed25519PrivateKey) -> AuditHead | None:
-    """Sign the chain's head; None when nothing was appended since the last head."""
+    """Sign the chain's head; None when nothing was appended since the last head.
+
+    Raises AuditBrokenError when the row of the last head is gone or rewritten: a broken chain is not vouched for.
+    """
     seq, digest = queries.find_tail(uow.session)
     last = queries.find_last_head(uow.session)
+    if last and queries.find_hash(uow.session, last.seq) != last.hash:
+        raise rules.AuditBrokenError(
+            f"Audit row {last.seq} is no longer what its signed head says: run `zhixing-central verify-audit`.",
+            seq=last.seq,
+        )
     if seq == (last.seq if last else 0):
         return None
     statement = heads.HeadStatement(seq=seq, hash=digest, at_ms=uow.now_ms, prev_seq=last.seq if last else 0)

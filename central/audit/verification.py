@@ -8,11 +8,14 @@ not the one its follower names. A chain whose hashes were all forged differs fro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from central.audit import rules
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from central.audit import heads, rules
 from central.audit.heads import HeadStatement
+from contract.signing import BadSignatureError, CodecError, Signed
 
 MAX_FINDINGS: Final = 1000
 _NEIGHBOURHOOD: Final = 8
@@ -31,7 +34,39 @@ KINDS: Final = tuple(_FACTS)
 
 
 class Row(Protocol):
-    """What is read of an audit row."""
+    """What is read of an audit row: a table row, a row of a query, a row of an export."""
+
+    # fmt: off
+    @property
+    def seq(self) -> int: ...  # noqa: D102
+    @property
+    def at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def actor(self) -> str: ...  # noqa: D102
+    @property
+    def court_code(self) -> str: ...  # noqa: D102
+    @property
+    def action(self) -> str: ...  # noqa: D102
+    @property
+    def subject(self) -> str: ...  # noqa: D102
+    @property
+    def purpose(self) -> str: ...  # noqa: D102
+    @property
+    def case_no(self) -> str: ...  # noqa: D102
+    @property
+    def detail(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def prev_hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def form(self) -> int: ...  # noqa: D102
+    # fmt: on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainRow:
+    """A row that was read, whatever stands in it."""
 
     seq: int
     at_ms: int
@@ -80,6 +115,11 @@ class Report:
         """Whether nothing was found."""
         return not self.findings
 
+    def with_findings(self, more: Iterable[Finding]) -> Report:
+        """The report with what was found elsewhere, in the order of the rows."""
+        merged = sorted({*self.findings, *more}, key=lambda found: (found.first, found.last, found.kind))
+        return replace(self, findings=tuple(merged))
+
 
 @dataclass
 class Examiner:
@@ -96,6 +136,7 @@ class Examiner:
     rows: int = 0
     _expected: int = 0
     _previous: bytes | None = None
+    _last_hash: bytes = rules.GENESIS_HASH
     _next_head: int = 0
     _good_seq: int = 0
     _is_astray: bool = False
@@ -117,9 +158,14 @@ class Examiner:
                 self._find("missing", self._expected, row.seq - 1)
             self._previous = None
             self._skip_heads(row.seq)
-        if self._holds_alone(row) and self._previous not in {None, row.prev_hash}:
+        fault = _find_fault(row)
+        if fault:
+            self._find(fault, row.seq, row.seq)
+        elif self._previous not in {None, row.prev_hash}:
             self._find("unlinked", row.seq, row.seq)
-        self._previous, self._expected = row.hash, row.seq + 1
+        # What follows a row that stands elsewhere cannot name it.
+        self._previous = None if fault == "moved" else row.hash
+        self._expected, self._last_hash = row.seq + 1, row.hash
         self._compare(row)
 
     def finish(self) -> None:
@@ -134,20 +180,11 @@ class Examiner:
         return Report(
             rows=self.rows,
             last_seq=self._expected - 1,
-            head=self._previous or rules.GENESIS_HASH,
-            findings=tuple(sorted(self.findings, key=lambda found: (found.first, found.last))),
+            head=self._last_hash,
             heads=self._next_head,
             signed_seq=self._good_seq,
             is_signed=is_signed,
-        )
-
-    def _holds_alone(self, row: Row) -> bool:
-        if row.hash and hash_of(row) == row.hash:
-            return True
-        near = (row.seq + step for step in range(-_NEIGHBOURHOOD, _NEIGHBOURHOOD + 1) if step)
-        is_moved = any(hash_of(row, seq=seq) == row.hash for seq in near)
-        self._find("moved" if is_moved else "edited", row.seq, row.seq)
-        return False
+        ).with_findings(self.findings)
 
     def _compare(self, row: Row) -> None:
         """Compare with the heads at this row; a rewritten stretch is told once, up to the first head it breaks."""
@@ -172,23 +209,51 @@ class Examiner:
             self.findings.append(Finding(kind, first, last))
 
 
+def _find_fault(row: Row) -> str:
+    """Return how a row contradicts its own hash: "edited", "moved" when the hash fits another number, or nothing."""
+    try:
+        if row.hash and hash_of(row) == row.hash:
+            return ""
+        near = (row.seq + step for step in range(-_NEIGHBOURHOOD, _NEIGHBOURHOOD + 1) if step)
+        return "moved" if row.hash and any(hash_of(row, seq=seq) == row.hash for seq in near) else "edited"
+    except (TypeError, ValueError):  # a value of another type than its column's, which SQLite lets pass
+        return "edited"
+
+
 def examine(
-    rows: Iterable[Row], heads: Sequence[HeadStatement] = (), *, since: int = 1, is_signed: bool = False
+    rows: Iterable[Row],
+    heads: Sequence[HeadStatement] = (),
+    *,
+    since: int = 1,
+    holes: bool = False,
+    is_signed: bool = False,
 ) -> Report:
     """Go through `rows` from `since` on, ordered by number, and compare them with genuine `heads`."""
-    examiner = Examiner(sorted(heads, key=lambda head: head.seq), since)
+    examiner = Examiner(sorted(heads, key=lambda head: head.seq), since, holes)
     for row in rows:
         examiner.feed(row)
     examiner.finish()
     return examiner.report(is_signed=is_signed)
 
 
+def open_heads(
+    keys: Sequence[Ed25519PublicKey], signed: Iterable[Signed]
+) -> tuple[list[HeadStatement], list[Finding]]:
+    """Return the genuine heads, and a finding for each that none of `keys` signed."""
+    genuine, findings = [], []
+    for one in signed:
+        try:
+            genuine.append(heads.open_head(keys, one))
+        except (BadSignatureError, CodecError):
+            seq = heads.claimed_seq(one)
+            findings.append(Finding("head_forged", seq, seq))
+    return genuine, findings
+
+
 def find_gaps(heads: Sequence[HeadStatement]) -> list[Finding]:
     """Heads that a later one names and that are not there."""
     present = {0, *(head.seq for head in heads)}
-    return [
-        Finding("head_missing", seq, seq) for seq in sorted({head.prev_seq for head in heads} - present)
-    ]
+    return [Finding("head_missing", seq, seq) for seq in sorted({head.prev_seq for head in heads} - present)]
 
 
 def hash_of(row: Row, *, seq: int | None = None) -> bytes:
