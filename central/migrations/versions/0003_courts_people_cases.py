@@ -241,6 +241,8 @@ def upgrade() -> None:
             "party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("case_id", sa.BigInteger(), nullable=False),
+        sa.Column("court_code", sa.String(length=20), nullable=False),
+        sa.Column("filed_day", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -252,7 +254,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("party_id"),
     )
     op.create_index(op.f("ix_party_case_id"), "party", ["case_id"], unique=False)
-    op.create_index(op.f("ix_party_id_index"), "party", ["id_index"], unique=False)
+    op.create_index(
+        "ix_party_identity",
+        "party",
+        ["id_index", "court_code", "filed_day", "case_id"],
+        unique=False,
+        sqlite_where=sa.text("id_index IS NOT NULL"),
+        postgresql_where=sa.text("id_index IS NOT NULL"),
+    )
     op.create_table(
         "party_gram",
         sa.Column("gram", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -471,6 +480,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("due_on IS NOT NULL"),
     )
     op.create_index("ix_case_filed", "enforcement_case", ["court_code", "filed_day", "case_id"], unique=False)
+    op.create_index(
+        "ix_case_type", "enforcement_case", ["court_code", "type_code", "filed_day", "case_id"], unique=False
+    )
+    op.create_index(
+        "ix_case_flagged",
+        "enforcement_case",
+        ["court_code", "filed_day", "case_id"],
+        unique=False,
+        sqlite_where=sa.text("is_flagged"),
+        postgresql_where=sa.text("is_flagged"),
+    )
     op.create_index(
         "ix_case_handler",
         "enforcement_case",

@@ -5,6 +5,7 @@ import stat
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
@@ -85,11 +86,22 @@ def test_processes_starting_together_migrate_once(tmp_path, empty_url):
     assert differences(empty_url) == []
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_entry SET actor = 'x'", "DELETE FROM audit_entry"])
-def test_the_database_itself_guards_the_audit_rows(store, statement):
+GUARDED = [
+    "UPDATE audit_entry SET actor = 'x'",
+    "DELETE FROM audit_entry",
+    "UPDATE audit_head SET at_ms = 1",
+    "DELETE FROM audit_head",
+]
+
+
+@pytest.mark.parametrize("statement", [*GUARDED, "TRUNCATE audit_entry", "TRUNCATE audit_head"])
+def test_the_database_itself_guards_the_audit_rows(store, backend, statement):
     from central.audit import service as audit
 
+    if statement.startswith("TRUNCATE") and backend == "sqlite":
+        statement = GUARDED[1]  # SQLite has no such word
     with store.write() as uow:
         audit.append(uow, actor="user:a", court_code="云29", action="courts:user:add", subject="b")
+        audit.write_head(uow, Ed25519PrivateKey.generate())
     with pytest.raises(DBAPIError, match="never changed or deleted"), store.write() as uow:
         uow.connection.exec_driver_sql(statement)
