@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Final
 
-from central.base.errors import ConflictError, InvalidInputError
+from central.base.errors import ConflictError, ForbiddenError, InvalidInputError
 from central.cases.catalogue import Catalogue
 from central.cases.catalogue_entries import Condition
 from central.cases.clock import add_limit
@@ -55,6 +55,12 @@ class StaleActError(ConflictError):
     code: ClassVar[str] = "act_stale"
 
 
+class NotDrafterError(ForbiddenError):
+    """Only the drafter withdraws an act."""
+
+    code: ClassVar[str] = "not_drafter"
+
+
 class ExtensionError(InvalidInputError):
     """The case cannot be extended by so much, or has no limit."""
 
@@ -87,15 +93,14 @@ class ActCase:
     nodes_done: Collection[str] = ()
     papers: Collection[str] = ()
 
-    @property
-    def basis(self) -> dict[str, Any]:
-        """What an act rests on, as it is kept with the draft."""
-        return {
-            "state": "closed" if self.state == "closed" else "open",
-            "closing": self.closing,
-            "closed_on": str(self.closed_on or ""),
-            "extended": self.extended,
-        }
+    def basis_of(self, kind: str) -> dict[str, Any]:
+        """Return what an act of this kind rests on, as it is kept with the draft."""
+        state = "closed" if self.state == "closed" else "open"
+        if kind == "extend":
+            return {"state": state, "extended": self.extended}
+        if kind == "reopen":
+            return {"state": state, "closing": self.closing, "closed_on": str(self.closed_on or "")}
+        return {"state": state}
 
 
 def check_detail(kind: str, detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,9 +114,7 @@ def check_detail(kind: str, detail: Mapping[str, Any]) -> dict[str, Any]:
         return {"closing": detail["closing"]}
     if kind == "reopen":
         return {}
-    raise UnknownActError(
-        "The act must be an extension, a closing or a reopening with its particulars."
-    )
+    raise UnknownActError("The act must be an extension, a closing or a reopening with its particulars.")
 
 
 def check_act(catalogue: Catalogue, kind: str, detail: Mapping[str, Any], case: ActCase, on: date) -> None:
@@ -190,7 +193,7 @@ def next_act_state(state: str, step: str, *, is_signed: bool) -> str:
     return "done" if step == "approve" and not is_signed else following
 
 
-def check_fresh(basis: Mapping[str, Any], case: ActCase) -> None:
+def check_fresh(kind: str, basis: Mapping[str, Any], case: ActCase) -> None:
     """Raise StaleActError when the case has moved on from what the act rests on."""
-    if dict(basis) != case.basis:
+    if dict(basis) != case.basis_of(kind):
         raise StaleActError("The case has changed since this act was drafted; refuse it, and have it drafted anew.")

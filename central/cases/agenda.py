@@ -66,7 +66,7 @@ def count_due_by_day(
     if not may(actor, "see_work"):
         return counts
     for scope in _scopes(session, actor, CaseNode.court_code, mine=mine):
-        query: Any = select(CaseNode.due_on, func.count()).where(
+        query: Any = select(col(CaseNode.due_on), func.count()).where(
             col(CaseNode.done_on).is_(None), col(CaseNode.due_on).between(from_on, until_on)
         )
         if mine:  # the handler's cases are few, the court's are not: joining them would read every case
@@ -144,7 +144,7 @@ def _leave_out_recused(
 ) -> None:
     """Take away the nodes of the few cases from which the person is recused."""
     query = (
-        select(CaseNode.due_on, func.count())
+        select(col(CaseNode.due_on), func.count())
         .join(CaseRecusal, col(CaseRecusal.case_id) == CaseNode.case_id)
         .where(CaseRecusal.user_id == actor.user_id, col(CaseRecusal.ended_ms).is_(None))
         .where(col(CaseNode.done_on).is_(None), col(CaseNode.due_on).between(from_on, until_on))
@@ -186,7 +186,7 @@ def _list_without_handler(session: Session, actor: Actor, limit: int) -> list[Du
 
 def _list_acts(session: Session, actor: Actor, state: str, limit: int) -> list[ActRow]:
     """Return acts of the own court at a step that this person may decide: neither drafted nor approved by oneself."""
-    mine = or_(CaseAct.drafted_by == actor.login, CaseAct.approved_by == actor.login)
+    mine = or_(col(CaseAct.drafted_by) == actor.login, col(CaseAct.approved_by) == actor.login)
     return _act_rows(session, actor, limit, CaseAct.court_code == actor.court_code, CaseAct.state == state, ~mine)
 
 

@@ -66,7 +66,7 @@ def view_act(catalogue: Catalogue, actor: Viewer, act: CaseAct, look: ActCase, s
     """Return an act with the steps that this viewer may take."""
     detail = {key: value for key, value in act.detail.items() if key != "basis"}
     is_pending = act.state in act_rules.PENDING
-    is_stale = is_pending and act.detail.get("basis") != look.basis
+    is_stale = is_pending and act.detail.get("basis") != look.basis_of(act.kind)
     steps: set[str] = set()
     if is_pending and isinstance(actor, Actor):
         held = rights.rights_on(actor, stand)

@@ -17,6 +17,7 @@ from central.courts.permissions import PERMISSIONS, Actor, Viewer, may, sees_cou
 
 CASE_ACTIONS: Final = (
     "see_case",
+    "register_case",
     "unmask_party",
     "edit_case",
     "record_node",
