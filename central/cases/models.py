@@ -24,9 +24,13 @@ class EnforcementCase(SQLModel, table=True):
 
     __tablename__ = "enforcement_case"
     __table_args__ = (
-        Index("ix_case_serial", "seq", "court_code", "type_code", "year"),
         Index("ix_case_state", "court_code", "state", "filed_day", "case_id"),
+        Index("ix_case_type", "court_code", "type_code", "filed_day", "case_id"),
         Index("ix_case_filed", "court_code", "filed_day", "case_id"),
+        Index(
+            "ix_case_flagged", "court_code", "filed_day", "case_id",
+            sqlite_where=text("is_flagged"), postgresql_where=text("is_flagged"),
+        ),
         Index(
             "ix_case_due", "court_code", "due_on", "case_id",
             sqlite_where=text("due_on IS NOT NULL"), postgresql_where=text("due_on IS NOT NULL"),
@@ -111,21 +115,21 @@ class Party(SQLModel, table=True):
     id_kind: str = Field(default="", max_length=16)
     """resident_id, old_resident_id, uscc, org_code, passport, permit, other; empty when unknown."""
     id_cipher: bytes | None = Field(default=None)
-    id_index: bytes | None = Field(default=None, max_length=16, index=True)
+    id_index: bytes | None = Field(default=None, max_length=16)
+    """Blind index of the normalised number, kind ID_FIELD; found through `case_term`."""
     private_cipher: bytes | None = Field(default=None)
     """JSON object: phone, address, account, representative."""
 
 
-class PartyGram(SQLModel, table=True):
-    """Two neighbouring characters of the name of a case's party (grams.py, search.py)."""
+class CaseTerm(SQLModel, table=True):
+    """What a case is found by (terms.py): parts of its parties' names, their identity numbers, its serial."""
 
-    __tablename__ = "party_gram"
+    __tablename__ = "case_term"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    gram: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    """First code point << 21 | second; 0 stands before the first character of a name."""
-    court_code: str = Field(primary_key=True, max_length=20)
-    filed_day: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    block: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    """case_id >> 12: new cases write to one narrow stretch of the index."""
+    term: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     case_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,8 +14,9 @@ from central.cases.catalogue import Catalogue
 from central.cases.clock import PlannedNode
 from central.cases.drafts import CaseDraft
 from central.cases.parties import PartyDraft
+from central.cases.terms import block_of, identity_term, name_terms, serial_term
 
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
 
 ID_FIELD: Final = "party.id"
 PRIVATE_FIELD: Final = "party.private"
@@ -30,7 +31,7 @@ PARTY_COLUMNS: Final = (
     "party_id", "case_id", "position", "role", "kind", "name", "id_kind", "id_cipher", "id_index", "private_cipher",
 )  # fmt: skip
 NODE_COLUMNS: Final = ("case_id", "court_code", "kind", "started_on", "due_on", "done_on", "done_by", "note")
-GRAM_COLUMNS: Final = ("gram", "court_code", "filed_day", "case_id")
+TERM_COLUMNS: Final = ("block", "term", "case_id")
 ENTRY_COLUMNS: Final = ("case_id", "at_ms", "kind", "actor", "detail")
 CHANGE_COLUMNS: Final = ("case_id", "case_no", "court_code", "kind", "version", "at_ms")
 
@@ -82,6 +83,16 @@ def party_row(keyring: Keyring, party_id: int, case_id: int, position: int, part
     return (
         party_id, case_id, position, party.role, party.kind, party.name, party.id_kind, sealed, index, hidden,
     )  # fmt: skip
+
+
+def term_rows(case_id: int, seq: int | None, names: Iterable[str], indexes: Iterable[bytes]) -> list[Row]:
+    """Return what a case is found by, from its serial, its parties' names and their blind indexes."""
+    found = name_terms(names)
+    found.update(identity_term(index) for index in indexes)
+    if seq is not None:
+        found.add(serial_term(seq))
+    block = block_of(case_id)
+    return [(block, term, case_id) for term in found]
 
 
 def node_rows(case_id: int, court_code: str, nodes: Sequence[PlannedNode], done_by: str) -> list[Row]:

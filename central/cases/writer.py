@@ -21,7 +21,6 @@ from central.cases import rows
 from central.cases.catalogue import Catalogue
 from central.cases.clock import plan_nodes, today
 from central.cases.drafts import CaseCourtError, CaseDraft, DuplicateCaseError, Outcome, draft_text
-from central.cases.grams import grams_of
 from central.cases.handlers import Handlers, find_handlers
 from central.cases.models import EnforcementCase
 from central.cases.updates import update_case
@@ -40,7 +39,7 @@ class _Batch:
     cases: list[rows.Row] = field(default_factory=list)
     parties: list[rows.Row] = field(default_factory=list)
     nodes: list[rows.Row] = field(default_factory=list)
-    grams: list[tuple[int, str, int, int]] = field(default_factory=list)
+    terms: list[rows.Row] = field(default_factory=list)
     entries: list[rows.Row] = field(default_factory=list)
     changes: list[rows.Row] = field(default_factory=list)
 
@@ -129,13 +128,15 @@ def _create(
         due = rows.due_of(catalogue, nodes)
         digest = keyring.blind_index(DIGEST_KIND, text)
         batch.cases.append(rows.case_row(case_id, draft, due, handlers.of(draft), source, digest, now_ms))
-        for position, party in enumerate(draft.parties, 1):
-            batch.parties.append(rows.party_row(keyring, party_id, case_id, position, party))
-            party_id += 1
+        parties = [
+            rows.party_row(keyring, party_id + offset, case_id, offset + 1, party)
+            for offset, party in enumerate(draft.parties)
+        ]
+        party_id += len(parties)
+        batch.parties += parties
         batch.nodes += rows.node_rows(case_id, number.court_code, nodes, actor)
-        filed_day = draft.filed_on.toordinal()
-        grams = grams_of(party.name for party in draft.parties)
-        batch.grams += [(gram, number.court_code, filed_day, case_id) for gram in grams]
+        indexes = [row[8] for row in parties if row[8] is not None]
+        batch.terms += rows.term_rows(case_id, number.seq, (party.name for party in draft.parties), indexes)
         batch.entries.append(rows.entry_row(case_id, now_ms, kind, actor, detail))
         batch.changes.append((case_id, number.text, number.court_code, "created", 1, now_ms))
         case_id += 1
@@ -145,11 +146,11 @@ def _create(
 def _write(uow: UnitOfWork, batch: _Batch) -> None:
     connection = uow.connection
     # In the order of its key neighbours share a page that is then written once.
-    batch.grams.sort()
+    batch.terms.sort()
     bulk.insert_rows(connection, "enforcement_case", rows.CASE_COLUMNS, batch.cases)
     bulk.insert_rows(connection, "party", rows.PARTY_COLUMNS, batch.parties)
     bulk.insert_rows(connection, "case_node", rows.NODE_COLUMNS, batch.nodes)
-    bulk.insert_rows(connection, "party_gram", rows.GRAM_COLUMNS, batch.grams)
+    bulk.insert_rows(connection, "case_term", rows.TERM_COLUMNS, batch.terms)
     bulk.insert_rows(connection, "case_entry", rows.ENTRY_COLUMNS, batch.entries)
     bulk.insert_rows(connection, "case_change", rows.CHANGE_COLUMNS, batch.changes)
 

@@ -241,8 +241,6 @@ def upgrade() -> None:
             "party_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("case_id", sa.BigInteger(), nullable=False),
-        sa.Column("court_code", sa.String(length=20), nullable=False),
-        sa.Column("filed_day", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -254,21 +252,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("party_id"),
     )
     op.create_index(op.f("ix_party_case_id"), "party", ["case_id"], unique=False)
-    op.create_index(
-        "ix_party_identity",
-        "party",
-        ["id_index", "court_code", "filed_day", "case_id"],
-        unique=False,
-        sqlite_where=sa.text("id_index IS NOT NULL"),
-        postgresql_where=sa.text("id_index IS NOT NULL"),
-    )
     op.create_table(
-        "party_gram",
-        sa.Column("gram", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("court_code", sa.String(length=20), nullable=False),
-        sa.Column("filed_day", sa.Integer(), autoincrement=False, nullable=False),
+        "case_term",
+        sa.Column("block", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("term", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("case_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("gram", "court_code", "filed_day", "case_id"),
+        sa.PrimaryKeyConstraint("block", "term", "case_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -515,7 +504,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("origin_case_id IS NOT NULL"),
         postgresql_where=sa.text("origin_case_id IS NOT NULL"),
     )
-    op.create_index("ix_case_serial", "enforcement_case", ["seq", "court_code", "type_code", "year"], unique=False)
     op.create_index(
         "ix_case_state", "enforcement_case", ["court_code", "state", "filed_day", "case_id"], unique=False
     )
@@ -604,7 +592,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_passkey_user_id"), table_name="passkey")
     op.drop_table("passkey")
     op.drop_index("ix_case_state", table_name="enforcement_case")
-    op.drop_index("ix_case_serial", table_name="enforcement_case")
+    op.drop_index("ix_case_type", table_name="enforcement_case")
+    op.drop_index("ix_case_flagged", table_name="enforcement_case")
     op.drop_index(
         "ix_case_handler",
         table_name="enforcement_case",
@@ -637,8 +626,7 @@ def downgrade() -> None:
     op.drop_table("court_name")
     op.drop_index(op.f("ix_command_unit_court_code"), table_name="command_unit")
     op.drop_table("command_unit")
-    op.drop_table("party_gram")
-    op.drop_index(op.f("ix_party_id_index"), table_name="party")
+    op.drop_table("case_term")
     op.drop_index(op.f("ix_party_case_id"), table_name="party")
     op.drop_table("party")
     op.drop_index(op.f("ix_login_ceremony_expires_ms"), table_name="login_ceremony")
