@@ -29,7 +29,15 @@ class ImportJob(SQLModel, table=True):
     sha256: str = Field(max_length=64)
     is_dry_run: bool
     state: str = Field(default="queued", index=True, max_length=16)
-    """queued -> running -> done | failed | cancelled; a killed worker's job is taken up again."""
+    """queued -> running (-> cancelling) -> done | failed | cancelled; a killed worker's job is taken up again."""
+    file_id: str = Field(default="", max_length=32)
+    """Name of the sealed upload in data_dir/imports; empty once it is deleted or given to another job."""
+    options: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    """`mapping`: heading -> column; `sheet`: name of the sheet to read."""
+    claim: str = Field(default="", max_length=32)
+    """Who runs it now: a worker that lost its claim can no longer write for this job."""
+    attempts: int = 0
+    """Claims in a row that did not end in order; a file that kills its worker is given up."""
     asked_by: str = Field(max_length=80)
     asked_ms: int = Field(sa_type=BigInteger)
     started_ms: int | None = Field(default=None, sa_type=BigInteger)
@@ -42,6 +50,8 @@ class ImportJob(SQLModel, table=True):
     updated_count: int = 0
     unchanged_count: int = 0
     rejected_count: int = 0
+    warned_count: int = 0
+    """Rows taken, with something to note about them."""
     expected: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
     """Control totals the source system gave (cases by court), if any."""
     reconciliation: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
