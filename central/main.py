@@ -24,6 +24,7 @@ from central.base.unit_of_work import Store, open_store
 from central.courts import service as courts
 from central.courts.permissions import ROLES
 from central.flows import audit_heads, housekeeping, upkeep
+from central.imports import command as import_command
 from central.people import service as people
 
 # The process table: name -> module with `main(settings)`. Imported in the child only.
@@ -33,6 +34,7 @@ PROCESSES = {
     "door": "central.sync.door_process",
     "web": "central.web.process",
     "api": "central.api.process",
+    "worker": "central.imports.worker",
 }
 PARENT_PID = "_ZHIXING_PARENT_PID"
 HOUSE_EVERY_S = 60
@@ -74,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     user.add_argument("--role", choices=ROLES, default="duty_operator")
     user.add_argument("--court", default="云29", help="court code, such as 云2901")
     upkeep.add_commands(add)
+    import_command.add_arguments(add("import", import_command.run_import, "import cases from a CSV, XLSX or JSON file"))
     for name in PROCESSES:
         add(name, run_process, f"one process alone: {name}")
     return parser

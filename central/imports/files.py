@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from central.base.ids import new_id
-from central.base.keyring import Keyring
+from central.base.keyring import Keyring, key_number
 from central.base.settings import Settings
 from central.imports.rules import ImportFileGoneError, ImportStoreFullError, ImportTooLargeError
 
@@ -227,6 +227,39 @@ def list_files(settings: Settings, *, before_s: float) -> list[str]:
     if not folder(settings).is_dir():
         return []
     return [path.name for path in folder(settings).iterdir() if path.is_file() and path.stat().st_mtime < before_s]
+
+
+def list_uploads(settings: Settings) -> list[Path]:
+    """Return the sealed files that are here, those still arriving included."""
+    return sorted(path for path in folder(settings).iterdir()) if folder(settings).is_dir() else []
+
+
+def reseal_head(path: Path, keyring: Keyring) -> bool:
+    """Seal a file's key anew in its place when an older key of the keyring sealed it; tells whether it did.
+
+    The new head is as long as the old: content does not move, and a writer that appends is not disturbed.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        start = os.pread(descriptor, 6, 0)
+        sealed = os.pread(descriptor, int.from_bytes(start[4:], "big"), 6)
+        if start[:4] != _MAGIC or not sealed or key_number(sealed) == keyring.newest:
+            return False
+        file_id = path.name.removeprefix(".").removesuffix(".part")
+        anew = keyring.seal(_FIELD, file_id, keyring.open(_FIELD, file_id, sealed))
+        os.pwrite(descriptor, anew, 6)
+        os.fsync(descriptor)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def head_key(path: Path) -> int | None:
+    """Return the number of the key that sealed a file's key; None for a file that holds none yet."""
+    with path.open("rb") as file:
+        start = file.read(6)
+        sealed = file.read(int.from_bytes(start[4:], "big"))
+    return key_number(sealed) if start[:4] == _MAGIC and sealed else None
 
 
 def _nonce(number: int) -> bytes:

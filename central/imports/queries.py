@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import func
 from sqlalchemy import select as sql_select
@@ -20,6 +20,8 @@ from central.imports.models import ImportJob, ImportProblem
 from central.imports.rules import OPEN_STATES
 from central.imports.tallies import Group
 from central.people.models import User
+
+_PAGE = 1000
 
 
 def list_jobs(
@@ -60,6 +62,29 @@ def list_problems(
     if is_refusal is not None:
         query = query.where(col(ImportProblem.is_refusal).is_(is_refusal))
     return session.exec(query.order_by(col(ImportProblem.id)).limit(limit)).all()
+
+
+def iter_problems(session: Session, job_id: str, *, limit: int | None = None) -> Iterator[ImportProblem]:
+    """Yield the problems of an import in bounded memory, for a report; the caller has checked the right."""
+    after = 0
+    while limit is None or limit > 0:
+        size = _PAGE if limit is None else min(_PAGE, limit)
+        query = select(ImportProblem).where(ImportProblem.job_id == job_id, col(ImportProblem.id) > after)
+        page = session.exec(query.order_by(col(ImportProblem.id)).limit(size)).all()
+        yield from page
+        if len(page) < size:
+            return
+        after = page[-1].id or 0
+        session.expunge_all()
+        limit = None if limit is None else limit - size
+
+
+def find_job(session: Session, job_id: str) -> ImportJob:
+    """Return an import the caller started itself; raises NotFoundError."""
+    job = session.get(ImportJob, job_id, populate_existing=True)
+    if job is None:
+        raise NotFoundError("There is no such import in your courts: see the list of imports.")
+    return job
 
 
 def count_problems(session: Session, job_id: str) -> dict[tuple[str, bool], int]:

@@ -214,6 +214,14 @@ def end_job(
     _audit(uow, job, {"done": "finish", "failed": "fail", "cancelled": "stop"}[state], job.asked_by)
 
 
+def cancel_waiting(uow: UnitOfWork, job_id: str) -> None:
+    """Cancel a job that was given back to the queue by the command that started it."""
+    rule = update(ImportJob).where(col(ImportJob.id) == job_id, col(ImportJob.state) == "queued")
+    if uow.connection.execute(rule.values(state="cancelled", ended_ms=uow.now_ms)).rowcount:
+        job = uow.session.get_one(ImportJob, job_id, populate_existing=True)
+        _audit(uow, job, "stop", job.asked_by)
+
+
 def forget_file(uow: UnitOfWork, job_id: str) -> None:
     """Note that the job's sealed file is deleted (after the commit, by the caller)."""
     uow.connection.execute(update(ImportJob).where(col(ImportJob.id) == job_id).values(file_id=""))

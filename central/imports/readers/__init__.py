@@ -7,7 +7,6 @@ from typing import BinaryIO, Final
 from central.imports.readers.csv_reader import CsvReader
 from central.imports.readers.json_reader import JsonReader
 from central.imports.readers.row import RawRow, Reader
-from central.imports.readers.xlsx_reader import XlsxReader, refuse_ole
 from central.imports.rules import WrongFormError
 
 __all__ = ["RawRow", "Reader", "detect_form", "open_reader"]
@@ -39,9 +38,12 @@ def detect_form(head: bytes) -> str:
 
 def open_reader(form: str, stream: BinaryIO, *, sheet: str = "") -> Reader:
     """Return the reader of `form` over a seekable stream; raises ImportFileError subclasses."""
-    if form == "ole":
-        refuse_ole(stream)
-    if form == "xlsx":
+    if form in ("ole", "xlsx"):
+        # openpyxl takes longer to load than all the rest of the centre's command line.
+        from central.imports.readers.xlsx_reader import XlsxReader, refuse_ole
+
+        if form == "ole":
+            refuse_ole(stream)
         return XlsxReader(stream, sheet)
     return JsonReader(stream) if form == "json" else CsvReader(stream)
 
