@@ -4,16 +4,24 @@ A keyring file (`keys_dir/fields.json`, mode 0600) holds sealing keys by number,
 index keys, the newest of which makes blind indexes. A sealed value is `0x01 | key number (4 bytes, big-endian) |
 nonce (12) | AES-256-GCM`; its associated data are the field name and the row number: it cannot be moved to another
 row or column. A blind index is the first 16 bytes of HMAC-SHA256 over kind and normalised value.
+
+Keys rotate while the centre runs: `add_keys` puts newer ones into the file, every process takes them up with its next
+use of the keyring (it looks at the file's inode, time and size), `retire_keys` removes the older ones once nothing is
+sealed with them any more (central.flows.rekeying).
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import hmac
 import json
+import logging
 import os
 import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -26,6 +34,7 @@ INDEX_BYTES: Final = 16
 _FORM: Final = b"\x01"
 _HEAD_BYTES: Final = 1 + 4 + 12
 _FILE: Final = "fields.json"
+_LOG = logging.getLogger(__name__)
 
 
 class KeyringError(DomainError):
@@ -40,27 +49,49 @@ class SealBrokenError(DomainError):
     code: ClassVar[str] = "seal_broken"
 
 
-class Keyring:
-    """The keys in use. Make it with `load_keyring`; safe for use from several threads."""
+@dataclass(frozen=True)
+class _Keys:
+    sealers: dict[int, AESGCM]
+    index: dict[int, bytes]
 
-    def __init__(self, sealing: dict[int, bytes], index: dict[int, bytes]) -> None:
-        if not sealing or not index:
-            raise KeyringError("The field keyring holds no keys: restore keys/fields.json from its backup.")
-        self._sealers = {number: AESGCM(key) for number, key in sealing.items()}
-        self._index = dict(index)
-        self.newest = max(sealing)
-        self.newest_index = max(index)
+
+class Keyring:
+    """The keys in use. Make it with `load_keyring`; safe for use from several threads.
+
+    With `path` it follows the file: keys that another process adds or retires count from the next call on.
+    """
+
+    def __init__(self, sealing: dict[int, bytes], index: dict[int, bytes], path: Path | None = None) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None  # the first use looks at the file once more
+        self._keys = _check_keys(sealing, index)
+
+    @property
+    def newest(self) -> int:
+        """Number of the key that seals."""
+        return max(self._current().sealers)
+
+    @property
+    def newest_index(self) -> int:
+        """Number of the key that makes blind indexes."""
+        return max(self._current().index)
+
+    @property
+    def sealing_numbers(self) -> list[int]:
+        """Numbers of all sealing keys, oldest first; more than one while keys rotate."""
+        return sorted(self._current().sealers)
 
     def seal(self, field: str, row: int | str, value: str) -> bytes:
         """Seal `value` for one field (`table.column`) of one row."""
-        nonce = os.urandom(12)
-        sealed = self._sealers[self.newest].encrypt(nonce, value.encode(), _bind(field, row))
-        return _FORM + self.newest.to_bytes(4, "big") + nonce + sealed
+        sealers = self._current().sealers
+        number, nonce = max(sealers), os.urandom(12)
+        sealed = sealers[number].encrypt(nonce, value.encode(), _bind(field, row))
+        return seal_prefix(number) + nonce + sealed
 
     def open(self, field: str, row: int | str, sealed: bytes) -> str:
         """Return what was sealed; raises KeyringError for an unknown key, SealBrokenError for anything altered."""
         number = key_number(sealed)
-        sealer = self._sealers.get(number)
+        sealer = self._current().sealers.get(number)
         if sealer is None:
             raise KeyringError(f"Field key {number} is missing: restore keys/fields.json from its backup.")
         try:
@@ -73,12 +104,30 @@ class Keyring:
 
     def blind_index(self, kind: str, value: str, *, number: int | None = None) -> bytes:
         """Return the blind index of a normalised `value` under the newest index key (or key `number`)."""
-        key = self._index[self.newest_index if number is None else number]
+        keys = self._current().index
+        key = keys[max(keys) if number is None else number]
         return hmac.digest(key, kind.encode() + b"\0" + value.encode(), "sha256")[:INDEX_BYTES]
 
     def blind_indexes(self, kind: str, value: str) -> list[bytes]:
         """Return the indexes of `value` under every index key: what a search asks for while keys rotate."""
-        return [self.blind_index(kind, value, number=number) for number in sorted(self._index)]
+        data = kind.encode() + b"\0" + value.encode()
+        keys = self._current().index
+        return [hmac.digest(keys[number], data, "sha256")[:INDEX_BYTES] for number in sorted(keys)]
+
+    def _current(self) -> _Keys:
+        """The keys as the file has them now; a file that cannot be read just now leaves those known."""
+        if self._path is not None and (stamp := _stamp_of(self._path)) not in {None, self._stamp}:
+            try:
+                self._keys = _check_keys(*_read_file(self._path))
+                self._stamp = stamp
+            except KeyringError as error:
+                _LOG.error("%s", error)
+        return self._keys
+
+
+def seal_prefix(number: int) -> bytes:
+    """How every value begins that key `number` sealed."""
+    return _FORM + number.to_bytes(4, "big")
 
 
 def key_number(sealed: bytes) -> int:
@@ -93,11 +142,75 @@ def load_keyring(keys_dir: Path) -> Keyring:
     path = keys_dir / _FILE
     if not path.exists():
         _write_new(path, {"sealing": {"1": _new_key()}, "index": {"1": _new_key()}})
+    return Keyring(*_read_file(path), path)
+
+
+def add_keys(keys_dir: Path) -> int:
+    """Put a newer sealing key and index key into the file, unless newer ones already wait for the older to retire.
+
+    Returns the number of the newest sealing key. Raises KeyringError.
+    """
+    with _locked(keys_dir):
+        content = _read_content(keys_dir / _FILE)
+        if len(content["sealing"]) == 1 and len(content["index"]) == 1:
+            for keys in content.values():
+                keys[str(max(map(int, keys)) + 1)] = _new_key()
+            _replace(keys_dir / _FILE, content)
+        return max(map(int, content["sealing"]))
+
+
+def retire_keys(keys_dir: Path) -> list[int]:
+    """Leave only the newest keys in the file; returns the numbers of the sealing keys that went. Raises KeyringError.
+
+    Call it only when nothing in the database, or about to be written there, was sealed with an older key.
+    """
+    with _locked(keys_dir):
+        content = _read_content(keys_dir / _FILE)
+        newest = {name: {(number := str(max(map(int, keys)))): keys[number]} for name, keys in content.items()}
+        _replace(keys_dir / _FILE, newest)
+        return sorted(set(map(int, content["sealing"])) - set(map(int, newest["sealing"])))
+
+
+def rotation_began_s(keys_dir: Path) -> float:
+    """When the file was last changed, seconds since 1970: while keys rotate, when the newer ones were added."""
+    return (keys_dir / _FILE).stat().st_mtime
+
+
+def _read_file(path: Path) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    content = _read_content(path)
+    try:
+        return _read_keys(content["sealing"]), _read_keys(content["index"])
+    except (ValueError, TypeError) as error:
+        raise _unreadable(path) from error
+
+
+def _read_content(path: Path) -> dict[str, dict[str, str]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Keyring(_read_keys(content["sealing"]), _read_keys(content["index"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise KeyringError(f"The field keyring {path} cannot be read: restore it from its backup.") from error
+        return {name: dict(content[name]) for name in ("sealing", "index")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> KeyringError:
+    return KeyringError(f"The field keyring {path} cannot be read: restore it from its backup.")
+
+
+def _check_keys(sealing: dict[int, bytes], index: dict[int, bytes]) -> _Keys:
+    if not sealing or not index:
+        raise KeyringError("The field keyring holds no keys: restore keys/fields.json from its backup.")
+    try:
+        return _Keys({number: AESGCM(key) for number, key in sealing.items()}, dict(index))
+    except ValueError as error:
+        raise KeyringError("A key of the field keyring is cut: restore keys/fields.json from its backup.") from error
+
+
+def _stamp_of(path: Path | None) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path) if path else None  # noqa: PTH116 - asked at every use, and twice as quick
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
 
 
 def _read_keys(keys: dict[str, str]) -> dict[int, bytes]:
@@ -114,6 +227,22 @@ def _bind(field: str, row: int | str) -> bytes:
 
 def _write_new(path: Path, content: dict[str, dict[str, str]]) -> None:
     """Write the file whole or not at all; the first of several processes wins."""
+    draft = _write_draft(path, content)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    sync_folder(path.parent)
+
+
+def _replace(path: Path, content: dict[str, dict[str, str]]) -> None:
+    """Put new content in the place of the old: whoever reads sees one or the other, whatever dies."""
+    _write_draft(path, content).replace(path)
+    sync_folder(path.parent)
+
+
+def _write_draft(path: Path, content: dict[str, dict[str, str]]) -> Path:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -121,8 +250,22 @@ def _write_new(path: Path, content: dict[str, dict[str, str]]) -> None:
         json.dump(content, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
+    return draft
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the medium has the names in `folder`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
+        os.fsync(descriptor)
     finally:
-        draft.unlink()
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked(keys_dir: Path) -> Iterator[None]:
+    with (keys_dir / f".{_FILE}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for draft in keys_dir.glob(f".{_FILE}.*.*"):  # left by somebody who was killed
+            draft.unlink()
+        yield

@@ -239,7 +239,10 @@ def reseal_head(path: Path, keyring: Keyring) -> bool:
 
     The new head is as long as the old: content does not move, and a writer that appends is not disturbed.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False  # its import has ended meanwhile
     try:
         start = os.pread(descriptor, 6, 0)
         sealed = os.pread(descriptor, int.from_bytes(start[4:], "big"), 6)
@@ -255,10 +258,13 @@ def reseal_head(path: Path, keyring: Keyring) -> bool:
 
 
 def head_key(path: Path) -> int | None:
-    """Return the number of the key that sealed a file's key; None for a file that holds none yet."""
-    with path.open("rb") as file:
-        start = file.read(6)
-        sealed = file.read(int.from_bytes(start[4:], "big"))
+    """Return the number of the key that sealed a file's key; None for a file that holds none yet, or has gone."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+            sealed = file.read(int.from_bytes(start[4:], "big"))
+    except FileNotFoundError:
+        return None
     return key_number(sealed) if start[:4] == _MAGIC and sealed else None
 
 
