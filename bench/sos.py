@@ -14,7 +14,8 @@ from bench.stand import make_kits, open_stand
 from central.flows.acknowledge import acknowledge_incident, close_incident
 from central.incidents.models import Incident
 from central.people.queries import actor_of, get_user
-from demo.places import LOGINS, PARTS
+from demo.people import LOGINS
+from demo.places import PARTS
 from demo.stand import Stand
 
 _PRESSES: Final = 100

@@ -21,9 +21,6 @@ LOGINS: Final = (
     Login("duty", "样例值班员", "duty_operator", "云29"),
     Login("commander", "样例指挥长", "commander", "云29"),
     Login("president", "样例院长", "president", "云29"),
-    Login("chief", "样例执行局长", "bureau_chief", "云2901"),
-    Login("judge", "样例法官甲", "judge", "云2901"),
-    Login("clerk", "样例书记员甲", "clerk", "云2901"),
     Login("police", "样例法警", "police", "云2901"),
     Login("sealkeeper", "样例印章管理员", "seal_keeper", "云29"),
     Login("supervisor", "样例监督员", "supervisor", "云29"),
@@ -32,18 +29,17 @@ LOGINS: Final = (
     Login("security", "样例安全管理员", "security_admin", "云29"),
     Login("auditor", "样例审计管理员", "audit_admin", "云29"),
     Login("xiangyun", "样例祥云值班员", "duty_operator", "云2923"),
-    Login("president2901", "样例大理市院长", "president", "云2901", is_told=False),
 )
 COUNTIES: Final = tuple(f"云29{number}" for number in ("01", *range(22, 33)))
 
 
 def handlers_of(court_code: str) -> tuple[Login, Login, Login]:
-    """Return the specimen judge, clerk and bureau chief of a court; their log-ins are kept in demo.json."""
-    number = court_code.removeprefix("云")
+    """Return the specimen judge, clerk and bureau chief of a court; the fictitious cases name this judge."""
+    number, is_told = court_code.removeprefix("云"), court_code == "云2901"
     return (
-        Login(f"judge{number}", f"样例{number}法官", "judge", court_code, is_told=False),
-        Login(f"clerk{number}", f"样例{number}书记员", "clerk", court_code, is_told=False),
-        Login(f"chief{number}", f"样例{number}执行局长", "bureau_chief", court_code, is_told=False),
+        Login(f"judge{number}", f"样例{number}法官", "judge", court_code, is_told),
+        Login(f"clerk{number}", f"样例{number}书记员", "clerk", court_code, is_told),
+        Login(f"chief{number}", f"样例{number}执行局长", "bureau_chief", court_code, is_told),
     )
 
 
