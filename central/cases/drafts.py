@@ -29,6 +29,12 @@ class CaseCourtError(InvalidInputError):
     code: ClassVar[str] = "case_court_unknown"
 
 
+class CaseHeldError(ConflictError):
+    """The number belongs to a case of another court (possible with numbers of before 2016)."""
+
+    code: ClassVar[str] = "case_other_court"
+
+
 class Outcome(StrEnum):
     """What storing one draft did."""
 

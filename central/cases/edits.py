@@ -18,13 +18,13 @@ from central.cases.drafts import CaseDraft
 from central.cases.models import CaseEntry, CaseRecusal, EnforcementCase, Party
 from central.cases.parties import PartyDraft, PartyError, check_party
 from central.cases.sight import find_case_id
-from central.cases.writer import store_cases
+from central.cases.writer import rewrite_parties, store_cases
 from central.courts.permissions import Actor, Viewer, check_permission
 from central.people.models import User
 from central.people.queries import list_handlers
 
 # Lines of the timeline that change what a clerk edits; others raise the version without touching it.
-EDITING_KINDS: Final = ("edited", "updated", "imported")
+EDITING_KINDS: Final = ("edited", "updated")
 MAX_PARTIES: Final = 500
 
 
@@ -138,8 +138,6 @@ def edit_case(
     detail: dict[str, Any] = {"fields": changed}
     if parties is not None:
         drafts = _check_parties(case.type_code, _restore_private(uow, keyring, case, parties))
-        from central.cases.writer import rewrite_parties  # type: ignore[attr-defined]
-
         rewrite_parties(uow, keyring, case, drafts)
         detail["parties"] = len(drafts)
     if changed or parties is not None:
@@ -174,14 +172,16 @@ def _check_conflict(
     if version == case.version:
         return
     query = select(CaseEntry).where(CaseEntry.case_id == case.case_id, col(CaseEntry.kind).in_(EDITING_KINDS))
-    last = uow.session.exec(query.order_by(col(CaseEntry.id).desc()).limit(1)).first()
-    if last is not None and last.detail.get("version", case.version) <= version:
+    entries = uow.session.exec(query.order_by(col(CaseEntry.id).desc()).limit(case.version)).all()
+    since = [entry.detail for entry in entries if entry.detail.get("version", case.version) > version]
+    if not since:
         return  # only nodes, pauses, papers or people moved on
     differences = rules.list_differences(_current(case), wanted)
     theirs = _name_parties(uow, case)
     if parties is not None:
         yours = [(_draft_of(party).role, _draft_of(party).name) for party in parties]
-        if yours != theirs or (last is not None and last.detail.get("parties")):
+        # Names alone do not tell whether an address was changed.
+        if yours != theirs or any(detail.get("parties") for detail in since):
             differences.append(rules.Difference("parties", theirs, yours))
     if differences:
         raise rules.EditConflictError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, or_, select
+from sqlalchemy import or_, select
+from sqlmodel import Session, col
 
 from central.cases.drafts import CaseDraft
 from central.people.models import User
@@ -33,12 +34,13 @@ def find_handlers(session: Session, drafts: Iterable[CaseDraft]) -> Handlers:
     names = {draft.handler_name for draft in drafts} - {""}
     if not logins and not names:
         return Handlers({}, {})
-    query = select(User.id, User.login, User.name, User.court_code, User.role).where(
+    columns = (col(User.id), col(User.login), col(User.name), col(User.court_code), col(User.role))
+    query = select(*columns).where(
         or_(col(User.login).in_(logins), col(User.name).in_(names)), col(User.disabled_ms).is_(None)
     )
     by_login: dict[str, tuple[str, str]] = {}
     by_name: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for user_id, login, name, court_code, role in session.exec(query):
+    for user_id, login, name, court_code, role in session.connection().execute(query):
         by_login[login] = (user_id, name)
         if role in _ROLES:
             by_name.setdefault((court_code, name), []).append((user_id, name))

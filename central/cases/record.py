@@ -112,22 +112,27 @@ def refresh_dues(uow: UnitOfWork, case: EnforcementCase) -> None:
     The one place that does so: after every change of state, pauses, nodes or extensions.
     """
     uow.session.flush()
-    catalogue = get_catalogue()
     query = select(CaseNode).where(CaseNode.case_id == case.case_id, col(CaseNode.done_on).is_(None))
     nodes = uow.session.exec(query.order_by(col(CaseNode.node_id))).all()
-    pauses = list_pauses(uow, catalogue, case)
+    catalogue = get_catalogue()
+    set_dues(catalogue, case, nodes, list_pauses(uow, catalogue, case))
+    uow.session.add_all([case, *nodes])
+    uow.session.flush()
+
+
+def set_dues(
+    catalogue: Catalogue, case: EnforcementCase, nodes: Sequence[CaseNode], pauses: Sequence[Pause]
+) -> None:
+    """Set the due days of the open `nodes` of a case, all of them, and of the case itself; writes nothing."""
     due_on, due_node, limit_on = None, "", None
     for node in nodes:
         rule = catalogue.node(node.kind)
         node.due_on = _due_of(catalogue, case, node, rule, pauses)
-        uow.session.add(node)
         if rule.is_whole_case:
             limit_on = node.due_on
         if node.due_on is not None and (due_on is None or node.due_on < due_on):
             due_on, due_node = node.due_on, node.kind
     case.due_on, case.due_node, case.limit_on = due_on, due_node, limit_on
-    uow.session.add(case)
-    uow.session.flush()
 
 
 def _due_of(

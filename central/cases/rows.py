@@ -62,7 +62,14 @@ def due_of(catalogue: Catalogue, nodes: Iterable[PlannedNode]) -> Due:
 
 
 def case_row(
-    case_id: int, draft: CaseDraft, due: Due, handler: tuple[str | None, str], source: str, digest: bytes, now_ms: int
+    case_id: int,
+    draft: CaseDraft,
+    *,
+    due: Due,
+    handler: tuple[str | None, str],
+    source: str,
+    digest: bytes,
+    now_ms: int,
 ) -> Row:
     """Return a new case's row; `handler` is account id and name."""
     number = draft.number

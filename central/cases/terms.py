@@ -2,8 +2,8 @@
 
 A term is one number below 2^63, of which the highest bits tell the kind:
 
-- two neighbouring characters of a party's name: first code point << 21 | second; START (0) stands before the first, so
-  that a single character finds the names that begin with it. Two characters, because 秀英 is a search of two.
+- two neighbouring characters of a party's name: first code point << 21 | second; START (0) stands before the first,
+  so that a single character finds the names that begin with it. Two characters, because 秀英 is a search of two.
 - a serial of a case number: SERIAL | serial.
 - an identity number: IDENTITY | 61 bits of its blind index, which tells nothing of the number.
 

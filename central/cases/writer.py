@@ -23,11 +23,12 @@ from central.cases.clock import plan_nodes, today
 from central.cases.drafts import CaseCourtError, CaseDraft, DuplicateCaseError, Outcome, draft_text
 from central.cases.handlers import Handlers, find_handlers
 from central.cases.models import EnforcementCase
-from central.cases.updates import update_case
+from central.cases.rewriting import rewrite_parties
+from central.cases.updates import Update, update_cases
 from central.courts.models import Court
 from central.courts.rules import lowest_common_superior
 
-__all__ = ["CaseDraft", "DuplicateCaseError", "Outcome", "store_cases"]
+__all__ = ["CaseDraft", "DuplicateCaseError", "Outcome", "rewrite_parties", "store_cases"]
 
 DIGEST_KIND = "case.digest"
 
@@ -51,13 +52,14 @@ def store_cases(
 
     A known case takes over what the source says and keeps what was done here (updates.py). `source` names the system
     the drafts come from, "" this one; `actor` is how the audit names who brings them.
-    Raises DuplicateCaseError, CaseCourtError, UnknownCodeError (types, nodes): then nothing of the batch may stay.
+    Raises DuplicateCaseError, CaseCourtError, CaseHeldError, UnknownCodeError: then nothing of the batch may stay.
     """
     _check_batch(uow, drafts)
     known = _find_known(uow, [draft.number.text for draft in drafts])
     handlers = find_handlers(uow.session, drafts)
     outcomes: list[Outcome] = []
     created: list[tuple[CaseDraft, str]] = []
+    updated: dict[int, Update] = {}
     for draft in drafts:
         text = draft_text(draft)
         case = known.get(draft.number.text)
@@ -67,9 +69,9 @@ def store_cases(
         elif case[1] is not None and case[1] in keyring.blind_indexes(DIGEST_KIND, text):
             outcomes.append(Outcome.UNCHANGED)
         else:
-            digest = keyring.blind_index(DIGEST_KIND, text)
-            update_case(uow, keyring, catalogue, case[0], draft, handlers, source=source, digest=digest, actor=actor)
+            updated[case[0]] = Update(draft, keyring.blind_index(DIGEST_KIND, text))
             outcomes.append(Outcome.UPDATED)
+    update_cases(uow, keyring, catalogue, updated, handlers, source=source, actor=actor)
     _create(uow, keyring, catalogue, created, handlers, source=source, actor=actor)
     _audit(uow, drafts, outcomes, source=source, actor=actor)
     return outcomes
@@ -118,7 +120,7 @@ def _create(
     party_count = sum(len(draft.parties) for draft, _ in drafts)
     party_id = bulk.reserve_ids(uow.connection, "party", "party_id", party_count) if party_count else 0
     kind = "imported" if source else "registered"
-    detail: dict[str, object] = {"source": source} if source else {}
+    detail: dict[str, object] = {"version": 1, **({"source": source} if source else {})}
     for draft, text in drafts:
         number = draft.number
         nodes = plan_nodes(
@@ -127,7 +129,11 @@ def _create(
         )  # fmt: skip
         due = rows.due_of(catalogue, nodes)
         digest = keyring.blind_index(DIGEST_KIND, text)
-        batch.cases.append(rows.case_row(case_id, draft, due, handlers.of(draft), source, digest, now_ms))
+        batch.cases.append(
+            rows.case_row(
+                case_id, draft, due=due, handler=handlers.of(draft), source=source, digest=digest, now_ms=now_ms
+            )
+        )
         parties = [
             rows.party_row(keyring, party_id + offset, case_id, offset + 1, party)
             for offset, party in enumerate(draft.parties)
@@ -167,5 +173,6 @@ def _audit(
         court_code=reduce(lowest_common_superior, {draft.number.court_code for draft in drafts}),
         action="cases:batch:store",
         subject=f"source:{source or 'centre'}",
+        case_no=drafts[0].number.text if len(drafts) == 1 else "",
         detail={**counts, "first": drafts[0].number.text, "last": drafts[-1].number.text},
     )
