@@ -54,6 +54,12 @@ def list_courts(session: Session, actor: Viewer) -> Sequence[Court]:
     return sorted(found, key=lambda court: (court.code != SUPREME, court.code))
 
 
+def list_all_courts(session: Session) -> Sequence[Court]:
+    """Return every court of the tree, superior first: that they exist and what they are called is no secret."""
+    found = session.exec(select(Court)).all()
+    return sorted(found, key=lambda court: (court.code != SUPREME, court.code))
+
+
 def get_court(session: Session, code: str) -> Court:
     """Return one court; raises NotFoundError."""
     court = session.get(Court, code)
@@ -113,6 +119,13 @@ def list_units(
     else:
         query = query.where(_holding(CommandUnit, at_ms))
     return _in_order(session.exec(query).all())
+
+
+def list_open_units(session: Session, actor: Viewer, court_code: str, *, now_ms: int) -> Sequence[CommandUnit]:
+    """Return the units of a court that serve now or will, centre first."""
+    view_court(session, actor, court_code)
+    ends = or_(col(CommandUnit.until_ms).is_(None), col(CommandUnit.until_ms) > now_ms)
+    return _in_order(session.exec(select(CommandUnit).where(CommandUnit.court_code == court_code, ends)).all())
 
 
 def list_past_units(session: Session, actor: Viewer, court_code: str, *, now_ms: int) -> Sequence[CommandUnit]:

@@ -24,8 +24,10 @@ INQUIRY_CATEGORIES: Final = "ABCDEFGHIJKLM"
 MAX_NAME_CHARS: Final = 100
 MAX_TEXT_CHARS: Final = 200
 DAY_MS: Final = 24 * 3600 * 1000
-_CODE = re.compile(r"最高法|[京津冀晋内辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新兵军](?:\d{2}(?:\d{2})?)?")
-_DIVISION = re.compile(r"[1-9]\d{5}")
+_CODE = re.compile(
+    r"最高法|[京津冀晋内辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新兵军](?:[0-9]{2}(?:[0-9]{2})?)?"
+)
+_DIVISION = re.compile(r"[1-9][0-9]{5}")
 _PHONE = re.compile(r"[0-9+ ()-]{0,40}")
 
 

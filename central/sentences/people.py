@@ -4,4 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
-SENTENCES: Final[dict[str, str]] = {}
+SENTENCES: Final[dict[str, str]] = {
+    # courts
+    "feature_off": "该功能尚未对本院启用；如需使用，请联系系统管理员。",
+    "post_taken": "%(name)s 在该期间已有任命；请先终止该任命，或另选日期。",
+    "court_changed": "该法院的信息刚被他人修改；请重新打开页面后再填写，您的修改未保存。",
+    "court_exists": "%(court_code)s 已在法院名录中；请直接打开该院修改。",
+    "superior_missing": "上级法院 %(superior)s 尚未设立；请先增设上级法院。",
+    "later_change": "该日或之后已有变更记录；请填写更晚的日期，或更正已有记录。",
+    "unit_changed": "该单位刚被他人修改或停用；请重新打开页面后再填写，您的修改未保存。",
+    "centre_taken": "%(unit)s 在该期间是本院的指挥中心；请先将其停用，或直接修改其名称。",
+    "court_code": "法院代码的写法不对；请写作 云2901、云29、云 或 最高法。",
+    "division": "区划代码应为六位数字，如 532901（GB/T 2260）；请更正。",
+    "text_length": "名称、原因和依据须填写 1 至 %(limit)s 字；请补全。",
+    "phone": "电话号码只能含数字、空格、加号和连字符，最多 40 位；请更正。",
+    "backdated": "不能从过去的日期起生效；请填写今日或以后的日期。",
+    "term": "最后一日早于首日；请更正其中之一。",
+    "coordinate_format": "坐标应为带小数的度数，如 25.592 和 100.230；请更正。",
+    "seat_swapped": "纬度和经度似乎填反了；纬度（较小的数）在前，请对调。",
+    "seat_outside": "%(lat)s，%(lon)s 不在中国境内：纬度应在 3 至 54 之间，经度应在 73 至 136 之间；请更正。",
+    "seat_too_far": "该坐标相距 %(km)s 公里，超出合理的 %(limit)s 公里；请核对纬度和经度。",
+    # appointments
+    "unfit_for_post": "%(name)s 不能担任该职务：须为本院在用账户，且本职与该职务相容；请另选人员。",
+    "self_appointment": "不能任命自己；请由上级法院院长任命。",
+    "appointment_ended": "该任命届时已经终止；请核对其最后一日。",
+}

@@ -40,7 +40,8 @@ def people(store) -> dict[str, Actor]:
     with store.write() as uow:
         rows = {
             login: User(
-                login=login, name=f"样例{login}", role=role, court_code=court, password_hash="", created_ms=1, admitted_ms=1
+                login=login, name=f"样例{login}", role=role, court_code=court, password_hash="", created_ms=1,
+                admitted_ms=1,
             )
             for login, (role, court) in PEOPLE.items()
         }  # fmt: skip

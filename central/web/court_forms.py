@@ -1,0 +1,112 @@
+"""What the court pages' forms share: days that bound a time, refusals shown at their field with what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, TypeAlias
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse
+
+from central.base.errors import DomainError, ForbiddenError, NotFoundError
+from central.base.unit_of_work import Store, UnitOfWork
+from central.cases.clock import day_start_ms
+from central.web.case_views import DayError, parse_day
+from central.web.problems import say, status_of
+from central.web.render import words_of
+
+Given: TypeAlias = Mapping[str, str]
+
+# Code of a refusal -> the field it is about, in the forms that have it; others are told at the form's head.
+FIELDS: Final = {
+    "coordinate_format": "lat",
+    "seat_swapped": "lat",
+    "seat_outside": "lat",
+    "seat_too_far": "lat",
+    "court_code": "code",
+    "court_exists": "code",
+    "superior_missing": "code",
+    "division": "division",
+    "phone": "phone",
+    "backdated": "from_day",
+    "later_change": "from_day",
+    "term": "until_day",
+    "unfit_for_post": "login",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a page is shown again with: messages and typed values by form, and the status."""
+
+    problems: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    given: Mapping[str, Given] = field(default_factory=dict)
+    status: int = 200
+
+
+NO_REFUSAL: Final = Refusal()
+
+
+class FieldError(Exception):
+    """A refusal about one named field of the form."""
+
+    def __init__(self, name: str, cause: DomainError) -> None:
+        super().__init__(cause.message)
+        self.name = name
+        self.cause = cause
+
+
+def attempt(
+    request: Request, store: Store, form: str, given: Given, act: Callable[[UnitOfWork], object]
+) -> Refusal | None:
+    """Carry out `act` in a transaction; returns what the page must say when the domain refuses what was typed.
+
+    Raises what is no matter of the form: ForbiddenError and NotFoundError.
+    """
+    try:
+        with store.write() as uow:
+            act(uow)
+    except (ForbiddenError, NotFoundError):
+        raise
+    except FieldError as error:
+        return _refusal(request, form, given, error.name, error.cause)
+    except DomainError as error:
+        name = FIELDS.get(error.code, "")
+        return _refusal(request, form, given, name if name in given else "", error)
+    return None
+
+
+def _refusal(request: Request, form: str, given: Given, name: str, error: DomainError) -> Refusal:
+    sentence = say(error, words_of(request))
+    return Refusal({form: {name: sentence}}, {form: given}, status_of(error))
+
+
+def first_ms(name: str, text: str) -> int | None:
+    """Return the first moment of the day typed into field `name`, None when empty; raises FieldError."""
+    try:
+        day = parse_day(text)
+    except DayError as error:
+        raise FieldError(name, error) from error
+    return None if day is None else day_start_ms(day)
+
+
+def end_ms(name: str, text: str) -> int | None:
+    """Return the first moment after the last day typed into field `name`, None when empty; raises FieldError."""
+    try:
+        day = parse_day(text)
+    except DayError as error:
+        raise FieldError(name, error) from error
+    return None if day is None else day_start_ms(day + timedelta(days=1))
+
+
+def court_address(code: str, part: str = "") -> str:
+    """Return the address of a court's page, or of one of its forms."""
+    return f"/admin/courts/{quote(code)}{part}"
+
+
+def to_court(code: str, part: str = "") -> RedirectResponse:
+    """Send the browser to a court's page after a change."""
+    return RedirectResponse(court_address(code, part), status_code=303)

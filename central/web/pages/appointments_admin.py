@@ -1,0 +1,102 @@
+"""Appointments at a court: the president's page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from pydantic import BaseModel, Field
+
+from central.base.unit_of_work import UnitOfWork
+from central.courts.permissions import Actor
+from central.people import appointments
+from central.people.posts import POSTS
+from central.web.context import Context, Here, Proven
+from central.web.court_forms import NO_REFUSAL, Refusal, attempt, end_ms, first_ms, to_court
+from central.web.pages.courts_admin import load_court
+from central.web.render import render
+
+router = APIRouter(prefix="/admin/courts/{code}/appointments")
+
+
+class AppointmentSent(BaseModel):
+    """Who is appointed to what: first day (empty: today) and last day (empty: open)."""
+
+    post: str = Field("", max_length=20)
+    login: str = Field("", max_length=64)
+    from_day: str = Field("", max_length=20)
+    until_day: str = Field("", max_length=20)
+    basis: str = Field("", max_length=800)
+
+
+class EndSent(BaseModel):
+    """When an appointment ends (empty: now), and the paper that ends it."""
+
+    until_day: str = Field("", max_length=20)
+    basis: str = Field("", max_length=800)
+
+
+@router.get("")
+def show_appointments(request: Request, here: Here, actor: Proven, code: str) -> Response:
+    """Show the form and the appointments that can be ended."""
+    return _show(request, here, actor, code, NO_REFUSAL)
+
+
+@router.post("")
+def appoint(
+    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[AppointmentSent, Form()]
+) -> Response:
+    """Appoint somebody."""
+
+    def act(uow: UnitOfWork) -> None:
+        from_ms = first_ms("from_day", sent.from_day)
+        appointments.appoint(
+            uow,
+            actor,
+            code,
+            post=sent.post,
+            login=sent.login,
+            from_ms=uow.now_ms if from_ms is None else from_ms,
+            until_ms=end_ms("until_day", sent.until_day),
+            basis=sent.basis,
+        )
+
+    refusal = attempt(request, here.store, "appoint", sent.model_dump(), act)
+    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#appointments")
+
+
+@router.post("/{appointment_id}/end")
+def end_appointment(
+    *, request: Request, here: Here, actor: Proven, code: str, appointment_id: str, sent: Annotated[EndSent, Form()]
+) -> Response:
+    """End an appointment early."""
+    refusal = attempt(
+        request, here.store, f"end-{appointment_id}", sent.model_dump(),
+        lambda uow: appointments.end_appointment(
+            uow, actor, appointment_id, until_ms=end_ms("until_day", sent.until_day), basis=sent.basis
+        ),
+    )  # fmt: skip
+    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#appointments")
+
+
+def _show(request: Request, here: Context, actor: Actor, code: str, refusal: Refusal) -> Response:
+    now_ms = here.now_ms()
+    with here.store.read() as session:
+        values = load_court(session, actor, code, now_ms)
+        candidates = appointments.list_candidates(session, actor, code)
+    running = [
+        holder
+        for holder in values["holders"]
+        if holder.appointment.until_ms is None or holder.appointment.until_ms > now_ms
+    ]
+    return render(
+        request,
+        "admin/court_appoint.html",
+        status=refusal.status,
+        problems=refusal.problems,
+        given=refusal.given,
+        candidates=candidates,
+        running=running,
+        posts=POSTS,
+        **values,
+    )
