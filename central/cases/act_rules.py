@@ -108,7 +108,7 @@ def check_detail(kind: str, detail: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises UnknownActError.
     """
-    if kind == "extend" and isinstance(detail.get("months"), int):
+    if kind == "extend" and type(detail.get("months")) is int:  # True is no number of months
         return {"months": detail["months"]}
     if kind == "close" and isinstance(detail.get("closing"), str):
         return {"closing": detail["closing"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from central.cases import rights
@@ -21,10 +22,11 @@ def is_visible(viewer: Viewer, now_ms: int) -> ColumnElement[bool]:
 
 def is_not_recused(viewer: Viewer) -> ColumnElement[bool]:
     """Return the SQL condition that no recusal of the viewer stands on EnforcementCase."""
+    recusal = aliased(CaseRecusal)  # the query around may look at recusals itself
     return ~exists().where(
-        col(CaseRecusal.case_id) == EnforcementCase.case_id,
-        col(CaseRecusal.user_id) == viewer.user_id,
-        col(CaseRecusal.ended_ms).is_(None),
+        col(recusal.case_id) == EnforcementCase.case_id,
+        col(recusal.user_id) == viewer.user_id,
+        col(recusal.ended_ms).is_(None),
     )
 
 

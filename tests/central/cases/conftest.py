@@ -19,7 +19,7 @@ from central.courts.permissions import Actor
 from central.people.models import User
 
 COURT = "云2901"
-CASE_NO = "(2026)云2901执1号"
+CASE_NO = "（2026）云2901执1号"
 FILED_ON = date(2026, 9, 1)
 TODAY = date(2026, 11, 24)  # of tests.fakes.clocks.START_MS
 # Region 999999 does not exist; birth date and check digit are formally right.
@@ -90,15 +90,7 @@ def make_draft(case_no: str = CASE_NO, **changes: object) -> CaseDraft:
         "filed_on": FILED_ON,
         "parties": (
             PartyDraft("applicant", "natural", "样例申请人甲"),
-            PartyDraft(
-                "executee",
-                "natural",
-                "样例被执行人乙",
-                "resident_id",
-                SPECIMEN_ID,
-                phone="000-0000",
-                address="样例路 1 号",
-            ),
+            PartyDraft("executee", "natural", "样例被执行人乙", "resident_id", SPECIMEN_ID, "000-0000", "样例路 1 号"),
         ),
         "basis_doc_no": "(2026)云2901民初1号",
         "cause": "买卖合同纠纷",
