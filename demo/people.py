@@ -20,7 +20,6 @@ class Login:
 LOGINS: Final = (
     Login("duty", "样例值班员", "duty_operator", "云29"),
     Login("commander", "样例指挥长", "commander", "云29"),
-    Login("president", "样例院长", "president", "云29"),
     Login("police", "样例法警", "police", "云2901"),
     Login("sealkeeper", "样例印章管理员", "seal_keeper", "云29"),
     Login("supervisor", "样例监督员", "supervisor", "云29"),
@@ -33,16 +32,17 @@ LOGINS: Final = (
 COUNTIES: Final = tuple(f"云29{number}" for number in ("01", *range(22, 33)))
 
 
-def handlers_of(court_code: str) -> tuple[Login, Login, Login]:
-    """Return the specimen judge, clerk and bureau chief of a court; the fictitious cases name this judge."""
+def handlers_of(court_code: str) -> tuple[Login, ...]:
+    """Return the specimen judge, clerk, chief and president of a court; the fictitious cases name this judge."""
     number, is_told = court_code.removeprefix("云"), court_code == "云2901"
     return (
         Login(f"judge{number}", f"样例{number}法官", "judge", court_code, is_told),
         Login(f"clerk{number}", f"样例{number}书记员", "clerk", court_code, is_told),
         Login(f"chief{number}", f"样例{number}执行局长", "bureau_chief", court_code, is_told),
+        Login(f"president{number}", f"样例{number}院长", "president", court_code, is_told),
     )
 
 
 def all_logins() -> list[Login]:
-    """Return everybody, the told ones first."""
+    """Return everybody."""
     return [*LOGINS, *(login for court in ("云29", *COUNTIES) for login in handlers_of(court))]

@@ -14,6 +14,7 @@ from central.base.settings import load_settings
 from central.base.unit_of_work import open_store
 from central.courts import service as courts
 from central.people import service as people
+from demo.cases import fill_cases
 from demo.people import all_logins
 from demo.places import PARTS, Part
 from demo.tracks import write_gpx
@@ -75,7 +76,7 @@ class Stage:
             est_url=f"https://127.0.0.1:{ports.est}",
         )
         self._write_centre_config(ports)
-        passwords = self._make_logins()
+        passwords = self._fill_centre()
         for part in PARTS:
             write_gpx(self.track_file(part), part.loop, part.label)
         memory = {"ports": vars(ports), "passwords": passwords}
@@ -149,7 +150,7 @@ api_port = {ports.api}
             encoding="utf-8",
         )
 
-    def _make_logins(self) -> dict[str, str]:
+    def _fill_centre(self) -> dict[str, str]:
         settings = load_settings(self.centre_config, environ={})
         schema.migrate(settings)
         passwords = {login.login: secrets.token_urlsafe(9) for login in all_logins()}
@@ -166,6 +167,7 @@ api_port = {ports.api}
                     password=passwords[login.login],
                     by="system:demo",
                 )
+        fill_cases(store, settings)
         store.close()
         return passwords
 
