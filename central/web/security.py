@@ -111,7 +111,8 @@ async def check_csrf(request: Request) -> None:
     is_foreign = site not in (None, "same-origin") or (
         origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
     )
-    given = request.headers.get(CSRF_HEADER)
+    # A form with a large file names its proof in its address: its body is not read before the proof is checked.
+    given = request.headers.get(CSRF_HEADER) or request.query_params.get(CSRF_FIELD)
     if given is None:
         value = (await request.form()).get(CSRF_FIELD)
         given = value if isinstance(value, str) else ""
