@@ -21,6 +21,7 @@ from central.base.errors import DomainError
 from central.base.settings import Settings, SettingsError, load_settings
 from central.base.supervisor import Child, Supervisor
 from central.base.unit_of_work import Store, open_store
+from central.cases.catalogue import install_catalogue
 from central.courts import service as courts
 from central.courts.permissions import ROLES
 from central.flows import audit_heads, housekeeping, upkeep
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         settings = load_settings(arguments.config)
+        install_catalogue(settings.case_catalogue)
         return int(arguments.act(arguments, settings) or 0)
     except (SettingsError, DomainError) as error:
         print(f"zhixing-central: {error}", file=sys.stderr)

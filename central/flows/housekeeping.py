@@ -7,6 +7,7 @@ from collections.abc import Callable
 from central.base.outbox import prune_outbox
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
+from central.cases import service as cases
 from central.devices import rules
 from central.devices import service as devices
 from central.people import service as people
@@ -23,8 +24,11 @@ def keep_house(store: Store, settings: Settings) -> dict[str, int]:
         people.prune_sessions(uow)
         counts = {
             "directives_expired": devices.expire_directives(uow),
+            "pauses_ended": cases.end_due_pauses(uow),
             "outbox": prune_outbox(uow.session, before_ms=now_ms - settings.outbox_retention_hours * _HOUR_MS),
         }
+    with store.read() as session:
+        counts["papers_swept"] = cases.sweep_documents(session, settings, now_ms=now_ms)
     old_ms = now_ms - settings.position_retention_days * _DAY_MS
     counts["positions"] = _in_bites(store, lambda uow: devices.prune_positions(uow, before_ms=old_ms, limit=BITE))
     forgotten_ms = now_ms - rules.OLDEST_BACKLOG_MS

@@ -90,7 +90,7 @@ def make_draft(case_no: str = CASE_NO, **changes: object) -> CaseDraft:
         "filed_on": FILED_ON,
         "parties": (
             PartyDraft("applicant", "natural", "样例申请人甲"),
-            PartyDraft("executee", "natural", "样例被执行人乙", "resident_id", SPECIMEN_ID, "000-0000", "样例路 1 号"),
+            PartyDraft("executee", "natural", "样例被执行人乙", "resident_id", SPECIMEN_ID, "000-0000", "样例路1号"),
         ),
         "basis_doc_no": "(2026)云2901民初1号",
         "cause": "买卖合同纠纷",

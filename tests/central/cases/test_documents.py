@@ -211,11 +211,13 @@ def test_files_without_a_row_are_swept_after_a_day(store, add, folder, settings)
     orphan, fresh = kept.with_name("0" * 32), kept.with_name(".half.written")
     orphan.write_bytes(b"x")
     fresh.write_bytes(b"x")
-    day_ago = fresh.stat().st_mtime - documents.SWEEP_AGE_S
-    os.utime(orphan, (day_ago - 1, day_ago - 1))
-    os.utime(kept, (day_ago - 1, day_ago - 1))
-    with store.write() as uow:
-        assert cases.sweep_documents(uow, settings, now_s=fresh.stat().st_mtime) == 1
+    turn_ms = int(kept.parent.name, 16) * 60_000  # the minute whose turn this folder is
+    now_ms = 1_800_000_000_000 // (256 * 60_000) * (256 * 60_000) + turn_ms
+    for path, age_s in ((kept, documents.SWEEP_AGE_S + 1), (orphan, documents.SWEEP_AGE_S + 1), (fresh, 1)):
+        os.utime(path, (now_ms / 1000 - age_s,) * 2)
+    with store.read() as session:
+        assert cases.sweep_documents(session, settings, now_ms=now_ms + 60_000) == 0
+        assert cases.sweep_documents(session, settings, now_ms=now_ms) == 1
     assert files_in(folder) == sorted([kept, fresh])
 
 

@@ -43,7 +43,14 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(store, clock, kits, monke
         uow.session.add(OutboxEntry(kind="k", court_code="云", payload={"n": 2}, created_ms=now_ms - DAY_MS))
     clock.advance(ms=1)
     counts = housekeeping.keep_house(store, SETTINGS)
-    assert counts == {"directives_expired": 1, "outbox": 1, "positions": 50, "items": 20}
+    assert counts == {
+        "directives_expired": 1,
+        "pauses_ended": 0,
+        "outbox": 1,
+        "papers_swept": 0,
+        "positions": 50,
+        "items": 20,
+    }
     assert seqs(store, Position) == sorted([*range(26, 41)] * 2)
     assert seqs(store, ReceivedItem) == sorted([*range(111, 141)] * 2)
     with store.read() as session:

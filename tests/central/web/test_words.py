@@ -12,8 +12,8 @@ from tests.central.web.extraction import WEB, extract_texts
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ROOMS = (
-    "base.errors", "audit.rules", "courts.rules", "devices.rules", "incidents.rules", "evidence.rules",
-    "cases.numbers", "cases.parties", "imports.rules",
+    "base.errors", "audit.rules", "courts.rules", "courts.places", "people.posts", "devices.rules", "incidents.rules",
+    "evidence.rules", "cases.numbers", "cases.parties", "cases.service", "cases.delivery", "imports.rules",
 )  # fmt: skip
 
 
@@ -63,7 +63,9 @@ def test_every_refusal_has_its_chinese(kind):
     error = kind(
         "It is so; do this.", minutes=3, failures=10, seq=2, by="样例值班员", limit=200,
         case_no="（2026）云2901执1号", court_code="云2901", first=2016, last=2099,
+        given="x", unmet_zh="条件（补救）",
         columns="案号", column="案号", second="执行案号", sheet="案件", sheets="Sheet1", detail="x",
+        name="样例甲", superior="云71", unit="样例中心", lat="0", lon="0", km=110, feature="司法查控",
     )  # fmt: skip
     assert CHINESE.search(say(error, load_words("zh")))
     assert "%(" not in say(error, load_words("zh"))
