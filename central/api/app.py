@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from importlib import metadata
 from typing import Any, Final
 
@@ -9,13 +11,22 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from central.api import catalogue, changes, courts, interface, openapi, problems
+from central.api import case_search, cases, catalogue, changes, courts, imports, interface, openapi, problems
 from central.api.context import Context
+from central.api.shapes import CaseInput
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 
-ROUTERS: Final = (interface.router, courts.router, catalogue.router, changes.router)
-BODIES: Final = ()
+ROUTERS: Final = (
+    interface.router,
+    courts.router,
+    catalogue.router,
+    case_search.router,
+    cases.router,
+    imports.router,
+    changes.router,
+)
+BODIES: Final = (CaseInput,)
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -48,6 +59,14 @@ class Dressing:
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """Return the application over an open database."""
+    app = make_routes()
+    app.state.context = Context(settings, store)
+    app.add_middleware(Dressing, is_https=bool(settings.api_tls_cert))
+    return app
+
+
+def make_routes() -> FastAPI:
+    """Return the resources without what they work with: enough to describe them."""
     # FastAPI's own documentation pages load scripts from foreign hosts and are not wanted here.
     app = FastAPI(
         title=openapi.TITLE,
@@ -57,12 +76,10 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.context = Context(settings, store)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=openapi.PREFIX)
     app.openapi = lambda: _describe_once(app)  # type: ignore[method-assign] # FastAPI's documented way
-    app.add_middleware(Dressing, is_https=bool(settings.api_tls_cert))
     return app
 
 
@@ -70,3 +87,12 @@ def _describe_once(app: FastAPI) -> dict[str, Any]:
     if not app.openapi_schema:
         app.openapi_schema = openapi.describe(app, BODIES, app.version)
     return app.openapi_schema
+
+
+def write_description() -> str:
+    """Return the description as docs/openapi.json holds it: `python -m central.api.app > docs/openapi.json`."""
+    return json.dumps(make_routes().openapi(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(write_description())

@@ -7,6 +7,7 @@ and never repeat what was sent: it may be somebody's identity number.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -21,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from central.api.sentences import FIELD_SENTENCES, HTTP_CODES, SENTENCES, TITLES
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, NotFoundError
+from central.imports.rules import ImportStoreFullError, ImportTooLargeError
 from central.sentences import SENTENCES as DOMAIN_SENTENCES
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ MAX_ERRORS: Final = 100
 _RETRY_BUSY_S: Final = 5
 # Most exact class first.
 _STATUSES: Final[tuple[tuple[type[DomainError], int], ...]] = (
+    (ImportTooLargeError, 413),
+    (ImportStoreFullError, 507),
     (NotFoundError, 404),
     (ForbiddenError, 403),
     (ConflictError, 409),
@@ -93,17 +97,22 @@ def read_validation(place: str, found: Sequence[Mapping[str, Any]]) -> list[dict
     return lines
 
 
-def from_domain(error: DomainError) -> ProblemError:
-    """Return what the domain refused as a problem; its sentences are those of the pages."""
-    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+def from_domain(error: DomainError, *, status: int = 0) -> ProblemError:
+    """Return what the domain refused as a problem; its sentences are those of the pages. 0: the usual status."""
+    status = status or next(usual for kind, usual in _STATUSES if isinstance(error, kind))
     problem = ProblemError(status, "refused")
     problem.code, problem.detail = error.code, error.message
+    problem.detail_zh = say_in_chinese(error)
+    return problem
+
+
+def say_in_chinese(error: DomainError) -> str:
+    """Return the Chinese sentence of the pages for what the domain refused."""
     sentence = DOMAIN_SENTENCES.get(error.code, DOMAIN_SENTENCES["domain_error"])
     try:
-        problem.detail_zh = sentence % error.params
+        return sentence % error.params
     except (KeyError, TypeError, ValueError):
-        problem.detail_zh = sentence
-    return problem
+        return sentence
 
 
 def to_problem(error: Exception) -> ProblemError:
@@ -155,11 +164,22 @@ def answer_with(problem: ProblemError) -> Response:
     return Response(msgspec.json.encode(body), problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def list_methods(app: FastAPI, path: str) -> str:
+    """Return the value of Allow: every method of every route at `path`; the router tells the first route's alone."""
+    for template, operations in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path):
+            return ", ".join(sorted(method.upper() for method in operations))
+    return "GET"
+
+
 def install(app: FastAPI) -> None:
     """Let every error of `app` leave as a problem."""
 
-    async def handle(_request: Request, error: Exception) -> Response:
-        return answer_with(to_problem(error))
+    async def handle(request: Request, error: Exception) -> Response:
+        problem = to_problem(error)
+        if problem.status == 405:
+            problem.headers["Allow"] = list_methods(app, request.url.path)
+        return answer_with(problem)
 
     for kind in (*_TRANSLATIONS, Exception):
         app.add_exception_handler(kind, handle)

@@ -72,33 +72,6 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Some fields are missing or hold values that cannot be; `errors` names each.",
         "部分字段缺失或取值不正确；errors 中逐项列出。",
     ),
-    "edit_conflict": (
-        "The case is at version %(current)s now, not the one in If-Match: read it again, apply your change to that, "
-        "and send it with the new ETag.",
-        "案件当前版本为 %(current)s，与 If-Match 不符；请重新读取后在新版本上修改，并携带新的 ETag。",
-    ),
-    "case_exists": (
-        "The case exists already (If-None-Match: * asked that it does not): read it, then send If-Match.",
-        "案件已存在（请求带有 If-None-Match: *）；请先读取，再携带 If-Match。",
-    ),
-    "case_missing": (
-        "There is no such case to replace (If-Match was sent): leave If-Match out to create it.",
-        "没有可更新的案件（请求带有 If-Match）；新建时请去掉 If-Match。",
-    ),
-    "precondition_required": (
-        "This case was not delivered by your system: read it, then send its ETag as If-Match so that nothing of "
-        "others is overwritten unseen.",
-        "该案件不是由贵系统报送；请先读取，并以 If-Match 携带其 ETag，以免覆盖他人的修改。",
-    ),
-    "foreign_court": (
-        "The case number belongs to court %(court_code)s, which is outside your account's court: send the cases of "
-        "your own court and those below.",
-        "该案号属于 %(court_code)s 法院，不在服务账号的法院范围内；请只报送本院及下级法院的案件。",
-    ),
-    "purpose_required": (
-        "State for what the identities are needed: header Purpose, UTF-8 in percent-encoding, 4 to 200 characters.",
-        "请以 Purpose 头说明查阅身份信息的用途（百分号编码的 UTF-8，4 至 200 字）。",
-    ),
     "cursor_invalid": (
         "This is no cursor of this feed: use `next` of the last answer as it is, or begin again without `after`.",
         "游标无效；请原样使用上次返回的 next，或不带 after 重新开始。",

@@ -7,10 +7,12 @@ of docs/glossary.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 # Whole numbers that every JSON reader keeps exactly (RFC 8259, section 6).
 MAX_NUMBER: Final = 2**53 - 1
@@ -25,16 +27,19 @@ def moment(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-def _check_day(value: Any) -> Any:
+def _read_day(value: Any) -> date:
     # pydantic would also take seconds since 1970 and datetimes.
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("A day is written YYYY-MM-DD")
-    return value
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("date_parsing", "A day is written YYYY-MM-DD and exists")
 
 
 def _check_switch(value: Any) -> Any:
     if isinstance(value, str) and value not in ("true", "false"):
-        raise ValueError("Write true or false")
+        raise PydanticCustomError("bool_parsing", "Write true or false")
     return value
 
 
@@ -43,7 +48,8 @@ def plain(max_length: int, min_length: int = 0) -> StringConstraints:
     return StringConstraints(min_length=min_length, max_length=max_length, pattern=_PLAIN)
 
 
-Day = Annotated[date, BeforeValidator(_check_day)]
+# No case is older than the law it is enforced under (1982), and clocks count some years beyond any day.
+PastDay = Annotated[date, BeforeValidator(_read_day), Field(ge=date(1980, 1, 1), le=date(2099, 12, 31))]
 Switch = Annotated[bool, BeforeValidator(_check_switch)]
 Amount = Annotated[int, Field(ge=0, le=MAX_NUMBER, description="Whole fen, 0.01 CNY.")]
 Cursor = Annotated[str, plain(MAX_CURSOR, 1)]
@@ -202,3 +208,224 @@ class ChangePage(Shape):
     items: list[Change]
     next: str = Field(description="The cursor to go on with; keep it after the items have been dealt with.")
     has_more: bool = Field(description="Whether more lies ready now.")
+
+
+class PartyInput(Input):
+    """A party as it is delivered; texts are normalised (NFKC) and identity numbers checked."""
+
+    role: Literal["applicant", "executee", "third_party", "other"]
+    kind: Literal["natural", "organisation", "other"]
+    name: Annotated[str, plain(1000, 1)]
+    id_kind: Literal["", "resident_id", "old_resident_id", "uscc", "org_code", "passport", "permit", "other"] = Field(
+        "", description="Empty: told from the number."
+    )
+    id_no: Annotated[str, plain(200)] = ""
+    phone: Annotated[str, plain(200)] = ""
+    address: Annotated[str, plain(1000)] = ""
+    account: Annotated[str, plain(300)] = Field("", description="Bank account.")
+    representative: Annotated[str, plain(500)] = ""
+
+
+class CaseInput(Input):
+    """A case as a court's system tells it, whole: what is left out is empty."""
+
+    court_code: Annotated[str, plain(20)] = Field(
+        "", description="Only for a number of before 2016, which does not name its court by code."
+    )
+    filed_on: PastDay
+    parties: list[PartyInput] = Field(max_length=500)
+    basis_doc_no: Annotated[str, plain(100)] = Field("", description="Number of the paper that is enforced.")
+    cause: Annotated[str, plain(100)] = ""
+    claim_fen: Amount = 0
+    received_fen: Amount = 0
+    state: Literal["filed", "assigned", "active", "suspended", "closed"] = "filed"
+    closing: Annotated[str, plain(24)] = Field("", description="Code of /closings; for a closed case alone.")
+    closed_on: PastDay | None = None
+    handler_login: Annotated[str, plain(64)] = Field("", description="Log-in of the handler here, if there is one.")
+    handler_name: Annotated[str, plain(100)] = ""
+    nodes_done: dict[Annotated[str, plain(24, 1)], PastDay] = Field(
+        default_factory=dict, max_length=100, description="Code of /node-kinds -> the day it was (last) done."
+    )
+
+
+class Delivered(Shape):
+    """What became of a case that was put."""
+
+    case_no: str = Field(description="The number as it is stored.")
+    outcome: Literal["created", "updated", "unchanged"]
+    version: int
+
+
+class Party(Shape):
+    """A party of a case; identity numbers masked to the last four characters."""
+
+    party_id: int
+    role: str
+    kind: str
+    name: str
+    id_kind: str
+    masked_id: str
+    has_private: bool = Field(description="Whether a telephone, address, account or representative is kept.")
+
+
+class ClearParty(Party):
+    """A party with what is sealed, in the clear."""
+
+    id_no: str
+    phone: str
+    address: str
+    account: str
+    representative: str
+
+
+class Node(Shape):
+    """A step of a case with its deadline."""
+
+    kind: str = Field(description="Code of /node-kinds.")
+    started_on: date
+    due_on: date | None
+    done_on: date | None
+
+
+class Pause(Shape):
+    """An interval that the net clock leaves out."""
+
+    kind: str = Field(description="Code of /pause-kinds.")
+    from_on: date
+    until_on: date | None = Field(description="First day that counts again; null: it runs.")
+    doc_no: str
+
+
+class CaseBase(Shape):
+    """What lists and single cases have in common."""
+
+    case_no: str
+    court_code: str
+    type_code: str
+    state: str
+    closing: str
+    filed_on: date
+    claim_fen: int
+    handler_name: str
+    is_flagged: bool = Field(description="Big or important.")
+    due_on: date | None = Field(description="The earliest open node's day.")
+    due_node: str
+    limit_on: date | None = Field(description="Last day of the whole-case limit.")
+    version: int
+
+
+class CaseLine(CaseBase):
+    """A case in a list."""
+
+    applicants: str = Field(description="Names, shortened for display.")
+    executees: str = Field(description="Names, shortened for display.")
+
+
+class CasePage(Shape):
+    """A stretch of a list."""
+
+    items: list[CaseLine]
+    next: str | None = Field(description="The cursor to go on with; null: this is the end.")
+
+
+class CaseDetail(CaseBase):
+    """One case with its parties, steps and pauses."""
+
+    basis_doc_no: str
+    cause: str
+    received_fen: int
+    closed_on: date | None
+    extended_months: int
+    flags: list[str] = Field(description="Codes of /flag-kinds.")
+    raw_days: int = Field(description="Days since filing.")
+    net_days: int = Field(description="The same without pauses.")
+    is_paused: bool
+    origin_case_no: str = Field(description="The case this one resumes or reviews; empty: none, or not visible.")
+    source: str = Field(description="The system that delivered it; empty: registered here.")
+    created_at: datetime
+    changed_at: datetime
+    parties: Sequence[Party]
+    nodes: list[Node]
+    pauses: list[Pause]
+
+
+class ClearCase(CaseDetail):
+    """One case, with `Purpose`: its parties in the clear."""
+
+    parties: Sequence[ClearParty]
+
+
+class CasesAsked(Asked):
+    """Which cases."""
+
+    case_no: Annotated[str, plain(120, 1)] | None = Field(None, description="This case, in any usual writing.")
+    court_code: CourtCode | None = Field(None, description="This court and those below.")
+    state: Literal["filed", "assigned", "active", "suspended", "closed"] | None = None
+    type_code: Annotated[str, plain(8, 1)] | None = Field(None, description="Code of /case-types.")
+    filed_from: PastDay | None = None
+    filed_until: PastDay | None = Field(None, description="Last day included.")
+    flagged: Switch = Field(False, description="Big or important cases alone.")
+    after: Cursor | None = Field(None, description="`next` of the last answer.")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class ImportAsked(Asked):
+    """How a file is taken in."""
+
+    file_name: Annotated[str, plain(200)] = Field("", description="What people call the file.")
+    court_code: CourtCode | None = Field(None, description="Cases of other courts are refused; left out: your own.")
+    dry_run: Switch = Field(False, description="Judge every row and write none.")
+    expected: Annotated[str, plain(4000)] = Field(
+        "", description='Control totals as JSON, such as {"total": 400, "云2901": 250}: the job compares them.'
+    )
+    sheet: Annotated[str, plain(100)] = Field("", description="Sheet of a workbook; left out: the first.")
+
+
+class ImportProblemsAsked(Asked):
+    """Which problems."""
+
+    after: Cursor | None = Field(None, description="`next` of the last answer.")
+    limit: int = Field(200, ge=1, le=1000)
+
+
+class ImportJob(Shape):
+    """A file on its way in."""
+
+    id: str
+    state: str = Field(description="queued, running, cancelling, then done, failed or cancelled.")
+    court_code: str
+    source: str
+    file_name: str
+    size_bytes: int
+    sha256: str = Field(description="Of the file as it arrived, hex.")
+    is_dry_run: bool
+    asked_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    rows_read: int
+    rows_total: int | None
+    created_count: int
+    updated_count: int
+    unchanged_count: int
+    rejected_count: int
+    reconciliation: dict[str, Any] | None = Field(description="Counts compared: rows, courts, control totals.")
+    message: str = Field(description="Why it failed; empty: it did not.")
+
+
+class ImportProblem(Shape):
+    """What is wrong with a row."""
+
+    row_no: int = Field(description="As a person counts, the heading being 1.")
+    case_no: str
+    column: str
+    code: str
+    is_refusal: bool = Field(description="Whether the row was left out; otherwise it is only noted.")
+    detail: str
+    detail_zh: str
+
+
+class ImportProblemPage(Shape):
+    """A stretch of a job's problems."""
+
+    items: list[ImportProblem]
+    next: str | None

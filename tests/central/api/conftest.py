@@ -55,10 +55,14 @@ class Account:
         return {"authorization": f"Bearer {self.token}"}
 
 
+def token_of(name: str) -> str:
+    return f"specimen-token-of-{name}"
+
+
 def add_account(
     store: Store, name: str, court_code: str = "云29", scopes: tuple[str, ...] = SCOPES, *, days: int = 30
 ) -> Account:
-    token = f"specimen-token-of-{name}"
+    token = token_of(name)
     with store.write() as uow:
         uow.session.add(
             ServiceAccount(
