@@ -14,11 +14,11 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from central.audit import service as audit
-from central.base.errors import ConflictError, InvalidInputError
+from central.base.errors import InvalidInputError
 from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission, check_role, may
 from central.courts.queries import get_court
-from central.people import passwords, queries, rules, sessions
+from central.people import appointments, passwords, queries, rules, sessions
 from central.people.models import User
 
 
@@ -28,6 +28,11 @@ class FirstPassword:
 
     login: str
     password: str
+
+
+def check_may_propose(actor: Actor) -> None:
+    """Raise ForbiddenError for whoever may not propose accounts; asked before the form is shown."""
+    check_permission(actor, "manage_users")
 
 
 def propose_user(
@@ -41,7 +46,7 @@ def propose_user(
     court = get_court(uow.session, court_code)
     login, role = rules.check_login(login), check_role(role)
     if queries.find_user(uow.session, login):
-        raise ConflictError(f"The login {login!r} is taken; choose another.", login=login)
+        raise rules.LoginTakenError(f"The login {login!r} is taken; choose another.", login=login)
     user = User(
         login=login, name=rules.check_name(name), role=role, court_code=court.code, password_hash=hashed,
         created_ms=uow.now_ms, created_by=actor.audit_name, must_change_password=True, password_ms=uow.now_ms,
@@ -63,7 +68,9 @@ def propose_change(uow: UnitOfWork, actor: Actor, login: str, *, role: str, cour
     check_permission(actor, "manage_users", court.code)
     role = check_role(role)
     if user.admitted_ms is None:
-        raise ConflictError("This account has not been admitted yet; refuse it and propose it anew.", login=login)
+        raise rules.AccountChangedError(
+            "This account is not admitted yet; refuse it and propose it anew.", login=login
+        )
     if (role, court.code) == (user.role, user.court_code):
         raise InvalidInputError("This is the present role and court; choose another.")
     values = {
@@ -89,11 +96,12 @@ def admit(uow: UnitOfWork, actor: Actor, login: str, *, version: int) -> None:
         _audit(uow, actor, user, "people:user:admit", {"role": user.role})
         return
     if not (user.pending_role or user.pending_court):
-        raise ConflictError("Nothing waits to be admitted here; reload the page.", login=login)
+        raise rules.AccountChangedError("Nothing waits to be admitted here; reload the page.", login=login)
     role, court_code = user.pending_role or user.role, user.pending_court or user.court_code
     check_permission(actor, "admit_users", court_code)
     _update(uow, user, {"role": role, "court_code": court_code, **_NOTHING_PENDING})
     sessions.end_sessions(uow, user.id)
+    appointments.end_all_of(uow, user.id, by=actor.audit_name)
     detail = {"role": role, "court": court_code, "former_role": user.role, "former_court": user.court_code}
     _audit(uow, actor, user, "people:user:admit", detail)
 
@@ -108,7 +116,7 @@ def refuse(uow: UnitOfWork, actor: Actor, login: str, *, version: int, reason: s
     elif user.pending_role or user.pending_court:
         _update(uow, user, _NOTHING_PENDING)
     else:
-        raise ConflictError("Nothing waits to be admitted here; reload the page.", login=login)
+        raise rules.AccountChangedError("Nothing waits to be admitted here; reload the page.", login=login)
     _audit(uow, actor, user, "people:user:refuse", {"reason": reason})
 
 
@@ -119,9 +127,10 @@ def disable(uow: UnitOfWork, actor: Actor, login: str, *, version: int, reason: 
     _check_not_own(actor, user)
     reason = rules.check_name(reason, "reason", 200)
     if user.disabled_ms is not None:
-        raise ConflictError("This account is disabled already; reload the page.", login=login)
+        raise rules.AccountChangedError("This account is disabled already; reload the page.", login=login)
     _update(uow, user, {"disabled_ms": uow.now_ms, **_NOTHING_PENDING})
     sessions.end_sessions(uow, user.id)
+    appointments.end_all_of(uow, user.id, by=actor.audit_name)
     _audit(uow, actor, user, "people:user:disable", {"reason": reason})
 
 
@@ -130,7 +139,7 @@ def enable(uow: UnitOfWork, actor: Actor, login: str, *, version: int) -> None:
     user = _load(uow, actor, "manage_users", login, version)
     _check_not_own(actor, user)
     if user.disabled_ms is None:
-        raise ConflictError("This account is not disabled; reload the page.", login=login)
+        raise rules.AccountChangedError("This account is not disabled; reload the page.", login=login)
     values = {"disabled_ms": None, "admitted_ms": None, "admitted_by": "", "pending_by": actor.audit_name}
     _update(uow, user, values)
     _audit(uow, actor, user, "people:user:enable", {})
@@ -179,8 +188,8 @@ def _update(uow: UnitOfWork, user: User, values: Mapping[str, object]) -> None:
         raise _changed(user.login)
 
 
-def _changed(login: str) -> ConflictError:
-    return ConflictError("Somebody else changed this account meanwhile; reload the page.", login=login)
+def _changed(login: str) -> rules.AccountChangedError:
+    return rules.AccountChangedError("Somebody else changed this account meanwhile; reload the page.", login=login)
 
 
 def _check_may_decide(actor: Actor, user: User) -> None:

@@ -53,7 +53,7 @@ def choose_password(store: Store, settings: Settings, *, token: str, password: s
         user = sessions.find_holder(session, token)
     rules.check_password(password, user.login if user else "")
     if user is not None and verify_password(user.password_hash, password):
-        raise rules.WeakPasswordError("The new password must differ from the first one; choose another.")
+        raise rules.PasswordUnchangedError("The new password must differ from the first one; choose another.")
     hashed = hash_password(password)
     with store.write() as uow:
         row, owner = sessions.get_open(uow, token)

@@ -13,7 +13,8 @@ from central.base.ids import hash_token
 from central.courts.permissions import Actor, check_permission, check_role
 from central.courts.queries import in_scope
 from central.people import rules
-from central.people.models import Appointment, LoginSession, Passkey, Terminal, User
+from central.people.appointments import posts_of
+from central.people.models import LoginSession, Passkey, Terminal, User
 
 USERS_A_PAGE = 50
 # What a list of users can be narrowed to.
@@ -181,23 +182,13 @@ def find_login(session: Session, token: str, *, now_ms: int, idle_s: int) -> Log
         return None
     return Login(
         ref=login.token_hash[:_REF_CHARS],
-        actor=actor_of(user, _posts_of(session, user.id, now_ms)),
+        actor=actor_of(user, posts_of(session, user.id, now_ms)),
         stage=rules.check_stage(login.stage),
         method=login.method,
         proven_ms=login.proven_ms,
         # Left-joined: typed as if it were always there.
         terminal_court=terminal.court_code if terminal is not None else None,
     )
-
-
-def _posts_of(session: Session, user_id: str, now_ms: int) -> frozenset[str]:
-    """Return the posts a person holds now; a log-in is asked for them at every request."""
-    query = select(Appointment.post).where(
-        Appointment.user_id == user_id,
-        Appointment.from_ms <= now_ms,
-        or_(col(Appointment.until_ms).is_(None), col(Appointment.until_ms) > now_ms),
-    )
-    return frozenset(session.exec(query).all())
 
 
 def find_session(session: Session, token: str, *, now_ms: int, idle_s: int) -> Actor | None:

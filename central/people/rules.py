@@ -134,6 +134,42 @@ class WeakPasswordError(InvalidInputError):
     code: ClassVar[str] = "weak_password"
 
 
+class PasswordsDifferError(WeakPasswordError):
+    """A new password was typed twice, differently."""
+
+    code: ClassVar[str] = "passwords_differ"
+
+
+class PasswordUnchangedError(WeakPasswordError):
+    """A password that must be changed was typed again."""
+
+    code: ClassVar[str] = "password_unchanged"
+
+
+class LoginFormError(InvalidInputError):
+    """A login or the name of a service account has another form than logins have."""
+
+    code: ClassVar[str] = "login_form"
+
+
+class TextFormError(InvalidInputError):
+    """A name, note or reason is empty or too long."""
+
+    code: ClassVar[str] = "text_form"
+
+
+class LoginTakenError(ConflictError):
+    """The login, or the name of a service account, is taken."""
+
+    code: ClassVar[str] = "login_taken"
+
+
+class AccountChangedError(ConflictError):
+    """Somebody else changed the account meanwhile, or nothing waits there any more."""
+
+    code: ClassVar[str] = "account_changed"
+
+
 class LastWayError(ConflictError):
     """The second way is the only one and the centre requires one."""
 
@@ -249,7 +285,7 @@ def check_login(login: str) -> str:
     """Return the login for a new user; raises InvalidInputError when it has another form."""
     login = normalise_login(login)
     if not _LOGIN.fullmatch(login):
-        raise InvalidInputError(
+        raise LoginFormError(
             f"The login {login!r} must be 3 to 32 of a-z, 0-9, dot, hyphen, underscore; choose another."
         )
     return login
@@ -260,7 +296,7 @@ def check_name(name: str, what: str = "name", limit: int = 60) -> str:
     kept = "".join(char for char in unicodedata.normalize("NFC", name[:1000]) if unicodedata.category(char)[0] != "C")
     kept = " ".join(kept.split())
     if not kept or len(kept) > limit:
-        raise InvalidInputError(f"The {what} must have 1 to {limit} characters; correct it.")
+        raise TextFormError(f"The {what} must have 1 to {limit} characters; correct it.", limit=limit)
     return kept
 
 

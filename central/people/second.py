@@ -18,6 +18,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from central.audit import service as audit
+from central.base.errors import ConflictError
 from central.base.ids import hash_token
 from central.base.keyring import Keyring
 from central.base.settings import Settings
@@ -88,18 +89,29 @@ def renew_recovery(uow: UnitOfWork, user: User) -> list[str]:
     return codes
 
 
+def renew_own(uow: UnitOfWork, token: str) -> list[str]:
+    """Replace one's own recovery codes; raises ConflictError without any second way."""
+    _row, user = sessions.get_open(uow, token)
+    if not queries.has_second_way(uow.session, user):
+        raise ConflictError("Set up a code generator or a passkey first.")
+    return renew_recovery(uow, user)
+
+
 def remove_totp(uow: UnitOfWork, settings: Settings, token: str) -> None:
     """Take one's own code generator away; raises LastWayError when the centre requires it."""
     _row, user = sessions.get_open(uow, token)
-    user.totp_cipher, user.totp_step, user.recovery_hashes = None, 0, []
+    user.totp_cipher, user.totp_step = None, 0
     uow.session.flush()
     check_still_enough(uow, settings, user)
     _audit(uow, user, "people:second:remove", "totp")
 
 
 def check_still_enough(uow: UnitOfWork, settings: Settings, user: User) -> None:
-    """Raise LastWayError when a second way is required and none is left."""
-    if settings.second_factor == "required" and not queries.has_second_way(uow.session, user):
+    """Raise LastWayError when a second way is required and none is left; recovery codes go with the last way."""
+    if queries.has_second_way(uow.session, user):
+        return
+    user.recovery_hashes = []
+    if settings.second_factor == "required":
         raise rules.LastWayError("This is your only second way and one is required; set up another one first.")
 
 

@@ -7,12 +7,11 @@ recovery codes), `passkeys`, `directory` (OpenID Connect), `terminals`, `service
 from __future__ import annotations
 
 from central.audit import service as audit
-from central.base.errors import ConflictError
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
 from central.courts.permissions import check_role
 from central.courts.queries import get_court
-from central.people import passwords, queries, rules, sessions
+from central.people import appointments, passwords, queries, rules, sessions
 from central.people.models import User
 from central.people.sessions import (
     IssuedSession,
@@ -47,7 +46,7 @@ def add_user(uow: UnitOfWork, *, login: str, name: str, role: str, court_code: s
     password = rules.check_password(password, login)
     court = get_court(uow.session, court_code)
     if queries.find_user(uow.session, login):
-        raise ConflictError(f"The login {login!r} is taken; choose another.", login=login)
+        raise rules.LoginTakenError(f"The login {login!r} is taken; choose another.", login=login)
     user = User(
         login=login,
         name=rules.check_name(name),
@@ -73,6 +72,7 @@ def disable_user(uow: UnitOfWork, *, login: str, by: str) -> None:
     user = queries.get_user(uow.session, login)
     user.disabled_ms = user.disabled_ms or uow.now_ms
     end_sessions(uow, user.id)
+    appointments.end_all_of(uow, user.id, by=by)
     audit.append(uow, actor=by, court_code=user.court_code, action="people:user:disable", subject=user.login)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
 from central.audit import service as audit
-from central.base.errors import ConflictError, InvalidInputError, NotFoundError
+from central.base.errors import InvalidInputError, NotFoundError
 from central.base.ids import hash_token, new_token
 from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission
@@ -61,7 +61,7 @@ def add_service(
     court = get_court(uow.session, court_code)
     name = rules.check_login(name)
     if uow.session.exec(select(ServiceAccount.id).where(ServiceAccount.name == name)).first() is not None:
-        raise ConflictError(f"The name {name!r} is taken; choose another.", login=name)
+        raise rules.LoginTakenError(f"The name {name!r} is taken; choose another.", login=name)
     token = TOKEN_PREFIX + new_token()
     account = ServiceAccount(
         name=name,

@@ -87,7 +87,9 @@ def bind_browser(uow: UnitOfWork, code: str, *, session_token: str = "", client:
     terminal = uow.session.exec(query).first()
     if terminal is None:
         detail = {"client": client}
-        audit.append(uow, actor="system:web", court_code="", action="people:terminal:refuse", subject="", detail=detail)
+        audit.append(
+            uow, actor="system:web", court_code="", action="people:terminal:refuse", subject="", detail=detail
+        )
         raise rules.WrongCodeError("The code is wrong, too old or was used before; ask for a fresh one.")
     token = new_token()
     terminal.token_hash, terminal.enrol_hash, terminal.enrol_until_ms = hash_token(token), None, None

@@ -21,6 +21,10 @@ from central.live.hub import Hub
 from central.live.subscription import Subscription
 from central.people import queries as people
 from central.people import service as people_service
+from central.people.directory import Directory
+from central.people.queries import Login
+from central.people.rules import check_fresh
+from central.people.sessions import check_terminal
 from central.web.security import SESSION_COOKIE
 from contract import envelope
 
@@ -32,6 +36,12 @@ class LoginRequiredError(DomainError):
     """Nobody is logged in, or the session has ended."""
 
     code: ClassVar[str] = "login_required"
+
+
+class LoginUnfinishedError(LoginRequiredError):
+    """The log-in owes a step: second way, new password, or setting a second way up."""
+
+    code: ClassVar[str] = "login_unfinished"
 
 
 class IdentityMissingError(DomainError):
@@ -84,15 +94,25 @@ class Context:
         """The centre's time, ms since 1970 UTC."""
         return self.store.clock.now_ms()
 
+    @cached_property
+    def directory(self) -> Directory | None:
+        """The directory people may log in with, if one is configured."""
+        return Directory(self.settings) if self.settings.oidc_issuer else None
+
     def find_actor(self, token: str, *, is_use: bool = True) -> Actor | None:
-        """Return who holds the session of `token` now, if anybody, and note that it is in use."""
+        """Return who holds the whole log-in of `token` now, if anybody, and note that it is in use."""
+        login = self.find_login(token, is_use=is_use)
+        return login.actor if login is not None and login.is_full else None
+
+    def find_login(self, token: str, *, is_use: bool = True) -> Login | None:
+        """Return the log-in of `token`, whole or not; a whole one is noted to be in use."""
         if not token:
             return None
         with self.store.read() as session:
-            actor = people.find_session(session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s)
-        if actor is not None and is_use:
+            login = people.find_login(session, token, now_ms=self.now_ms(), idle_s=self.settings.session_idle_s)
+        if login is not None and login.is_full and is_use:
             self._touch(token)
-        return actor
+        return login
 
     def _touch(self, token: str) -> None:
         # The row is written at most once a minute; this keeps readers from taking the write lock for nothing.
@@ -111,16 +131,66 @@ def get_context(request: Request) -> Context:
     return context
 
 
-def current_actor(request: Request) -> Actor:
-    """Return the person logged in; raises LoginRequiredError."""
+def any_login(request: Request) -> Login:
+    """Return the log-in of this browser, whole or not; raises LoginRequiredError."""
     # What a page asks by itself is no use of it: a forgotten office page ends with its session.
     is_use = PASSIVE_HEADER not in request.headers
-    actor = get_context(request).find_actor(request.cookies.get(SESSION_COOKIE, ""), is_use=is_use)
-    if actor is None:
+    login = get_context(request).find_login(request.cookies.get(SESSION_COOKIE, ""), is_use=is_use)
+    if login is None:
         raise LoginRequiredError("You are not logged in or your session has ended; log in again.")
-    request.state.actor = actor
-    return actor
+    return login
+
+
+def current_login(request: Request) -> Login:
+    """Return the whole log-in of this browser; raises LoginRequiredError while a step of it is owed."""
+    login = any_login(request)
+    if not login.is_full:
+        raise LoginUnfinishedError("Your log-in is not finished; take its next step.", stage=login.stage)
+    request.state.actor = login.actor
+    return login
+
+
+def current_actor(request: Request) -> Actor:
+    """Return the person logged in; raises LoginRequiredError."""
+    return current_login(request).actor
+
+
+def actor_at_terminal(request: Request) -> Actor:
+    """Return the person logged in, at a registered terminal where the settings ask for one (seed 22).
+
+    Raises LoginRequiredError, TerminalRequiredError.
+    """
+    return _login_at_terminal(request).actor
+
+
+def _login_at_terminal(request: Request) -> Login:
+    login = current_login(request)
+    if get_context(request).settings.terminal_binding != "off":
+        check_terminal(login.terminal_court, login.actor.court_code)
+    return login
+
+
+def proven_actor(request: Request) -> Actor:
+    """Return the person logged in, freshly proven (`rules.REAUTH_MS`), at a terminal where one is asked for.
+
+    Raises LoginRequiredError, TerminalRequiredError, ReauthRequiredError.
+    """
+    return proven_login(request).actor
+
+
+def proven_login(request: Request) -> Login:
+    """Return the log-in of `proven_actor`."""
+    login = _login_at_terminal(request)
+    check_fresh(login.proven_ms, get_context(request).now_ms())
+    return login
 
 
 Here = Annotated[Context, Depends(get_context)]
 SignedIn = Annotated[Actor, Depends(current_actor)]
+# For seeing identity numbers in full: an act that binding to terminals covers without asking for fresh proof.
+AtTerminal = Annotated[Actor, Depends(actor_at_terminal)]
+# For grave acts (permissions.GRAVE_ACTIONS), and the forms that lead to them.
+Proven = Annotated[Actor, Depends(proven_actor)]
+CurrentLogin = Annotated[Login, Depends(current_login)]
+ProvenLogin = Annotated[Login, Depends(proven_login)]
+AnyLogin = Annotated[Login, Depends(any_login)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,11 +12,21 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, NotFoundError
-from central.people.rules import LockedOutError, WrongPasswordError
+from central.people.rules import (
+    AddressLockedError,
+    DirectoryRefusedError,
+    LockedOutError,
+    NotAdmittedError,
+    PasskeyRefusedError,
+    ReauthRequiredError,
+    WrongCodeError,
+    WrongPasswordError,
+)
 from central.sentences import SENTENCES
-from central.web.context import LoginRequiredError
+from central.web.context import LoginRequiredError, LoginUnfinishedError
 from central.web.i18n import Words
 from central.web.i18n import note as _
+from central.web.reauth import show_reauth
 from central.web.render import render, words_of
 
 log = logging.getLogger(__name__)
@@ -24,8 +34,14 @@ log = logging.getLogger(__name__)
 # Most exact class first.
 STATUSES: Final[tuple[tuple[type[DomainError], int], ...]] = (
     (LoginRequiredError, 401),
+    (ReauthRequiredError, 401),
     (WrongPasswordError, 401),
+    (WrongCodeError, 401),
+    (PasskeyRefusedError, 401),
+    (DirectoryRefusedError, 403),
+    (NotAdmittedError, 403),
     (LockedOutError, 429),
+    (AddressLockedError, 429),
     (NotFoundError, 404),
     (ForbiddenError, 403),
     (ConflictError, 409),
@@ -49,6 +65,17 @@ def status_of(error: DomainError) -> int:
     return next(status for kind, status in STATUSES if isinstance(error, kind))
 
 
+def render_form(request: Request, template: str, *, error: DomainError | None = None, **values: Any) -> Response:
+    """Render a page with a form; a refusal of what was filled in stands above it as `sentence`."""
+    return render(
+        request,
+        template,
+        status=status_of(error) if error else 200,
+        sentence=say(error, words_of(request)) if error else "",
+        **values,
+    )
+
+
 def answer(request: Request, error: DomainError) -> Response:
     """Answer a refusal: a page, a fragment for htmx, or RFC 9457 problem details for scripts."""
     status = status_of(error)
@@ -58,18 +85,58 @@ def answer(request: Request, error: DomainError) -> Response:
 
 
 def _send_to_login(request: Request, error: DomainError) -> Response:
+    # A log-in that is half-way goes on where it stands.
+    gate = f"/login/{error.params['stage']}" if isinstance(error, LoginUnfinishedError) else "/login"
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if request.headers.get("hx-request"):
-        here = request.headers.get("hx-current-url", "/").partition("//")[2].partition("/")[2]
-        return Response(status_code=401, headers={"HX-Redirect": f"/login?next={quote('/' + here)}"})
-    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(f"/login?next={quote(target)}", status_code=303)
+        return Response(status_code=401, headers={"HX-Redirect": f"{gate}?next={quote(_page_of(request))}"})
+    if "text/html" in request.headers.get("accept", ""):
+        if request.method == "GET":
+            return RedirectResponse(f"{gate}?next={quote(target)}", status_code=303)
+        if isinstance(error, LoginUnfinishedError):
+            return RedirectResponse(gate, status_code=303)
     return _show(request, 401, say(error, words_of(request)), error.code)
+
+
+def _page_of(request: Request) -> str:
+    """The page a fragment was asked from."""
+    return "/" + request.headers.get("hx-current-url", "/").partition("//")[2].partition("/")[2]
+
+
+async def _ask_again(request: Request, error: DomainError) -> Response:
+    """Ask who the person is before a grave act; what the person typed goes along and is sent on afterwards."""
+    is_fragment = bool(request.headers.get("hx-request"))
+    if request.method == "GET" and is_fragment:
+        return Response(status_code=401, headers={"HX-Redirect": f"/reauth?next={quote(_page_of(request))}"})
+    if not is_fragment and "text/html" not in request.headers.get("accept", ""):
+        return _show(request, 401, say(error, words_of(request)), error.code)
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method == "GET":
+        return RedirectResponse(f"/reauth?next={quote(target)}", status_code=303)
+    form = await request.form()
+    fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    if len(fields) < len(form.multi_items()):
+        # No page may put a file into a form: the person chooses it again on the page it came from.
+        return RedirectResponse(f"/reauth?next={quote(_referer(request))}", status_code=303)
+    response = show_reauth(request, target=target, is_post=True, fields=fields, status=401)
+    if is_fragment:
+        response.headers.update({"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
+    return response
+
+
+def _referer(request: Request) -> str:
+    address = urlsplit(request.headers.get("referer", ""))
+    if address.netloc != request.headers.get("host", ""):
+        return "/"
+    return address.path + (f"?{address.query}" if address.query else "")
 
 
 def _show(request: Request, status: int, sentence: str, code: str) -> Response:
     if request.headers.get("hx-request"):
-        return render(request, "notice.html", status=status, sentence=sentence)
+        response = render(request, "notice.html", status=status, sentence=sentence)
+        # The notice goes to its own place; what the person was working in stays as it is.
+        response.headers["HX-Reswap"] = "none"
+        return response
     if "text/html" in request.headers.get("accept", ""):
         return render(request, "problem.html", status=status, sentence=sentence, code=status)
     body = {"type": f"urn:zhixing:problem:{code.replace('_', '-')}", "status": status, "detail": sentence}
@@ -81,6 +148,8 @@ def install(app: FastAPI) -> None:
 
     async def on_domain(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)  # noqa: S101 - registered for this class only
+        if isinstance(error, ReauthRequiredError):
+            return await _ask_again(request, error)
         return answer(request, error)
 
     async def on_http(request: Request, error: Exception) -> Response:

@@ -28,6 +28,40 @@ COURT_LEVELS: Final = {
     "intermediate": Label(_("中级法院"), "court", "info"),
     "basic": Label(_("基层法院"), "court", "info"),
 }
+UNIT_KINDS: Final = {
+    "command_centre": Label(_("指挥中心"), "screen", "info"),
+    "rapid_force": Label(_("快速反应力量"), "shield", "ok"),
+    "standby_team": Label(_("备勤组"), "users", "info"),
+    "inquiry_room": Label(_("查控中心"), "search", "info"),
+    "other": Label(_("其他单位"), "list", "off"),
+}
+POSTS: Final = {
+    "commander": Label(_("指挥长"), "user", "info"),
+    "bureau_chief": Label(_("代理执行局长"), "user", "info"),
+    "duty_operator": Label(_("代班值班员"), "user", "info"),
+    "seal_keeper": Label(_("代管印章"), "certificate", "info"),
+}
+CUSTODY_LEVELS: Final = {
+    "high": Label(_("高级法院"), "court", "info"),
+    "intermediate": Label(_("中级法院"), "court", "info"),
+    "basic": Label(_("各院自行查询"), "court", "info"),
+}
+# Categories of inquiry, A to M (seed 18(1)).
+INQUIRY_CATEGORIES: Final = {
+    "A": Label(_("户籍、居住、住宿、出入境"), "search", "info"),
+    "B": Label(_("市场主体登记"), "search", "info"),
+    "C": Label(_("银行账户"), "search", "info"),
+    "D": Label(_("土地使用权"), "search", "info"),
+    "E": Label(_("房屋"), "search", "info"),
+    "F": Label(_("税务"), "search", "info"),
+    "G": Label(_("社会保险"), "search", "info"),
+    "H": Label(_("证券、基金"), "search", "info"),
+    "I": Label(_("组织机构代码"), "search", "info"),
+    "J": Label(_("车辆"), "search", "info"),
+    "K": Label(_("手机定位"), "search", "info"),
+    "L": Label(_("林权"), "search", "info"),
+    "M": Label(_("其他"), "search", "info"),
+}
 RIGHTS: Final = {
     "see_screen": Label(_("查看大屏"), "screen", "info"),
     "see_kits": Label(_("查看装备"), "device", "info"),
@@ -76,8 +110,54 @@ RIGHTS: Final = {
     "verify_audit": Label(_("核验审计链"), "list", "info"),
 }
 
+ACCOUNT_STATES: Final = {
+    "active": Label(_("正常"), "check-circle", "ok"),
+    "proposed": Label(_("待核准"), "waiting", "warn"),
+    "changing": Label(_("变更待核准"), "waiting", "warn"),
+    "disabled": Label(_("已停用"), "lock", "off"),
+}
+METHODS: Final = {
+    "password": Label(_("密码"), "key", "info"),
+    "password+totp": Label(_("密码与验证码"), "totp", "info"),
+    "password+recovery": Label(_("密码与恢复码"), "key", "info"),
+    "password+passkey": Label(_("密码与通行密钥"), "passkey", "info"),
+    "passkey": Label(_("通行密钥"), "passkey", "info"),
+    "oidc": Label(_("统一身份"), "users", "info"),
+    "oidc+directory": Label(_("统一身份（含第二步）"), "users", "info"),
+    "oidc+totp": Label(_("统一身份与验证码"), "totp", "info"),
+    "oidc+recovery": Label(_("统一身份与恢复码"), "key", "info"),
+    "oidc+passkey": Label(_("统一身份与通行密钥"), "passkey", "info"),
+}
+TERMINAL_STATES: Final = {
+    "bound": Label(_("使用中"), "check-circle", "ok"),
+    "waiting": Label(_("待登记"), "waiting", "warn"),
+    "revoked": Label(_("已撤销"), "cross-circle", "off"),
+}
+SERVICE_STATES: Final = {
+    "active": Label(_("正常"), "check-circle", "ok"),
+    "expired": Label(_("已到期"), "clock", "warn"),
+    "revoked": Label(_("已撤销"), "cross-circle", "off"),
+}
+SCOPES: Final = {
+    "courts:read": Label(_("查看法院"), "court", "info"),
+    "cases:read": Label(_("查看案件"), "folder", "info"),
+    "cases:write": Label(_("登记与修改案件"), "edit", "info"),
+    "personal:read": Label(_("查看完整证件号码"), "eye", "info"),
+    "changes:read": Label(_("读取变更流"), "list", "info"),
+    "imports:write": Label(_("导入案件"), "upload", "info"),
+}
+
 TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_role": ROLES,
     "as_court_level": COURT_LEVELS,
     "as_right": RIGHTS,
+    "as_account_state": ACCOUNT_STATES,
+    "as_method": METHODS,
+    "as_terminal_state": TERMINAL_STATES,
+    "as_service_state": SERVICE_STATES,
+    "as_scope": SCOPES,
+    "as_unit_kind": UNIT_KINDS,
+    "as_post": POSTS,
+    "as_custody_level": CUSTODY_LEVELS,
+    "as_inquiry_category": INQUIRY_CATEGORIES,
 }

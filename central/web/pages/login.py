@@ -1,34 +1,56 @@
-"""Log-in, log-out, language."""
+"""Log-in by password, log-out, language."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from central.base.errors import InvalidInputError
-from central.courts.permissions import Actor
+from central.base.errors import DomainError, InvalidInputError
+from central.people import passkeys
 from central.people import service as people
-from central.people.rules import LockedOutError, WrongPasswordError
-from central.web.context import Here, SignedIn
+from central.people.rules import (
+    AddressLockedError,
+    LockedOutError,
+    NotAdmittedError,
+    TerminalRequiredError,
+    WrongPasswordError,
+)
+from central.web.context import Context, Here
 from central.web.i18n import LANGUAGE_COOKIE, LANGUAGES
-from central.web.landing import landing_page
-from central.web.problems import say, status_of
-from central.web.render import render, words_of
-from central.web.security import SESSION_COOKIE, VISITOR_COOKIE, set_session_cookie
+from central.web.problems import render_form
+from central.web.security import SESSION_COOKIE
 from central.web.views import county_outlines
+from central.web.visits import let_in, local_path, next_step, visit_of
 
 router = APIRouter()
+
+REFUSALS = (WrongPasswordError, LockedOutError, AddressLockedError, NotAdmittedError, TerminalRequiredError)
+
+
+def show_gate(
+    request: Request, here: Context, template: str, *, error: DomainError | None = None, **values: Any
+) -> Response:
+    """Show a page of the log-in; a refusal stands above its form."""
+    return render_form(
+        request,
+        template,
+        error=error,
+        outlines=county_outlines(),
+        has_passkeys=passkeys.are_available(here.settings),
+        has_directory=here.directory is not None,
+        **values,
+    )
 
 
 @router.get("/login")
 def show_login(request: Request, here: Here, next: str = "/") -> Response:
-    """Show the form, or go on when somebody is logged in already."""
-    actor = here.find_actor(request.cookies.get(SESSION_COOKIE, ""))
-    if actor is not None:
-        return RedirectResponse(_landing(actor, next), status_code=303)
-    return render(request, "login.html", next=_local(next), sentence="", login="", outlines=county_outlines())
+    """Show the form, or go on when somebody is logged in already, or half-way so."""
+    login = here.find_login(request.cookies.get(SESSION_COOKIE, ""))
+    if login is not None and login.is_full:
+        return RedirectResponse(next_step(login.stage, login.actor, next), status_code=303)
+    return show_gate(request, here, "login/login.html", next=local_path(next), login="")
 
 
 @router.post("/login")
@@ -37,32 +59,19 @@ def log_in(
     here: Here,
     login: Annotated[str, Form(max_length=256)] = "",
     password: Annotated[str, Form(max_length=4096)] = "",
-    next: Annotated[str, Form()] = "/",
+    next: Annotated[str, Form(max_length=2000)] = "/",
 ) -> Response:
     """Check the password and open a session; a refusal shows the form again with its reason."""
-    client = request.client.host if request.client else ""
     try:
-        issued = people.log_in(here.store, here.settings, login=login, password=password, client=client)
-    except (WrongPasswordError, LockedOutError) as error:
-        return render(
-            request,
-            "login.html",
-            status=status_of(error),
-            sentence=say(error, words_of(request)),
-            next=_local(next),
-            login=login,
-            outlines=county_outlines(),
-        )
-    response = RedirectResponse(_landing(issued.actor, next), status_code=303)
-    max_age_s = max(0, (issued.expires_ms - here.now_ms()) // 1000)
-    set_session_cookie(response, issued.token, max_age_s=max_age_s, is_https=here.is_https)
-    response.delete_cookie(VISITOR_COOKIE, path="/")
-    return response
+        issued = people.log_in(here.store, here.settings, login=login, password=password, visit=visit_of(request))
+    except REFUSALS as error:
+        return show_gate(request, here, "login/login.html", error=error, next=local_path(next), login=login)
+    return let_in(here, issued, next)
 
 
 @router.post("/logout")
-def log_out(request: Request, here: Here, actor: SignedIn) -> Response:
-    """End the session; its live event stream ends too."""
+def log_out(request: Request, here: Here) -> Response:
+    """End the session, whole or half-way; its live event stream ends too."""
     with here.store.write() as uow:
         people.log_out(uow, request.cookies.get(SESSION_COOKIE, ""))
     response = RedirectResponse("/login", status_code=303)
@@ -79,7 +88,7 @@ def choose_language(
     """Remember the language this browser reads."""
     if language not in LANGUAGES:
         raise InvalidInputError(f"There is no language {language[:20]!r}; choose zh or en.")
-    response = RedirectResponse(_local(next), status_code=303)
+    response = RedirectResponse(local_path(next), status_code=303)
     response.set_cookie(
         LANGUAGE_COOKIE,
         language,
@@ -90,14 +99,3 @@ def choose_language(
         secure=here.is_https,
     )
     return response
-
-
-def _local(target: str) -> str:
-    """Only a path of our own may follow a log-in: no scheme, no host, no backslash tricks."""
-    is_local = target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target
-    return target if is_local and target.isprintable() else "/"
-
-
-def _landing(actor: Actor, target: str) -> str:
-    target = _local(target)
-    return landing_page(actor) if target == "/" else target
