@@ -4,6 +4,88 @@ from __future__ import annotations
 
 from typing import Final
 
+from central.web.i18n import note as _
 from central.web.labels.label import Label
 
-TABLES: Final[dict[str, dict[str, Label]]] = {}
+CASE_STATES: Final = {
+    "filed": Label(_("已立案"), "folder", "info"),
+    "assigned": Label(_("已分案"), "user", "info"),
+    "active": Label(_("执行中"), "next", "info"),
+    "suspended": Label(_("中止"), "pause", "warn"),
+    "closed": Label(_("已结案"), "check-circle", "off"),
+}
+PARTY_ROLES: Final = {
+    "applicant": Label(_("申请执行人"), "user", "info"),
+    "executee": Label(_("被执行人"), "user", "warn"),
+    "third_party": Label(_("案外人"), "user", "off"),
+    "other": Label(_("其他当事人"), "user", "off"),
+}
+PARTY_KINDS: Final = {
+    "natural": Label(_("自然人"), "user", "off"),
+    "organisation": Label(_("法人或组织"), "court", "off"),
+    "other": Label(_("其他主体"), "user", "off"),
+}
+ID_KINDS: Final = {
+    "resident_id": Label(_("居民身份证"), "certificate", "off"),
+    "old_resident_id": Label(_("15 位身份证"), "certificate", "off"),
+    "uscc": Label(_("统一社会信用代码"), "certificate", "off"),
+    "org_code": Label(_("组织机构代码"), "certificate", "off"),
+    "passport": Label(_("护照"), "certificate", "off"),
+    "permit": Label(_("通行证"), "certificate", "off"),
+    "other": Label(_("其他证件"), "certificate", "off"),
+}
+ACTS: Final = {
+    "extend": Label(_("延长执行期限"), "calendar", "info"),
+    "close": Label(_("结案"), "check-circle", "info"),
+    "reopen": Label(_("恢复办理"), "history", "info"),
+}
+ACT_STATES: Final = {
+    "submitted": Label(_("待审批"), "waiting", "warn"),
+    "approved": Label(_("待院长签发"), "stamp", "warn"),
+    "done": Label(_("已生效"), "check-circle", "ok"),
+    "refused": Label(_("已退回"), "withdrawn", "bad"),
+    "withdrawn": Label(_("已撤回"), "withdrawn", "off"),
+}
+# How near a day is: never a colour without its word.
+URGENCIES: Final = {
+    "overdue": Label(_("已超期"), "warning", "bad"),
+    "today": Label(_("今日到期"), "clock", "bad"),
+    "soon": Label(_("7 日内"), "clock", "warn"),
+    "later": Label(_("期限内"), "check-circle", "ok"),
+    "paused": Label(_("停止计算"), "pause", "off"),
+    "none": Label(_("无期限"), "list", "off"),
+    "closed": Label(_("已结案"), "check-circle", "off"),
+}
+# What the text of a search was taken for (cases.search).
+SEARCH_HOW: Final = {
+    "number": Label(_("按案号检索"), "folder", "info"),
+    "name": Label(_("按姓名或名称检索"), "user", "info"),
+    "surname": Label(_("只输入了一个字，按姓氏检索"), "user", "info"),
+    "identity": Label(_("按证件号码检索（号码不再显示，也不留在地址中）"), "certificate", "info"),
+}
+# Lines of a case's timeline, by kind.
+CASE_STEPS: Final = {
+    "registered": Label(_("登记立案"), "folder", "info"),
+    "imported": Label(_("导入案件"), "upload", "info"),
+}
+# Imports (central.imports.rules.TRANSITIONS).
+IMPORT_STATES: Final = {
+    "queued": Label(_("等待处理"), "waiting", "info"),
+    "running": Label(_("正在处理"), "upload", "info"),
+    "cancelling": Label(_("正在取消"), "pause", "warn"),
+    "done": Label(_("已完成"), "check-circle", "ok"),
+    "failed": Label(_("无法导入"), "cross-circle", "bad"),
+    "cancelled": Label(_("已取消"), "withdrawn", "off"),
+}
+
+TABLES: Final[dict[str, dict[str, Label]]] = {
+    "as_case_state": CASE_STATES,
+    "as_import_state": IMPORT_STATES,
+    "as_party_role": PARTY_ROLES,
+    "as_party_kind": PARTY_KINDS,
+    "as_id_kind": ID_KINDS,
+    "as_act": ACTS,
+    "as_act_state": ACT_STATES,
+    "as_urgency": URGENCIES,
+    "as_case_step": CASE_STEPS,
+}
