@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from central.web.i18n import Words
 
@@ -67,6 +71,22 @@ def show_speed(speed_mps: float | None) -> str:
     return NOTHING if speed_mps is None else f"{speed_mps * 3.6:.0f} km/h"
 
 
+def show_money(fen: int | None) -> str:
+    """1,234,567.00; yuan from fen."""
+    return NOTHING if fen is None else f"{fen // 100:,}.{fen % 100:02}"
+
+
+def mark_text(text: str, needle: str) -> Markup:
+    """Return `text` as HTML with every occurrence of `needle` marked."""
+    needle = unicodedata.normalize("NFKC", needle).strip()
+    if not needle:
+        return escape(text)
+    parts = re.split(f"({re.escape(needle)})", text, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
+
+
 def ago(words: Words) -> Callable[[int | None, int], str]:
     """Return the filter that tells how long ago a moment was."""
 
@@ -94,5 +114,7 @@ def filters(words: Words) -> dict[str, Callable[..., Any]]:
         "size": show_size,
         "duration": show_length,
         "speed": show_speed,
+        "money": show_money,
+        "mark": mark_text,
         "ago": ago(words),
     }

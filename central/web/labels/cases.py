@@ -60,7 +60,6 @@ URGENCIES: Final = {
 SEARCH_HOW: Final = {
     "number": Label(_("按案号检索"), "folder", "info"),
     "name": Label(_("按姓名或名称检索"), "user", "info"),
-    "surname": Label(_("只输入了一个字，按姓氏检索"), "user", "info"),
     "identity": Label(_("按证件号码检索（号码不再显示，也不留在地址中）"), "certificate", "info"),
 }
 # Lines of a case's timeline, by kind.
@@ -76,6 +75,16 @@ IMPORT_STATES: Final = {
     "done": Label(_("已完成"), "check-circle", "ok"),
     "failed": Label(_("无法导入"), "cross-circle", "bad"),
     "cancelled": Label(_("已取消"), "withdrawn", "off"),
+}
+# What else to tell about a search (cases.search).
+SEARCH_HINTS: Final = {
+    "begins_with": Label(_("只输入了一个字，按姓氏检索"), "user", "info"),
+    "more": Label(_("检索范围较大，可继续列出或补充条件"), "search", "info"),
+    "id_form": Label(_("像是证件号码，但位数或字符不对，请核对"), "warning", "warn"),
+    "id_check_digit": Label(_("身份证号码的校验码不对，请核对"), "warning", "warn"),
+    "id_birth_date": Label(_("身份证号码中的出生日期不存在，请核对"), "warning", "warn"),
+    "uscc_check_digit": Label(_("统一社会信用代码的校验码不对，请核对"), "warning", "warn"),
+    "org_code_check_digit": Label(_("组织机构代码的校验码不对，请核对"), "warning", "warn"),
 }
 
 TABLES: Final[dict[str, dict[str, Label]]] = {

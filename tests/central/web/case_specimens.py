@@ -1,0 +1,86 @@
+"""A small docket that looks like a real one: every state of nearness, papers, acts and pauses. Specimen people only."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+
+from central.base.keyring import Keyring
+from central.base.unit_of_work import Store
+from central.cases import clock
+from central.cases.catalogue import get_catalogue
+from central.cases.drafts import CaseDraft
+from central.cases.numbers import make_case_no
+from central.cases.parties import PartyDraft
+from central.cases.writer import store_cases
+from demo.fiction import make_cases, specimen_id, specimen_uscc
+
+APPLICANT = PartyDraft(
+    "applicant", "organisation", "大理苍山（样例）农村商业银行股份有限公司", "uscc", specimen_uscc(1234567),
+    address="样例县样例路 1 号", account="0000123456789012", representative="样例行长",
+)  # fmt: skip
+EXECUTEE_ID = specimen_id(date(1979, 3, 8), 415)
+EXECUTEE = PartyDraft(
+    "executee", "natural", "样例杨秀英", "resident_id", EXECUTEE_ID, phone="000-12345678", address="样例县样例镇样例村 7 号"
+)
+SECOND = PartyDraft("executee", "natural", "样例张建国", "resident_id", specimen_id(date(1975, 10, 2), 217))
+YEAR_DAYS = 365
+
+
+def case_no(seq: int, today: date, type_code: str = "执", court: str = "云2901") -> str:
+    """Return the number of a specimen case of this year."""
+    return make_case_no(today.year, court, type_code, seq).text
+
+
+def own_cases(today: date) -> list[CaseDraft]:
+    """Cases of 云2901 whose handler is `faguan`: overdue, due soon, new, calm, resumed, closed, and one unassigned."""
+
+    def case(seq: int, age: int, **more: object) -> CaseDraft:
+        filed = today - timedelta(days=age)
+        done = {} if age < 3 else {"assign": filed + timedelta(days=1)}
+        done |= {"notice": filed + timedelta(days=4), "inquiry": filed + timedelta(days=3)} if age > 12 else {}
+        draft = CaseDraft(
+            number=make_case_no(filed.year, "云2901", "执", seq),
+            filed_on=filed,
+            parties=(APPLICANT, EXECUTEE),
+            basis_doc_no=f"（{filed.year}）样例民初{seq}号",
+            cause="样例金融借款合同纠纷",
+            claim_fen=38_650_000 + seq * 1_234_500,
+            received_fen=seq * 345_600,
+            state="active" if age > 12 else "assigned" if age > 2 else "filed",
+            handler_login="faguan" if age > 2 else "",
+            nodes_done=done,
+        )
+        return replace(draft, **more)
+
+    return [
+        case(101, 192, parties=(APPLICANT, EXECUTEE, SECOND), received_fen=12_000_000),
+        case(102, 178),
+        case(103, 8, parties=(PartyDraft("applicant", "natural", "样例李桂兰"), EXECUTEE)),
+        case(104, 1, parties=(PartyDraft("applicant", "natural", "样例王志强"), SECOND)),
+        case(105, 60, claim_fen=1_280_000_000, cause="样例建设工程施工合同纠纷"),
+        case(106, 100, parties=(APPLICANT, replace(SECOND, name="样例段文华"))),
+        case(
+            107, 250, state="closed", closing="terminated_for_now", closed_on=today - timedelta(days=176),
+            parties=(APPLICANT, replace(EXECUTEE, name="样例赵春梅", id_kind="", id_no="")),
+        ),
+    ]  # fmt: skip
+
+
+def fill_docket(store: Store, keyring: Keyring, *, count: int = 400) -> date:
+    """Store the specimen cases and `count` fictitious ones of all thirteen courts; returns today."""
+    today = clock.today(store.clock.now_ms())
+    rng = random.Random(5)
+    drafts = own_cases(today)
+    taken = {draft.number.text for draft in drafts}
+    for draft in make_cases(count, today, seed=7):
+        if draft.number.text not in taken:
+            own = draft.number.court_code == "云2901" and draft.state not in ("filed", "closed") and rng.random() < 0.5
+            drafts.append(replace(draft, handler_login="faguan", handler_name="") if own else draft)
+    for start in range(0, len(drafts), 200):
+        with store.write() as uow:
+            store_cases(
+                uow, keyring, get_catalogue(), drafts[start : start + 200], source="样例办案系统", actor="system:test"
+            )
+    return today
