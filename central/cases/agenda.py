@@ -46,13 +46,23 @@ def list_due(
     """
     if not may(actor, "see_work"):
         return []
-    rows: list[DueRow] = []
+    found: list[tuple[date, int, int]] = []
     for scope in _scopes(session, actor, CaseNode.court_code, mine=mine):
-        query = _due_query(scope, from_on, until_on, kinds)
-        query = query.where(is_not_recused(actor)).order_by(col(CaseNode.due_on), col(CaseNode.case_id)).limit(limit)
-        rows += [_due_row(case, node) for node, case in session.execute(query).all()]
-    rows.sort(key=lambda row: (row.due_on or date.max, row.case_id))
-    return _with_parties(session, rows[:limit])
+        query = _due_query(scope, from_on, until_on, kinds).where(is_not_recused(actor, CaseNode.case_id))
+        query = query.order_by(col(CaseNode.due_on), col(CaseNode.case_id)).limit(limit)
+        found += [tuple(row) for row in session.execute(query).all()]
+    found.sort()
+    return _due_rows(session, [node_id for _, _, node_id in found[:limit]])
+
+
+def _due_rows(session: Session, node_ids: Sequence[int]) -> list[DueRow]:
+    """Return the rows of these nodes, in their order."""
+    if not node_ids:
+        return []
+    query = select(CaseNode, EnforcementCase).join(EnforcementCase, col(EnforcementCase.case_id) == CaseNode.case_id)
+    nodes = session.exec(query.where(col(CaseNode.node_id).in_(node_ids))).all()
+    rows = {node.node_id: _due_row(case, node) for node, case in nodes}
+    return _with_parties(session, [rows[node_id] for node_id in node_ids])
 
 
 def count_due_by_day(
@@ -69,8 +79,6 @@ def count_due_by_day(
         query: Any = select(col(CaseNode.due_on), func.count()).where(
             col(CaseNode.done_on).is_(None), col(CaseNode.due_on).between(from_on, until_on)
         )
-        if mine:  # the handler's cases are few, the court's are not: joining them would read every case
-            query = query.join(EnforcementCase, col(EnforcementCase.case_id) == CaseNode.case_id)
         for day, count in session.execute(query.where(scope).group_by(CaseNode.due_on)).all():
             counts[day] += count
     _leave_out_recused(session, actor, counts, from_on, until_on, mine=mine)
@@ -122,15 +130,14 @@ def _is_mine(actor: Actor) -> ColumnElement[bool]:
         EnforcementCase.clerk_id == actor.user_id, col(EnforcementCase.state).in_(STATES)
     )
     within = col(EnforcementCase.due_on).is_not(None)
-    return col(EnforcementCase.case_id).in_(own.where(within).union_all(served.where(within)))
+    return col(CaseNode.case_id).in_(own.where(within).union_all(served.where(within)))
 
 
 def _due_query(
     scope: ColumnElement[bool], from_on: date | None, until_on: date | None, kinds: Sequence[str]
 ) -> Select[Any]:
-    query: Any = select(CaseNode, EnforcementCase).join(
-        EnforcementCase, col(EnforcementCase.case_id) == CaseNode.case_id
-    )
+    """Select (due day, case, node) of open nodes: what the index holds, so that only the earliest are read whole."""
+    query: Any = select(CaseNode.due_on, CaseNode.case_id, CaseNode.node_id)
     query = query.where(col(CaseNode.done_on).is_(None), col(CaseNode.due_on).is_not(None), scope)
     if from_on is not None:
         query = query.where(col(CaseNode.due_on) >= from_on)
@@ -151,7 +158,7 @@ def _leave_out_recused(
         .where(in_scope(CaseNode.court_code, actor))
     )
     if mine:
-        query = query.join(EnforcementCase, col(EnforcementCase.case_id) == CaseNode.case_id).where(_is_mine(actor))
+        query = query.where(_is_mine(actor))
     for day, count in session.exec(query.group_by(col(CaseNode.due_on))).all():
         if day is not None:
             counts[day] -= count

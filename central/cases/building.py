@@ -50,7 +50,6 @@ def view_clock(
         extended=case.extended_months,
         is_non_litigation=case.is_non_litigation,
     )
-    open_days = [node.due_on for node in nodes if node.done_on is None and node.due_on is not None]
     is_standing = any(pause.until_on is None for pause in stops)
     return ClockView(
         raw_days=clock.raw_days(case.filed_on, day),
@@ -58,8 +57,15 @@ def view_clock(
         limit_on=None if is_standing else limit,
         days_left=None if limit is None else (limit - day).days,
         is_paused=case.state != "closed" and clock.is_paused(day, stops),
-        is_provisional=any(clock.is_provisional(due) for due in open_days),
+        is_provisional=any(_is_provisional(catalogue, node) for node in nodes),
     )
+
+
+def _is_provisional(catalogue: Catalogue, node: CaseNode) -> bool:
+    limit = catalogue.limits.get(catalogue.node(node.kind).limit)
+    is_counted = limit is not None and limit.unit == "working_days" and node.stated_on is None
+    is_open = node.done_on is None and node.due_on is not None
+    return is_counted and is_open and clock.is_provisional(node.due_on or node.started_on)
 
 
 def view_act(catalogue: Catalogue, actor: Viewer, act: CaseAct, look: ActCase, stand: rights.CaseStand) -> ActView:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -20,11 +22,11 @@ def is_visible(viewer: Viewer, now_ms: int) -> ColumnElement[bool]:
     )
 
 
-def is_not_recused(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the SQL condition that no recusal of the viewer stands on EnforcementCase."""
+def is_not_recused(viewer: Viewer, case_id: Any = EnforcementCase.case_id) -> ColumnElement[bool]:
+    """Return the SQL condition that no recusal of the viewer stands on the case of column `case_id`."""
     recusal = aliased(CaseRecusal)  # the query around may look at recusals itself
     return ~exists().where(
-        col(recusal.case_id) == EnforcementCase.case_id,
+        col(recusal.case_id) == case_id,
         col(recusal.user_id) == viewer.user_id,
         col(recusal.ended_ms).is_(None),
     )
