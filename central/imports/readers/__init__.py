@@ -6,6 +6,7 @@ from typing import BinaryIO, Final
 
 from central.imports.readers.csv_reader import CsvReader
 from central.imports.readers.json_reader import JsonReader
+from central.imports.readers.lines import guess_wide
 from central.imports.readers.row import RawRow, Reader
 from central.imports.rules import WrongFormError
 
@@ -14,7 +15,6 @@ __all__ = ["RawRow", "Reader", "detect_form", "open_reader"]
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # What is often sent instead; a table exported as a page and named .xls comes first.
 _FOREIGN: Final = (b"<", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"{\\rtf")
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def detect_form(head: bytes) -> str:
@@ -26,13 +26,13 @@ def detect_form(head: bytes) -> str:
         return "xlsx"
     if head.startswith(_OLE):
         return "ole"
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    if not start or start.startswith(_FOREIGN) or _is_binary(head):
+    wide = guess_wide(head)
+    text = head.decode(wide, "ignore").lstrip("\ufeff").encode("utf-8", "ignore") if wide else head
+    start = text.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if not start or start.startswith(_FOREIGN) or _is_binary(text):
         raise WrongFormError(
             "This file is no table that can be imported: open it in a spreadsheet program and save it as XLSX or CSV."
         )
-    if head.startswith(_WIDE):
-        start = head.decode("utf-16", "ignore").lstrip("\ufeff \t\r\n").encode()
     return "json" if start[:1] in (b"[", b"{") else "csv"
 
 
@@ -49,9 +49,7 @@ def open_reader(form: str, stream: BinaryIO, *, sheet: str = "") -> Reader:
 
 
 def _is_binary(head: bytes) -> bool:
-    """Tell whether the beginning holds many control bytes; NULs are those of UTF-16, or of single damaged rows."""
-    controls = sum(
-        head.count(bytes([code])) for code in range(1, 32) if code not in b"\t\n\r\x0b\x0c\x1a\x1b\x1c\x1e\x1f"
-    )
-    nulls = 0 if head.startswith(_WIDE) else head.count(0)
-    return controls * 50 > len(head) or nulls * 3 > len(head) * 2
+    """Tell whether the beginning holds many control bytes; some zero bytes are those of damaged rows."""
+    harmless = b"\t\n\r\x0b\x0c\x1a\x1b\x1c\x1e\x1f"
+    controls = sum(head.count(bytes([code])) for code in range(1, 32) if code not in harmless)
+    return controls * 50 > len(head) or head.count(0) * 3 > len(head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, Final
@@ -64,7 +64,7 @@ class _Feed:
 
 
 class CsvReader:
-    """Rows of a CSV file. `delimiter` is the one that cuts the first lines into most fields."""
+    """Rows of a CSV file. `delimiter` is the one that cuts the first lines most evenly."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._lines = Lines(stream)
@@ -111,8 +111,10 @@ class CsvReader:
             next(self._feed)
             self._row_no = 1
             return named[1]
-        return max(DELIMITERS, key=lambda mark: max((_count_fields(line, mark) for line in lines), default=0))
+        return max(DELIMITERS, key=lambda mark: _evenness(lines, mark))
 
 
-def _count_fields(line: str, delimiter: str) -> int:
-    return re.sub(r'"[^"]*"', "", line).count(delimiter)
+def _evenness(lines: list[str], delimiter: str) -> int:
+    """Return how many delimiters stand in lines that agree on their number: those within texts vary."""
+    counts = Counter(re.sub(r'"[^"]*"', "", line).count(delimiter) for line in lines)
+    return max((count * times for count, times in counts.items()), default=0)

@@ -65,7 +65,7 @@ class Lines:
 
     def _blocks(self) -> Iterator[bytes]:
         block = self._read()
-        wide = _guess_wide(block)
+        wide = guess_wide(block)
         if not wide:
             while block:
                 yield block
@@ -93,7 +93,7 @@ def decode_line(line: bytes) -> str | None:
     return None
 
 
-def _guess_wide(start: bytes) -> str:
+def guess_wide(start: bytes) -> str:
     """Return utf-16, utf-16-le, utf-16-be, or "" for a file of single bytes."""
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
