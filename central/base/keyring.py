@@ -33,7 +33,7 @@ from central.base.errors import DomainError
 INDEX_BYTES: Final = 16
 _FORM: Final = b"\x01"
 _HEAD_BYTES: Final = 1 + 4 + 12
-_FILE: Final = "fields.json"
+FILE: Final = "fields.json"
 _LOG = logging.getLogger(__name__)
 
 
@@ -139,9 +139,9 @@ def key_number(sealed: bytes) -> int:
 
 def load_keyring(keys_dir: Path) -> Keyring:
     """Read the keyring, making it at first use; raises KeyringError when it cannot be read."""
-    path = keys_dir / _FILE
+    path = keys_dir / FILE
     if not path.exists():
-        _write_new(path, {"sealing": {"1": _new_key()}, "index": {"1": _new_key()}})
+        write_new(path, {"sealing": {"1": _new_key()}, "index": {"1": _new_key()}})
     return Keyring(*_read_file(path), path)
 
 
@@ -151,11 +151,11 @@ def add_keys(keys_dir: Path) -> int:
     Returns the number of the newest sealing key. Raises KeyringError.
     """
     with _locked(keys_dir):
-        content = _read_content(keys_dir / _FILE)
+        content = read_content(keys_dir / FILE)
         if len(content["sealing"]) == 1 and len(content["index"]) == 1:
             for keys in content.values():
                 keys[str(max(map(int, keys)) + 1)] = _new_key()
-            _replace(keys_dir / _FILE, content)
+            _replace(keys_dir / FILE, content)
         return max(map(int, content["sealing"]))
 
 
@@ -165,26 +165,27 @@ def retire_keys(keys_dir: Path) -> list[int]:
     Call it only when nothing in the database, or about to be written there, was sealed with an older key.
     """
     with _locked(keys_dir):
-        content = _read_content(keys_dir / _FILE)
+        content = read_content(keys_dir / FILE)
         newest = {name: {(number := str(max(map(int, keys)))): keys[number]} for name, keys in content.items()}
-        _replace(keys_dir / _FILE, newest)
+        _replace(keys_dir / FILE, newest)
         return sorted(set(map(int, content["sealing"])) - set(map(int, newest["sealing"])))
 
 
 def rotation_began_s(keys_dir: Path) -> float:
     """When the file was last changed, seconds since 1970: while keys rotate, when the newer ones were added."""
-    return (keys_dir / _FILE).stat().st_mtime
+    return (keys_dir / FILE).stat().st_mtime
 
 
 def _read_file(path: Path) -> tuple[dict[int, bytes], dict[int, bytes]]:
-    content = _read_content(path)
+    content = read_content(path)
     try:
         return _read_keys(content["sealing"]), _read_keys(content["index"])
     except (ValueError, TypeError) as error:
         raise _unreadable(path) from error
 
 
-def _read_content(path: Path) -> dict[str, dict[str, str]]:
+def read_content(path: Path) -> dict[str, dict[str, str]]:
+    """Return what a keyring file holds: `sealing` and `index`, each number to Base64. Raises KeyringError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {name: dict(content[name]) for name in ("sealing", "index")}
@@ -225,7 +226,7 @@ def _bind(field: str, row: int | str) -> bytes:
     return f"{field}\0{row}".encode()
 
 
-def _write_new(path: Path, content: dict[str, dict[str, str]]) -> None:
+def write_new(path: Path, content: dict[str, dict[str, str]]) -> None:
     """Write the file whole or not at all; the first of several processes wins."""
     draft = _write_draft(path, content)
     try:
@@ -264,8 +265,8 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(keys_dir: Path) -> Iterator[None]:
-    with (keys_dir / f".{_FILE}.lock").open("w") as file:
+    with (keys_dir / f".{FILE}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        for draft in keys_dir.glob(f".{_FILE}.*.*"):  # left by somebody who was killed
+        for draft in keys_dir.glob(f".{FILE}.*.*"):  # left by somebody who was killed
             draft.unlink()
         yield
