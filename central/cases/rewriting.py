@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import delete
 from sqlmodel import col, select
@@ -19,15 +20,23 @@ from central.cases.terms import block_of
 Key = tuple[str, str, str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What a case shall have: its serial, its filing day before and after, its parties."""
+
+    seq: int | None
+    old_day: int
+    new_day: int
+    drafts: Sequence[PartyDraft]
+
+
 def rewrite_parties(uow: UnitOfWork, keyring: Keyring, case: EnforcementCase, drafts: Sequence[PartyDraft]) -> None:
     """Replace the parties of one case by `drafts` (checked); who stays the same keeps the number."""
-    rewrite_many(uow, keyring, {case.case_id or 0: (case.seq, drafts)})
+    rewrite_many(uow, keyring, {case.case_id or 0: Rewrite(case.seq, case.filed_day, case.filed_day, drafts)})
 
 
-def rewrite_many(
-    uow: UnitOfWork, keyring: Keyring, wanted: Mapping[int, tuple[int | None, Sequence[PartyDraft]]]
-) -> set[int]:
-    """Replace the parties of several cases (case_id -> serial, parties); returns the cases where any changed."""
+def rewrite_many(uow: UnitOfWork, keyring: Keyring, wanted: Mapping[int, Rewrite]) -> set[int]:
+    """Replace the parties of several cases, by case_id; returns the cases whose parties changed."""
     if not wanted:
         return set()
     uow.session.flush()
@@ -36,8 +45,8 @@ def rewrite_many(
     for party in uow.session.exec(query.execution_options(populate_existing=True)):
         stored[party.case_id].append(party)
     change = _Change(keyring)
-    for case_id, (seq, drafts) in wanted.items():
-        change.plan(case_id, seq, stored[case_id], drafts)
+    for case_id, rewrite in wanted.items():
+        change.plan(case_id, rewrite, stored[case_id])
     change.write(uow)
     return change.changed
 
@@ -49,17 +58,17 @@ class _Change:
         self._keyring = keyring
         self._fresh: list[tuple[int, int, PartyDraft]] = []
         self._gone: list[Party] = []
-        self._terms: dict[int, tuple[int | None, set[rows.Row]]] = {}
+        self._terms: dict[int, tuple[Rewrite, set[rows.Row]]] = {}
         self.changed: set[int] = set()
 
-    def plan(self, case_id: int, seq: int | None, stored: Sequence[Party], drafts: Sequence[PartyDraft]) -> None:
+    def plan(self, case_id: int, rewrite: Rewrite, stored: Sequence[Party]) -> None:
         """Match the drafts of one case with its rows."""
         before = {row.party_id: row for row in stored}
         known: dict[Key, list[Party]] = {}
         clear = {row.party_id: self._open(row) for row in stored}
         for row in stored:
             known.setdefault((row.role, row.kind, row.name, clear[row.party_id][0]), []).append(row)
-        for position, draft in enumerate(drafts, 1):
+        for position, draft in enumerate(rewrite.drafts, 1):
             same = known.get((draft.role, draft.kind, draft.name, draft.id_no))
             if not same:
                 self._fresh.append((case_id, position, draft))
@@ -73,8 +82,8 @@ class _Change:
         if before:
             self._gone += before.values()
             self.changed.add(case_id)
-        if case_id in self.changed:
-            self._terms[case_id] = (seq, _terms_of(case_id, seq, stored))
+        if case_id in self.changed or rewrite.old_day != rewrite.new_day:
+            self._terms[case_id] = rewrite, _terms_of(case_id, rewrite.old_day, rewrite.seq, stored)
 
     def write(self, uow: UnitOfWork) -> None:
         """Write rows and terms."""
@@ -97,13 +106,15 @@ class _Change:
         for party in uow.session.exec(select(Party).where(col(Party.case_id).in_(now))):
             now[party.case_id].append(party)
         added: list[rows.Row] = []
-        for case_id, (seq, before) in self._terms.items():
-            after = _terms_of(case_id, seq, now[case_id])
+        for case_id, (rewrite, before) in self._terms.items():
+            after = _terms_of(case_id, rewrite.new_day, rewrite.seq, now[case_id])
             added += after - before
-            gone = [term for _, term, _ in before - after]
+            gone = [term for _, term, _, _ in before - after]
             if gone:
-                of_case = (col(CaseTerm.block) == block_of(case_id), col(CaseTerm.case_id) == case_id)
-                uow.connection.execute(delete(CaseTerm).where(*of_case, col(CaseTerm.term).in_(gone)))
+                place = (block_of(case_id), rewrite.old_day, case_id)
+                key = (col(CaseTerm.block), col(CaseTerm.filed_day), col(CaseTerm.case_id))
+                at = [column == value for column, value in zip(key, place, strict=True)]
+                uow.connection.execute(delete(CaseTerm).where(*at, col(CaseTerm.term).in_(gone)))
         bulk.insert_rows(uow.connection, "case_term", rows.TERM_COLUMNS, sorted(added))
 
     def _amend(self, row: Party, position: int, draft: PartyDraft) -> None:
@@ -121,6 +132,6 @@ class _Change:
         return number, private
 
 
-def _terms_of(case_id: int, seq: int | None, parties: Sequence[Party]) -> set[rows.Row]:
+def _terms_of(case_id: int, filed_day: int, seq: int | None, parties: Sequence[Party]) -> set[rows.Row]:
     indexes = [party.id_index for party in parties if party.id_index is not None]
-    return set(rows.term_rows(case_id, seq, (party.name for party in parties), indexes))
+    return set(rows.term_rows(case_id, filed_day, seq, [party.name for party in parties], indexes))

@@ -31,7 +31,7 @@ PARTY_COLUMNS: Final = (
     "party_id", "case_id", "position", "role", "kind", "name", "id_kind", "id_cipher", "id_index", "private_cipher",
 )  # fmt: skip
 NODE_COLUMNS: Final = ("case_id", "court_code", "kind", "started_on", "due_on", "done_on", "done_by", "note")
-TERM_COLUMNS: Final = ("block", "term", "case_id")
+TERM_COLUMNS: Final = ("block", "term", "filed_day", "case_id")
 ENTRY_COLUMNS: Final = ("case_id", "at_ms", "kind", "actor", "detail")
 CHANGE_COLUMNS: Final = ("case_id", "case_no", "court_code", "kind", "version", "at_ms")
 
@@ -92,14 +92,16 @@ def party_row(keyring: Keyring, party_id: int, case_id: int, position: int, part
     )  # fmt: skip
 
 
-def term_rows(case_id: int, seq: int | None, names: Iterable[str], indexes: Iterable[bytes]) -> list[Row]:
+def term_rows(
+    case_id: int, filed_day: int, seq: int | None, names: Iterable[str], indexes: Iterable[bytes]
+) -> list[Row]:
     """Return what a case is found by, from its serial, its parties' names and their blind indexes."""
     found = name_terms(names)
     found.update(identity_term(index) for index in indexes)
     if seq is not None:
         found.add(serial_term(seq))
     block = block_of(case_id)
-    return [(block, term, case_id) for term in found]
+    return [(block, term, filed_day, case_id) for term in found]
 
 
 def node_rows(case_id: int, court_code: str, nodes: Sequence[PlannedNode], done_by: str) -> list[Row]:

@@ -3,12 +3,13 @@
 A term is one number below 2^63, of which the highest bits tell the kind:
 
 - two neighbouring characters of a party's name: first code point << 21 | second; START (0) stands before the first,
-  so that a single character finds the names that begin with it. Two characters, because 秀英 is a search of two.
+  so that a single character finds the names beginning with it. Two characters, because 秀英 is a search of two.
 - a serial of a case number: SERIAL | serial.
 - an identity number: IDENTITY | 61 bits of its blind index, which tells nothing of the number.
 
 Rows of the table `case_term` are kept by block: 4,096 cases of consecutive ids share one. A batch of new cases then
-writes to one narrow stretch of the index, however large the rest has become; a search asks every block.
+writes to one narrow stretch of the index, however large the rest has become; a search asks every block. The filing
+day stands in the key, so that what is found is put in order without looking at the cases.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from central.cases.clock import Pause
 from central.cases.drafts import CaseDraft, CaseHeldError
 from central.cases.handlers import Handlers
 from central.cases.models import CaseAct, CaseChange, CaseEntry, CaseNode, CasePause, EnforcementCase
-from central.cases.rewriting import rewrite_many
+from central.cases.rewriting import Rewrite, rewrite_many
 
 _RANK: Final = {"filed": 0, "assigned": 1, "active": 2, "suspended": 3, "closed": 4}
 _TAKEN: Final = ("basis_doc_no", "cause", "claim_fen", "received_fen", "filed_on")
@@ -63,8 +63,8 @@ def update_cases(
     for case_id, update in wanted.items():
         _check_court(cases[case_id], update.draft)
     held = _load(uow, catalogue, list(wanted))
-    parties = {case_id: (cases[case_id].seq, update.draft.parties) for case_id, update in wanted.items()}
-    with_new_parties = rewrite_many(uow, keyring, parties)
+    rewrites = {case_id: _rewrite(cases[case_id], update.draft) for case_id, update in wanted.items()}
+    with_new_parties = rewrite_many(uow, keyring, rewrites)
     on = clock.today(uow.now_ms)
     for case_id, update in wanted.items():
         case = cases[case_id]
@@ -79,6 +79,10 @@ def update_cases(
             detail["parties"] = len(update.draft.parties)
         _keep(uow, case, actor, detail)
     uow.session.flush()
+
+
+def _rewrite(case: EnforcementCase, draft: CaseDraft) -> Rewrite:
+    return Rewrite(case.seq, case.filed_day, draft.filed_on.toordinal(), draft.parties)
 
 
 def _check_court(case: EnforcementCase, draft: CaseDraft) -> None:

@@ -142,7 +142,8 @@ def _create(
         batch.parties += parties
         batch.nodes += rows.node_rows(case_id, number.court_code, nodes, actor)
         indexes = [row[8] for row in parties if row[8] is not None]
-        batch.terms += rows.term_rows(case_id, number.seq, (party.name for party in draft.parties), indexes)
+        names = [party.name for party in draft.parties]
+        batch.terms += rows.term_rows(case_id, draft.filed_on.toordinal(), number.seq, names, indexes)
         batch.entries.append(rows.entry_row(case_id, now_ms, kind, actor, detail))
         batch.changes.append((case_id, number.text, number.court_code, "created", 1, now_ms))
         case_id += 1

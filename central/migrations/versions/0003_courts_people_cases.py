@@ -256,8 +256,9 @@ def upgrade() -> None:
         "case_term",
         sa.Column("block", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("term", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("filed_day", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("case_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("block", "term", "case_id"),
+        sa.PrimaryKeyConstraint("block", "term", "filed_day", "case_id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
