@@ -1,5 +1,6 @@
 """Acts: drafted, approved, signed by different people; the gate of 终本 and its rechecks."""
 
+import threading
 from datetime import date, timedelta
 
 import pytest
@@ -303,3 +304,28 @@ def test_acts_wait_in_the_lists_of_those_who_decide(store, cast, case_no):
     decide(store, act, (cast.chief, "approve"))
     assert waiting(cast.chief) == [[], [], []]
     assert waiting(cast.president) == [[], [act.id], []]
+
+
+def test_of_two_who_decide_at_once_one_is_told(store, cast, keyring, drafted):
+    ready, outcomes = threading.Barrier(2), []
+
+    def decide_now(step, *rest):
+        ready.wait()
+        try:
+            with store.write() as uow:
+                step(uow, cast.chief, drafted.id, *rest)
+            outcomes.append("done")
+        except (act_rules.ActDecidedError, rules.CaseClosedError) as refused:
+            outcomes.append(type(refused).__name__)
+
+    threads = [
+        threading.Thread(target=decide_now, args=(cases.approve_act,)),
+        threading.Thread(target=decide_now, args=(cases.refuse_act, "款项尚未到账")),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["ActDecidedError", "done"]
+    seen = view(store, keyring, cast.judge)
+    assert (seen.acts[0].act.state, seen.case.state) in [("done", "closed"), ("refused", "assigned")]
