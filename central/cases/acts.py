@@ -20,8 +20,8 @@ from central.people.rules import check_separation
 MAX_NOTE_CHARS = 1000
 
 
-def draft_act(
-    uow: UnitOfWork, actor: Actor, case_no: str, kind: str, detail: Mapping[str, Any], *, reason: str
+def draft_act(  # noqa: PLR0917 - who, where, what, why: in the order of every act
+    uow: UnitOfWork, actor: Actor, case_no: str, kind: str, detail: Mapping[str, Any], reason: str
 ) -> CaseAct:
     """Draft an act and submit it: `extend` {"months": n}, `close` {"closing": code}, `reopen` {}.
 

@@ -41,8 +41,8 @@ def was_read_lately(session: Session, actor: Viewer, case: EnforcementCase, purp
     return session.exec(query.order_by(col(AuditEntry.seq).desc()).limit(1)).first() is not None
 
 
-def unmask_party(
-    uow: UnitOfWork, actor: Viewer, keyring: Keyring, case_no: str, party_id: int, *, purpose: str
+def unmask_party(  # noqa: PLR0917 - who, with what, where, what, why: in the order of every act
+    uow: UnitOfWork, actor: Viewer, keyring: Keyring, case_no: str, party_id: int, purpose: str
 ) -> dict[str, str]:
     """Return the clear private fields of one party (`id_no`, `phone`, ... as far as known), once, and audit it.
 
