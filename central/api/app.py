@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.api import case_search, cases, catalogue, changes, courts, imports, interface, openapi, problems
 from central.api.context import Context
-from central.api.shapes import CaseInput
+from central.api.shapes_cases import CaseInput
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 
@@ -36,7 +36,11 @@ SECURITY_HEADERS: Final = {
 
 
 class Dressing:
-    """ASGI layer that adds the headers above: answers hold data of people and belong in no cache."""
+    """ASGI layer that adds the headers above, and answers what nobody foresaw.
+
+    Answers hold data of people and belong in no cache. An unforeseen error is caught here: Starlette's own layer for
+    it stands outside of this one, where its answer would lack the headers, and logs it a second time.
+    """
 
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
@@ -47,14 +51,23 @@ class Dressing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and dress the response."""
 
+        has_begun = False
+
         async def send_dressed(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
             await send(message)
 
-        await self._app(scope, receive, send_dressed)
+        try:
+            await self._app(scope, receive, send_dressed)
+        except Exception as error:  # the last place that can still answer
+            if has_begun:
+                raise
+            await problems.answer_with(problems.to_problem(error))(scope, receive, send_dressed)
 
 
 def create_app(settings: Settings, store: Store) -> FastAPI:

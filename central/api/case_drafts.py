@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from central.api.problems import invalid, refused_field, say_in_chinese
-from central.api.shapes import CaseInput, PartyInput
+from central.api.shapes_cases import CaseInput, PartyInput
 from central.base.errors import DomainError
 from central.cases.catalogue import Catalogue
 from central.cases.delivery import list_faults

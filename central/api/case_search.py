@@ -10,7 +10,7 @@ from central.api.case_drafts import read_number
 from central.api.case_shapes import line_of
 from central.api.context import CaseReader, Here
 from central.api.openapi import refusals
-from central.api.shapes import CasePage, CasesAsked
+from central.api.shapes_cases import CasePage, CasesAsked
 from central.cases.finding import look_for_cases
 from central.cases.search import CaseFilter
 

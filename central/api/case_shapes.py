@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from central.api.shapes import CaseBase, CaseDetail, CaseLine, ClearCase, ClearParty, Node, Party, Pause, moment
+from central.api.shapes import moment
+from central.api.shapes_cases import CaseBase, CaseDetail, CaseLine, ClearCase, ClearParty, Node, Party, Pause
 from central.cases.search import CaseRow
 from central.cases.views import CaseView
 

@@ -18,7 +18,7 @@ from central.api.context import CaseReader, CaseWriter, Context, Here, check_sco
 from central.api.examples import CASE_INPUT
 from central.api.openapi import PREFIX, body_of, refusals
 from central.api.problems import ProblemError, from_domain, invalid, refused_field
-from central.api.shapes import CaseDetail, CaseInput, ClearCase, Delivered
+from central.api.shapes_cases import CaseDetail, CaseInput, ClearCase, Delivered
 from central.base.errors import NotFoundError
 from central.cases import delivery, reading
 from central.cases.delivery import Expectation, OtherSourceError

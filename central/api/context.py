@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from central.api.problems import REALM, ProblemError, busy
+from central.api.problems import REALM, ProblemError, busy, invalid, refused_field
 from central.api.throttle import Places, Throttle
 from central.base.keyring import Keyring, load_keyring
 from central.base.settings import Settings
@@ -131,13 +132,24 @@ def check_scope(service: ServiceActor, scope: str) -> None:
         raise ProblemError(403, "scope_missing", scope=scope, headers={"WWW-Authenticate": challenge})
 
 
+def _refuse_repeated(request: Request) -> None:
+    """Of a parameter given twice only one would count: raise ProblemError 422 instead of guessing which."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        text = "This parameter stands more than once: give it once."
+        raise invalid([refused_field("query", name[:100], "repeated", text) for name in repeated[:10]])
+
+
 def with_scope(scope: str) -> Callable[..., ServiceActor]:
     """Return the dependency that admits accounts with `scope` alone."""
 
     def admit(
-        service: Annotated[ServiceActor, Depends(current_service)], _bearer: Annotated[Any, Security(BEARER)]
+        request: Request,
+        service: Annotated[ServiceActor, Depends(current_service)],
+        _bearer: Annotated[Any, Security(BEARER)],
     ) -> ServiceActor:
         check_scope(service, scope)
+        _refuse_repeated(request)
         return service
 
     return admit

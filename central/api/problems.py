@@ -173,7 +173,7 @@ def list_methods(app: FastAPI, path: str) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of `app` leave as a problem."""
+    """Let every foreseen error of `app` leave as a problem."""
 
     async def handle(request: Request, error: Exception) -> Response:
         problem = to_problem(error)
@@ -181,5 +181,5 @@ def install(app: FastAPI) -> None:
             problem.headers["Allow"] = list_methods(app, request.url.path)
         return answer_with(problem)
 
-    for kind in (*_TRANSLATIONS, Exception):
+    for kind in _TRANSLATIONS:
         app.add_exception_handler(kind, handle)

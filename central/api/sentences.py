@@ -93,10 +93,6 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "The centre is busy: the same request may be sent again shortly.",
         "中心繁忙；请稍后重发同一请求。",
     ),
-    "store_full": (
-        "The centre's disk is full: tell its administrator and send the file again later.",
-        "中心磁盘空间不足；请告知管理员并稍后重新上传。",
-    ),
     "internal": (
         "The centre has a fault, logged as %(reference)s: try again later, or tell its administrator this number.",
         "中心内部错误，编号 %(reference)s；请稍后重试，或将编号告知管理员。",
