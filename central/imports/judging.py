@@ -366,7 +366,7 @@ class Judge:
                     role,
                     place + 1,
                     name,
-                    ids[place] if ids else "",
+                    None if ids is None else ids[place] if ids else "",
                     kinds[place] if kinds else "",
                     phones[place] if phones else "",
                     addresses[place] if addresses else "",
@@ -380,8 +380,8 @@ class Judge:
 
     def _aligned(
         self, values: Mapping[str, str], column: str, names: list[str], *, is_number: bool = False
-    ) -> list[str]:
-        """Return the pieces of a column, one for each name, or none at all."""
+    ) -> list[str] | None:
+        """Return the pieces of a column, one for each name, or none at all; None when they do not fit the names."""
         text = values.get(column)
         if text is None:
             return []
@@ -390,7 +390,7 @@ class Judge:
         pieces = split_aligned(text, is_number=is_number)
         if pieces and len(pieces) != len(names):
             self._refuse("pieces_misaligned", column, names=len(names), found=len(pieces))
-            return []
+            return None
         return pieces
 
     def _read_party(
@@ -398,12 +398,13 @@ class Judge:
         role: str,
         position: int,
         name: str,
-        id_no: str,
+        given: str | None,
         kind: str,
         phone: str,
         address: str,
         representative: str,
     ) -> PartyDraft:
+        id_no = given or ""
         id_kind = self._id_kind(role, position, id_no, kind)
         try:
             try:
@@ -418,7 +419,7 @@ class Judge:
             if error.code == "party_field_too_long":
                 column = role
             raise _Refusal(error.code, column, position=position) from None
-        if not id_no:
+        if given == "":
             self._note("id_missing", f"{role}_id", position=position)
         elif id_kind == "old_resident_id":
             self._note("id_old_15", f"{role}_id", position=position)

@@ -127,8 +127,8 @@ def read_expected(text: str) -> dict[str, dict[str, int]] | None:
             cases[court] = int(str(value))
         except ValueError:
             raise _unreadable(f"{key[-1]} = {value}") from None
-    if len(cases) + len(claims) > 500:
-        raise _unreadable("more than 500 totals")
+    if not 0 < len(cases) + len(claims) <= 500:
+        raise _unreadable(text)
     return {"cases": cases, "claim_fen": claims}
 
 

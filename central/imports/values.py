@@ -18,7 +18,7 @@ from central.imports.readers.row import PART
 MAX_FEN: Final = 10**15
 """Ten trillion yuan: more is a slip."""
 _DAY: Final = re.compile(
-    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]?\d{1,2}[:时]\d{1,2}(?:[:分]\d{1,2}(?:\.\d+)?秒?)?Z?)?",
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]?\d{1,2}[:时]\d{1,2}分?(?:[:分]?\d{1,2}(?:\.\d+)?秒?)?Z?)?",
     re.ASCII,
 )
 _COMPACT_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
