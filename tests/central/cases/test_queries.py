@@ -201,3 +201,19 @@ def test_no_list_reads_whole_tables(store, cast, keyring, docket, person):
     large = ("enforcement_case", "case_node", "party", "case_entry", "case_act", "case_change")
     assert [step for step in steps if step.startswith("SCAN") and step.split()[1] in large] == []
     assert any("ix_node_due" in step for step in steps)
+
+
+@pytest.mark.sqlite_only
+def test_pauses_that_end_are_found_by_their_index(store):
+    plans = []
+
+    def explain(connection, cursor, statement, parameters, context, many):
+        if "FROM case_pause" in statement:
+            raw = connection.connection.cursor()
+            plans.extend(row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + statement, parameters).fetchall())
+            raw.close()
+
+    event.listen(store.engine, "before_cursor_execute", explain)
+    with store.write() as uow:
+        assert cases.end_due_pauses(uow) == 0
+    assert any("ix_pause_running" in step for step in plans)
