@@ -20,6 +20,7 @@ class Login:
 LOGINS: Final = (
     Login("duty", "样例值班员", "duty_operator", "云29"),
     Login("commander", "样例指挥长", "commander", "云29"),
+    Login("commander2901", "样例2901指挥长", "commander", "云2901", is_told=False),
     Login("police", "样例法警", "police", "云2901"),
     Login("sealkeeper", "样例印章管理员", "seal_keeper", "云29"),
     Login("supervisor", "样例监督员", "supervisor", "云29"),

@@ -15,6 +15,7 @@ from central.base.unit_of_work import open_store
 from central.courts import service as courts
 from central.people import service as people
 from demo.cases import fill_cases
+from demo.offices import fill_offices
 from demo.people import all_logins
 from demo.places import PARTS, Part
 from demo.tracks import write_gpx
@@ -167,6 +168,7 @@ api_port = {ports.api}
                     password=passwords[login.login],
                     by="system:demo",
                 )
+            fill_offices(uow)
         fill_cases(store, settings)
         store.close()
         return passwords

@@ -31,7 +31,7 @@ def continue_from(uow: UnitOfWork, table: type[Line], court_code: str, from_ms: 
     Raises LaterChangeError when the present line itself began at that time or later.
     """
     lines = load_lines(uow, table, court_code)
-    present = _present(uow, lines)
+    present = present_line(uow, lines)
     if from_ms <= present.from_ms:
         raise rules.LaterChangeError(
             "A change of that day or a later one is recorded already; enter a later day, or correct that one."
@@ -47,14 +47,15 @@ def cancel_planned(uow: UnitOfWork, table: type[Line], court_code: str) -> int:
     lines = load_lines(uow, table, court_code)
     count = _take_back(uow, lines)
     if count:
-        present = _present(uow, lines)
+        present = present_line(uow, lines)
         present.until_ms = None
         uow.session.add(present)
     uow.session.flush()
     return count
 
 
-def _present(uow: UnitOfWork, lines: Sequence[Line]) -> Line:
+def present_line(uow: UnitOfWork, lines: Sequence[Line]) -> Line:
+    """Return the line that holds now, of those of `load_lines`."""
     return next(line for line in reversed(lines) if line.from_ms <= uow.now_ms)
 
 

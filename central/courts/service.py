@@ -93,16 +93,15 @@ def rename_court(
     basis: str,
     version: int,
 ) -> None:
-    """Give a court other names or another division from `from_ms` on; None puts the newest line right as it stands.
+    """Give a court other names or another division from `from_ms` on; None puts the present line right as it stands.
 
     Raises ForbiddenError, NotFoundError, CourtChangedError, LaterChangeError, TextLengthError or DivisionError.
     """
     check_permission(actor, "manage_courts", court_code)
     names, basis = names.checked(), rules.check_text(basis)
     court = _take(uow, court_code, version)
-    last = history.load_lines(uow, CourtName, court_code)[-1]
-    before = {"name": last.name_zh, "division": last.division}
-    line = last
+    line = history.present_line(uow, history.load_lines(uow, CourtName, court_code))
+    before = {"name": line.name_zh, "division": line.division}
     if from_ms is not None:
         history.continue_from(uow, CourtName, court_code, from_ms)
         line = CourtName(court_code=court_code, name_zh="", name_en="", division="", from_ms=from_ms)
@@ -162,7 +161,7 @@ def correct_seat(
     reason: str,
     version: int,
 ) -> CourtSeat:
-    """Put the newest seat right: the court did not move, the record was wrong. The audit keeps what stood there.
+    """Put the present seat right: the court did not move, the record was wrong. The audit keeps what stood there.
 
     Raises ForbiddenError, NotFoundError, CourtChangedError, or what `places` raises.
     """
@@ -172,7 +171,7 @@ def correct_seat(
     superior = uow.session.get(Court, court.parent_code) if court.parent_code else None
     if superior is not None:
         _check_near(superior, lat, lon)
-    seat = history.load_lines(uow, CourtSeat, court_code)[-1]
+    seat = history.present_line(uow, history.load_lines(uow, CourtSeat, court_code))
     detail = {"before": [seat.lat, seat.lon, seat.address], "after": [lat, lon], "address": address}
     seat.lat, seat.lon, seat.address = lat, lon, rules.tidy(address)[: rules.MAX_TEXT_CHARS]
     uow.session.add(seat)

@@ -1,4 +1,8 @@
-"""Forgetting what is past its time: outbox rows, sessions, directives, old fixes, remembered items."""
+"""What the centre does by the clock.
+
+Past its time and forgotten: outbox rows, sessions, directives, old fixes, remembered items. Come to its time: moves
+of courts, ends of pauses.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from central.base.outbox import prune_outbox
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
 from central.cases import service as cases
+from central.courts import service as courts
 from central.devices import rules
 from central.devices import service as devices
 from central.people import service as people
@@ -24,6 +29,7 @@ def keep_house(store: Store, settings: Settings) -> dict[str, int]:
         people.prune_sessions(uow)
         counts = {
             "directives_expired": devices.expire_directives(uow),
+            "courts_settled": courts.settle_courts(uow),
             "pauses_ended": cases.end_due_pauses(uow),
             "outbox": prune_outbox(uow.session, before_ms=now_ms - settings.outbox_retention_hours * _HOUR_MS),
         }

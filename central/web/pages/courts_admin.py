@@ -164,6 +164,7 @@ def load_court(session: ReadSession, actor: Actor, code: str, now_ms: int) -> di
         "court": court,
         "superior": courts.get_court(session, superior) if superior else None,
         "seats": seats,
+        "seat": courts.seat_at(session, code, now_ms),
         "names": names,
         "planned": any(_is_planned(line, now_ms) for line in [*seats, *names]),
         "open_units": courts.list_open_units(session, actor, code, now_ms=now_ms),

@@ -188,6 +188,16 @@ class TestSeat:
             assert len(queries.list_seats(session, keeper, "云2901")) == 1
         assert newest_audit(store).detail["before"] == [25.592, 100.23, ""]
 
+    def test_what_is_put_right_is_the_present_record_and_not_the_plan(self, store, keeper, clock):
+        move(store, keeper, from_ms=clock.now_ms() + 9 * DAY_MS)
+        with store.write() as uow:
+            courts.correct_seat(
+                uow, keeper, "云2901", lat=25.593, lon=100.231, address="样例路9号", reason="测绘更正", version=2
+            )
+        with store.read() as session:
+            assert queries.seat_at(session, "云2901", clock.now_ms()).lat == 25.593
+            assert queries.seat_at(session, "云2901", clock.now_ms() + 9 * DAY_MS).lat == 25.60
+
     @pytest.mark.parametrize(
         ("to", "error"),
         [

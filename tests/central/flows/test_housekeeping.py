@@ -45,6 +45,7 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(store, clock, kits, monke
     counts = housekeeping.keep_house(store, SETTINGS)
     assert counts == {
         "directives_expired": 1,
+        "courts_settled": 0,
         "pauses_ended": 0,
         "outbox": 1,
         "papers_swept": 0,

@@ -1,6 +1,7 @@
 """The court pages as people of each role get them, over HTTP."""
 
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -15,7 +16,7 @@ DALI = "/admin/courts/云2901"
 def send(log_in):
     """Send a form as somebody, as a browser without scripts would; returns the answer."""
 
-    def post(login, path, **fields):
+    def post(login, path, /, **fields):
         client = log_in(login)
         return client.post(path, data={"csrf": client.headers["X-CSRF-Token"], **fields})
 
@@ -99,14 +100,9 @@ def test_a_refused_appointment_is_told_at_its_field_and_nothing_typed_is_lost(se
 def test_last_days_count_in_full(send, store, clock):
     send("yuanzhang", f"{DALI}/appointments", post="commander", login="juzhang", basis="样例", until_day="2026-11-30")
     with store.read() as session:
-        (holder,) = appointments.list_commanders(session, _president(), clock.now_ms()).values()
-    assert holder.appointment.until_ms == 1_795_968_000_000  # 2026-12-01 00:00 in Shanghai
-
-
-def _president():
-    from central.courts.permissions import Actor
-
-    return Actor("p", "p", "样例", "president", "云29")
+        holder = appointments.serving_commander(session, "云2901", clock.now_ms())
+    midnight = datetime(2026, 12, 1, tzinfo=timezone(timedelta(hours=8)))
+    assert holder.appointment.until_ms == midnight.timestamp() * 1000
 
 
 SEAT = {"lat": "25.600", "lon": "100.260", "address": "样例路1号", "basis": "样例搬迁", "version": "1"}
