@@ -24,9 +24,7 @@ from central.cases.clock import today
 from central.cases.models import CaseNode, EnforcementCase
 from central.cases.service import DocumentMeta
 from central.cases.writer import store_cases
-from central.courts import units
 from central.courts.permissions import Actor
-from central.people import appointments
 from central.people.queries import actor_of, get_user
 from demo.fiction import make_cases
 from demo.people import COUNTIES
@@ -55,7 +53,6 @@ def fill_cases(store: Store, settings: Settings, *, count: int = COUNT) -> int:
     while batch := list(islice(drafts, _BATCH)):
         with store.write() as uow:
             created += len(store_cases(uow, keyring, catalogue, batch, source=SOURCE, actor="system:demo"))
-    _appoint(store)
     for court in COUNTIES:
         _work_at(store, settings, keyring, court)
     return created
@@ -63,20 +60,6 @@ def fill_cases(store: Store, settings: Settings, *, count: int = COUNT) -> int:
 
 def _actor(uow: UnitOfWork, login: str) -> Actor:
     return actor_of(get_user(uow.session, login))
-
-
-def _appoint(store: Store) -> None:
-    """The prefecture's president appoints a commander at every court but two, which show their empty chair."""
-    with store.write() as uow:
-        president = _actor(uow, "president29")
-        for number, court in enumerate(COUNTIES[:-2], 1):
-            appointments.appoint(
-                uow, president, court, post="commander", login=f"chief{court.removeprefix('云')}",
-                from_ms=uow.now_ms, until_ms=None, basis=f"样例任〔2026〕{number}号",
-            )  # fmt: skip
-        for court in COUNTIES:
-            chief = _actor(uow, f"chief{court.removeprefix('云')}")
-            units.add_unit(uow, chief, court, kind="rapid_force", name="快速反应一组（样例）", phone="000-00000110")
 
 
 @dataclass(frozen=True)
