@@ -1,5 +1,6 @@
 """Cases over the interface: delivered once or many times, read masked and in the clear, and what the audit keeps."""
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -261,3 +262,80 @@ class TestFaults:
             assert session.exec(select(EnforcementCase)).all() == []
             assert session.exec(select(Party)).all() == []
         assert audit_rows(store) == []
+
+
+@pytest.mark.both_databases
+class TestList:
+    @pytest.fixture(autouse=True)
+    def cases(self, client):
+        for n, (court, filed_on, state) in enumerate(
+            [
+                ("云2901", "2026-03-01", "filed"), ("云2901", "2026-04-01", "active"),
+                ("云2922", "2026-05-01", "filed"),
+                ("云29", "2026-06-01", "filed"), ("云2901", "2026-06-02", "suspended"),
+            ],
+            1,
+        ):  # fmt: skip
+            path = "/cases/" + quote(f"（2026）{court}执{n}号")
+            client.put(path, json=make_case(filed_on=filed_on, state=state, nodes_done={})).raise_for_status()
+
+    def serials(self, client, **params):
+        items = client.get("/cases", params=params).raise_for_status().json()["items"]
+        return [int(item["case_no"].partition("执")[2].rstrip("号")) for item in items]
+
+    def test_narrowed_by_court_state_and_days(self, client):
+        assert self.serials(client) == [5, 4, 3, 2, 1]
+        assert self.serials(client, court_code="云2901") == [5, 2, 1]
+        assert self.serials(client, state="filed") == [4, 3, 1]
+        assert self.serials(client, filed_from="2026-04-01", filed_until="2026-06-01") == [4, 3, 2]
+        assert self.serials(client, court_code="云2901", state="active", type_code="执") == [2]
+        assert self.serials(client, type_code="执恢") == []
+        assert self.serials(client, flagged="true") == []
+
+    def test_page_by_page_is_the_whole(self, client):
+        found, after = [], None
+        while True:
+            page = client.get("/cases", params={"limit": 2} | ({"after": after} if after else {})).json()
+            found += [item["case_no"] for item in page["items"]]
+            after = page["next"]
+            if after is None:
+                break
+        assert found == [item["case_no"] for item in client.get("/cases").json()["items"]]
+        assert len(found) == 5
+
+    def test_one_number_is_that_case_and_none_that_looks_like_it(self, client):
+        path = "/cases/" + quote("（2026）云2901执4号")
+        client.put(path, json=make_case(nodes_done={})).raise_for_status()
+        items = client.get("/cases", params={"case_no": "(2026)云29执4号"}).json()["items"]
+        assert [item["case_no"] for item in items] == ["（2026）云29执4号"]
+        assert self.serials(client, case_no="(2026)云29执5号") == []
+
+    def test_within_the_account_s_courts(self, open_client, store):
+        county = open_client(add_account(store, "county", "云2922"))
+        assert self.serials(county) == [3]
+        assert self.serials(county, court_code="云2901") == []
+        assert self.serials(county, case_no="（2026）云2901执1号") == []
+
+    def test_names_are_shown_numbers_are_not_and_the_reading_is_audited(self, client, store):
+        answer = client.get("/cases", params={"court_code": "云2901", "limit": 1})
+        (item,) = answer.json()["items"]
+        assert (item["applicants"], item["executees"]) == ("样例贸易有限公司", "样例甲")
+        assert ID_NO not in answer.text
+        (row,) = audit_rows(store, "cases:list:read")
+        assert (row.actor, row.subject) == ("service:court-system", "court:云2901")
+        assert (row.detail["court_code"], row.detail["shown"]) == ("云2901", 1)
+
+
+@pytest.mark.both_databases
+def test_nothing_of_an_identity_lies_readable_in_the_database(client, database_url, store):
+    client.put(PATH, json=make_case()).raise_for_status()
+    client.get(PATH, headers=PURPOSE).raise_for_status()
+    if database_url.startswith("sqlite"):
+        stem = Path(database_url.removeprefix("sqlite:///"))
+        content = b"".join(path.read_bytes() for path in stem.parent.glob(stem.name + "*"))
+        assert NUMBER.encode() in content
+        assert ID_NO.encode() not in content
+        assert "样例路1号".encode() not in content
+    with store.read() as session:
+        for party in session.exec(select(Party)).all():
+            assert ID_NO not in str(party)
