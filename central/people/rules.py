@@ -318,7 +318,8 @@ def _is_common(password: str) -> bool:
     """Few different characters, one run along the keyboard or alphabet, or a common word with digits around it."""
     steps = [ord(after) - ord(before) for before, after in pairwise(password)]
     runs = sum(step in (0, 1, -1) for step in steps)
-    letters = re.sub(r"[\W\d_]+", "", password.translate(str.maketrans("@013457$", "aoleasts")))
+    core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", password)
+    letters = re.sub(r"[\W\d_]+", "", core.translate(str.maketrans("@013457$", "aoleasts")))
     plain = re.sub(r"[\W\d_]+", "", password)
     return len(set(password)) < 5 or runs >= len(steps) - 1 or plain in _COMMON_ROOTS or letters in _COMMON_ROOTS
 
