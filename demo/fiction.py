@@ -18,20 +18,23 @@ from typing import Final
 from stdnum.cn import ric, uscc
 
 from central.cases.drafts import CaseDraft
-from central.cases.numbers import make_case_no
+from central.cases.numbers import CaseNumber, make_case_no
 from central.cases.parties import PartyDraft
 
 FIRST_DAY: Final = date(2016, 1, 4)
 # Court -> share of the prefecture's cases.
 COURTS: Final = {
-    "云29": 4, "云2901": 30, "云2922": 4, "云2923": 13, "云2924": 9, "云2925": 7, "云2926": 5, "云2927": 7, "云2928": 4,
-    "云2929": 4, "云2930": 6, "云2931": 3, "云2932": 4,
+    "云29": 4, "云2901": 30, "云2922": 4, "云2923": 13, "云2924": 9, "云2925": 7, "云2926": 5, "云2927": 7,
+    "云2928": 4, "云2929": 4, "云2930": 6, "云2931": 3, "云2932": 4,
 }  # fmt: skip
 SURNAMES: Final = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任"
     "姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
 )
-_MALE: Final = "伟强磊军勇杰涛超明刚平辉鹏华飞鑫波斌宇浩凯健俊帆帅旭宁龙林欢佳阳建国志文海东永兴德福云山成荣新春庆学义正光中立民生"
+_MALE: Final = (
+    "伟强磊军勇杰涛超明刚平辉鹏华飞鑫波斌宇浩凯健俊帆帅旭宁龙林欢佳阳建国志文海东永兴德福云山成荣新春庆学"
+    "义正光中立民生"
+)
 _FEMALE: Final = "芳敏静丽艳娟霞秀英燕玲丹萍红莉娜雪梅婷慧倩琳颖洁桂兰凤珍玉莲菊琴翠香月素云春花仙美巧丽淑惠贞爱彩"
 _PAIRS: Final = (
     "秀英", "桂英", "秀兰", "玉兰", "桂兰", "秀珍", "凤英", "玉梅", "秀芳", "丽华", "建国", "建华", "志强", "建军",
@@ -39,16 +42,21 @@ _PAIRS: Final = (
 )  # fmt: skip
 # What half a million people are called: one name with thousands of hits must be quick too.
 _COMMON: Final = (
-    "张伟", "王伟", "王芳", "李伟", "李娜", "王秀英", "李秀英", "张敏", "李静", "张丽", "王静", "李强", "张磊", "王磊", "李杰",
-    "张秀英", "王丽", "李军", "张勇", "王勇", "李艳", "杨秀英", "杨志强", "李桂英", "段文华", "赵建国",
+    "张伟", "王伟", "王芳", "李伟", "李娜", "王秀英", "李秀英", "张敏", "李静", "张丽", "王静", "李强", "张磊",
+    "王磊", "李杰", "张秀英", "王丽", "李军", "张勇", "王勇", "李艳", "杨秀英", "杨志强", "李桂英", "段文华",
+    "赵建国",
 )  # fmt: skip
 _PLACES: Final = (
-    "大理", "下关", "漾濞", "祥云", "宾川", "弥渡", "南涧", "巍山", "永平", "云龙", "洱源", "剑川", "鹤庆", "昆明", "云南",
+    "大理", "下关", "漾濞", "祥云", "宾川", "弥渡", "南涧", "巍山", "永平", "云龙", "洱源", "剑川", "鹤庆", "昆明",
+    "云南",
 )  # fmt: skip
-_STEMS: Final = "苍山洱海鑫源恒达永昌金茂宏远泰和华盛瑞丰天成东方联创众诚兴隆利民佳信安顺博雅嘉禾龙翔云岭白塔玉龙古城三塔金花凤羽沙溪喜洲"
+_STEMS: Final = (
+    "苍山洱海鑫源恒达永昌金茂宏远泰和华盛瑞丰天成东方联创众诚兴隆利民佳信安顺博雅嘉禾龙翔云岭白塔玉龙古城"
+    "三塔金花凤羽沙溪喜洲"
+)
 _TRADES: Final = (
-    "商贸", "建筑工程", "房地产开发", "农业发展", "物流", "小额贷款", "融资担保", "食品", "旅游开发", "餐饮管理", "建材",
-    "汽车销售", "医药", "物业服务", "劳务", "装饰工程", "矿业", "科技", "茶业", "养殖",
+    "商贸", "建筑工程", "房地产开发", "农业发展", "物流", "小额贷款", "融资担保", "食品", "旅游开发", "餐饮管理",
+    "建材", "汽车销售", "医药", "物业服务", "劳务", "装饰工程", "矿业", "科技", "茶业", "养殖",
 )  # fmt: skip
 _FORMS: Final = ("有限公司", "有限公司", "有限公司", "有限责任公司", "股份有限公司", "集团有限公司")
 _LENDERS: Final = tuple(
@@ -57,8 +65,9 @@ _LENDERS: Final = tuple(
     for kind in ("农村信用合作联社", "农村商业银行股份有限公司", "村镇银行有限责任公司")
 )
 _CAUSES: Final = (
-    "民间借贷纠纷", "金融借款合同纠纷", "买卖合同纠纷", "机动车交通事故责任纠纷", "追索劳动报酬纠纷", "建设工程施工合同纠纷",
-    "离婚后财产纠纷", "抚养费纠纷", "房屋租赁合同纠纷", "信用卡纠纷", "物业服务合同纠纷", "劳务合同纠纷", "罚金",
+    "民间借贷纠纷", "金融借款合同纠纷", "买卖合同纠纷", "机动车交通事故责任纠纷", "追索劳动报酬纠纷",
+    "建设工程施工合同纠纷", "离婚后财产纠纷", "抚养费纠纷", "房屋租赁合同纠纷", "信用卡纠纷", "物业服务合同纠纷",
+    "劳务合同纠纷", "罚金",
 )  # fmt: skip
 _TYPES: Final = {"执": 74, "执恢": 14, "执保": 6, "执异": 4, "执他": 1, "执监": 1}
 _REVIEW: Final = frozenset({"执异", "执监", "执他"})
@@ -96,7 +105,7 @@ _CAUSE, _LENDER = _zipf(_CAUSES, 2), _zipf(_LENDERS, 3)
 def make_cases(count: int, last_day: date, *, seed: int = 1) -> Iterator[CaseDraft]:
     """Yield `count` cases of the prefecture's 13 courts, filed from FIRST_DAY to `last_day`, oldest first.
 
-    Some 85 % are closed and each has 1.5 parties on average.
+    Some 85 % are closed and each has two parties, every twelfth a third.
     """
     rng = random.Random(seed)  # noqa: S311
     serials: dict[tuple[str, str, int], int] = {}
@@ -107,13 +116,16 @@ def make_cases(count: int, last_day: date, *, seed: int = 1) -> Iterator[CaseDra
         court, kind = _COURT.pick(rng), _TYPE.pick(rng)
         place = (court, kind, filed_on.year)
         serials[place] = serials.get(place, 0) + 1
-        yield _make_case(rng, court, kind, filed_on, serials[place], last_day)
+        number = make_case_no(filed_on.year, court, kind, serials[place])
+        yield _make_case(rng, number, filed_on, last_day)
 
 
-def _make_case(rng: random.Random, court: str, kind: str, filed_on: date, serial: int, last_day: date) -> CaseDraft:
-    number = make_case_no(filed_on.year, court, kind, serial)
+def _make_case(rng: random.Random, number: CaseNumber, filed_on: date, last_day: date) -> CaseDraft:
+    court, kind = number.court_code, number.type_code
     claim = round(rng.lognormvariate(11, 1.6)) * 100
-    is_closed, closed_on = rng.random() < 0.93, filed_on + timedelta(days=rng.randint(20, 400))
+    # Hardly a case is open after a year and a half; those that are show as long overdue.
+    share = 0.93 if (last_day - filed_on).days < 500 else 0.996
+    is_closed, closed_on = rng.random() < share, filed_on + timedelta(days=rng.randint(20, 400))
     if not is_closed or closed_on > last_day:
         age = (last_day - filed_on).days
         state = "filed" if age < 4 else "assigned" if age < 10 else "suspended" if rng.random() < 0.05 else "active"
@@ -137,7 +149,8 @@ def _make_case(rng: random.Random, court: str, kind: str, filed_on: date, serial
         closed_on=closed,
         handler_login="" if state == "filed" else f"judge{digits}",
         handler_name="" if state == "filed" else f"样例{digits}法官",
-        nodes_done=_make_done(rng, kind, state, filed_on, last_day),
+        nodes_done=_make_done(rng, kind, state, filed_on, last_day)
+        | (_make_rechecks(rng, closed_on, last_day) if closing == "terminated_for_now" else {}),
     )
 
 
@@ -153,15 +166,19 @@ def _make_done(rng: random.Random, kind: str, state: str, filed_on: date, last_d
     return {node: min(day, last_day) for node, day in done.items()}
 
 
+def _make_rechecks(rng: random.Random, closed_on: date, last_day: date) -> dict[str, date]:
+    """The newest half-yearly query after a 终本, as most courts have made it."""
+    turns = min(10, (last_day - closed_on).days // 183)
+    return {"recheck": closed_on + timedelta(days=183 * turns)} if turns and rng.random() < 0.95 else {}
+
+
 def _make_parties(rng: random.Random) -> list[PartyDraft]:
-    """Who owes; in nearly half of the cases also who asks for it, sometimes a second debtor."""
-    parties = []
-    if rng.random() < 0.42:
-        chance = rng.random()
-        if chance < 0.4:
-            parties.append(_make_body(rng, "applicant", _LENDER.pick(rng)))
-        else:
-            parties.append(_make_body(rng, "applicant") if chance < 0.6 else make_person(rng, "applicant"))
+    """Return who asks for enforcement, who owes, and in every twelfth case a second debtor."""
+    chance = rng.random()
+    if chance < 0.4:
+        parties = [_make_body(rng, "applicant", _LENDER.pick(rng))]
+    else:
+        parties = [_make_body(rng, "applicant") if chance < 0.6 else make_person(rng, "applicant")]
     parties.append(make_person(rng) if rng.random() < 0.8 else _make_body(rng))
     if rng.random() < 0.08:
         parties.append(make_person(rng))
