@@ -102,9 +102,11 @@ def find_last_head(session: Session) -> AuditHead | None:
     return session.exec(select(AuditHead).order_by(col(AuditHead.seq).desc()).limit(1)).first()
 
 
-def list_heads(session: Session, *, after_seq: int = 0) -> list[Signed]:
-    """Return the signed heads of rows after `after_seq`, oldest first."""
+def list_heads(session: Session, *, after_seq: int = 0, up_to_seq: int | None = None) -> list[Signed]:
+    """Return the signed heads of rows after `after_seq` up to `up_to_seq`, oldest first."""
     query = select(AuditHead).where(col(AuditHead.seq) > after_seq).order_by(col(AuditHead.seq))
+    if up_to_seq is not None:
+        query = query.where(col(AuditHead.seq) <= up_to_seq)
     return [Signed(head.body, head.sig) for head in session.exec(query)]
 
 

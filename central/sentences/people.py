@@ -50,4 +50,16 @@ SENTENCES: Final[dict[str, str]] = {
     "text_form": "请填写 1 至 %(limit)s 个字符。",
     "login_taken": "该名称已被使用；请另选。",
     "account_changed": "该账户刚被他人处理，或已没有待办事项；请刷新页面查看最新情况。",
+    # audit, keys, backup
+    "audit_witness": "审计见证文件无法使用，或所载记录多于数据库；请检查介质并核验审计链。",
+    "audit_export": "该文件不是完整的审计导出；请重新导出。",
+    "trust_list": "证书机构移交的信任列表无法使用；请证书机构重新移交。",
+    "keyring": "字段密钥无法读取或缺少所需密钥；请管理员从备份恢复 keys/fields.json。",
+    "seal_broken": "加密字段被改动；请管理员与备份比对数据库。",
+    "keys_in_use": "仍有内容由旧密钥加密；请待上传结束后再次更换密钥。",
+    "archive_full": "空间不足，未留下任何文件；请清理空间或另选位置。",
+    "archive_exists": "该文件已存在；请另取文件名。",
+    "archive_damaged": "备份文件已损坏，未作任何改动；请使用另一份备份。",
+    "restore_target": "恢复的目标不是空的；请恢复到新的数据库和目录。",
+    "backup_unknown": "该文件不是本版本可以读取的备份；请使用制作它的版本。",
 }
