@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete
+from sqlalchemy import Connection, Delete, delete
+from sqlalchemy import select as sql_select
 from sqlmodel import col, select
 
 from central.base import bulk
@@ -15,7 +16,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.cases import rows
 from central.cases.models import CaseTerm, EnforcementCase, Party
 from central.cases.parties import PartyDraft
-from central.cases.terms import block_of
+from central.cases.terms import block_of, identity_term
 
 Key = tuple[str, str, str, str]
 
@@ -49,6 +50,36 @@ def rewrite_many(uow: UnitOfWork, keyring: Keyring, wanted: Mapping[int, Rewrite
         change.plan(case_id, rewrite, stored[case_id])
     change.write(uow)
     return change.changed
+
+
+def move_identities(connection: Connection, moves: Sequence[tuple[int, bytes | None, bytes]]) -> None:
+    """Let cases be found by new blind indexes: (party_id, index before, index now), when index keys are replaced."""
+    query = (
+        sql_select(col(Party.party_id), col(Party.case_id), col(EnforcementCase.filed_day))
+        .join(EnforcementCase, col(EnforcementCase.case_id) == Party.case_id)
+        .where(col(Party.party_id).in_([party_id for party_id, _, _ in moves]))
+    )
+    places = {party_id: (case_id, filed_day) for party_id, case_id, filed_day in connection.execute(query)}
+    fresh: set[rows.Row] = set()
+    for party_id, before, now in moves:
+        if party_id not in places:
+            continue
+        case_id, filed_day = places[party_id]
+        fresh.add((block_of(case_id), identity_term(now), filed_day, case_id))
+        if before is not None and before != now:
+            connection.execute(_delete_term(case_id, filed_day, [identity_term(before)]))
+    for _, term, filed_day, case_id in fresh:  # of a run that was killed
+        connection.execute(_delete_term(case_id, filed_day, [term]))
+    bulk.insert_rows(connection, "case_term", rows.TERM_COLUMNS, sorted(fresh))
+
+
+def _delete_term(case_id: int, filed_day: int, terms: Sequence[int]) -> Delete:
+    return delete(CaseTerm).where(
+        col(CaseTerm.block) == block_of(case_id),
+        col(CaseTerm.term).in_(terms),
+        col(CaseTerm.filed_day) == filed_day,
+        col(CaseTerm.case_id) == case_id,
+    )
 
 
 class _Change:
@@ -111,10 +142,7 @@ class _Change:
             added += after - before
             gone = [term for _, term, _, _ in before - after]
             if gone:
-                place = (block_of(case_id), rewrite.old_day, case_id)
-                key = (col(CaseTerm.block), col(CaseTerm.filed_day), col(CaseTerm.case_id))
-                at = [column == value for column, value in zip(key, place, strict=True)]
-                uow.connection.execute(delete(CaseTerm).where(*at, col(CaseTerm.term).in_(gone)))
+                uow.connection.execute(_delete_term(case_id, rewrite.old_day, gone))
         bulk.insert_rows(uow.connection, "case_term", rows.TERM_COLUMNS, sorted(added))
 
     def _amend(self, row: Party, position: int, draft: PartyDraft) -> None:

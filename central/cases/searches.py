@@ -31,6 +31,8 @@ _MAX_STEP: Final = 6000
 _MAX_WALK: Final = 24_000
 _MAX_JUDGED_WALK: Final = 8000
 _MAX_ASKED: Final = 4
+# Stands for every state of a case that is not closed.
+OPEN: Final = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,9 @@ def conditions_of(wanted: CaseFilter) -> Conditions:
     if wanted.flagged:
         conditions.lead("is_flagged")
     leading = ["state", "type_code"] if wanted.state != "closed" else ["type_code", "state"]  # most are closed
+    if wanted.state == OPEN:
+        rest.append("state <> 'closed'")
+        leading = ["type_code"]
     for name in leading:
         if value := getattr(wanted, name):
             conditions.lead(f"{name} = :{name}")

@@ -54,10 +54,14 @@ def update_cases(
     *,
     source: str,
     actor: str,
-) -> None:
-    """Take over newer drafts (by case_id); raises CaseHeldError when a number belongs to another court here."""
+) -> set[int]:
+    """Take over newer drafts (by case_id) and return the cases that changed.
+
+    A draft that says nothing new leaves its case alone, whatever its digest: index keys may have been replaced since.
+    Raises CaseHeldError when a number belongs to another court here.
+    """
     if not wanted:
-        return
+        return set()
     query = select(EnforcementCase).where(col(EnforcementCase.case_id).in_(wanted))
     cases = {case.case_id or 0: case for case in uow.session.exec(query.execution_options(populate_existing=True))}
     for case_id, update in wanted.items():
@@ -65,20 +69,24 @@ def update_cases(
     held = _load(uow, catalogue, list(wanted))
     rewrites = {case_id: _rewrite(cases[case_id], update.draft) for case_id, update in wanted.items()}
     with_new_parties = rewrite_many(uow, keyring, rewrites)
-    on = clock.today(uow.now_ms)
+    on, changed = clock.today(uow.now_ms), set()
     for case_id, update in wanted.items():
-        case = cases[case_id]
+        case, nodes = cases[case_id], held.nodes.setdefault(case_id, [])
+        case.source_digest = update.digest
         fields = _take(case, update.draft, handlers, held)
-        _take_nodes(uow, catalogue, case, update.draft, held.nodes.setdefault(case_id, []), on=on, actor=actor)
-        record.set_dues(catalogue, case, _open(held.nodes[case_id]), held.pauses.get(case_id, []))
-        case.source, case.source_digest = source or case.source, update.digest
+        has_nodes = _take_nodes(uow, catalogue, case, update.draft, nodes, on=on, actor=actor)
+        if not fields and not has_nodes and case_id not in with_new_parties:
+            continue
+        changed.add(case_id)
+        record.set_dues(catalogue, case, [n for n in nodes if n.done_on is None], held.pauses.get(case_id, []))
+        case.source, case.changed_ms = source or case.source, uow.now_ms
         case.version += 1
-        case.changed_ms = uow.now_ms
         detail: dict[str, object] = {"source": source, "fields": fields, "version": case.version}
         if case_id in with_new_parties:
             detail["parties"] = len(update.draft.parties)
         _keep(uow, case, actor, detail)
     uow.session.flush()
+    return changed
 
 
 def _rewrite(case: EnforcementCase, draft: CaseDraft) -> Rewrite:
@@ -141,8 +149,9 @@ def _take_nodes(
     *,
     on: date,
     actor: str,
-) -> None:
-    done = dict(draft.nodes_done)
+) -> bool:
+    """Note what the source says was done, and open what follows a closing; tells whether anything was new."""
+    done, is_new = dict(draft.nodes_done), False
     if case.state != "filed":
         done.setdefault("assign", on)
     if case.state == "closed":
@@ -154,14 +163,19 @@ def _take_nodes(
             record.finish_node(running[0], done_on=day, done_by=actor)
         elif not mine and kind in draft.nodes_done:
             nodes.append(_add(uow, case, kind, started_on=day, done_on=day, actor=actor))
-    if case.state == "closed" and not any(catalogue.node(node.kind).starts == "closing" for node in nodes):
-        for planned in clock.plan_rechecks(
-            catalogue, type_code=case.type_code, closing=case.closing, closed_on=case.closed_on or case.filed_on,
-            last_done=draft.nodes_done, on=on,
-        ):  # fmt: skip
-            node = _add(uow, case, planned.kind, started_on=planned.started_on)
-            node.due_on = planned.due_on
-            nodes.append(node)
+        else:
+            continue
+        is_new = True
+    if case.state != "closed" or any(catalogue.node(node.kind).starts == "closing" for node in nodes):
+        return is_new
+    for planned in clock.plan_rechecks(
+        catalogue, type_code=case.type_code, closing=case.closing, closed_on=case.closed_on or case.filed_on,
+        last_done=draft.nodes_done, on=on,
+    ):  # fmt: skip
+        node = _add(uow, case, planned.kind, started_on=planned.started_on)
+        node.due_on, is_new = planned.due_on, True
+        nodes.append(node)
+    return is_new
 
 
 def _add(
@@ -176,10 +190,6 @@ def _add(
     node = record.add_node(uow, case, kind, started_on=started_on)
     node.done_on, node.done_by = done_on, actor
     return node
-
-
-def _open(nodes: Sequence[CaseNode]) -> list[CaseNode]:
-    return [node for node in nodes if node.done_on is None]
 
 
 def _keep(uow: UnitOfWork, case: EnforcementCase, actor: str, detail: dict[str, object]) -> None:

@@ -71,7 +71,10 @@ def store_cases(
         else:
             updated[case[0]] = Update(draft, keyring.blind_index(DIGEST_KIND, text))
             outcomes.append(Outcome.UPDATED)
-    update_cases(uow, keyring, catalogue, updated, handlers, source=source, actor=actor)
+    changed = update_cases(uow, keyring, catalogue, updated, handlers, source=source, actor=actor)
+    for at, draft in enumerate(drafts):
+        if outcomes[at] == Outcome.UPDATED and known[draft.number.text][0] not in changed:
+            outcomes[at] = Outcome.UNCHANGED
     _create(uow, keyring, catalogue, created, handlers, source=source, actor=actor)
     _audit(uow, drafts, outcomes, source=source, actor=actor)
     return outcomes

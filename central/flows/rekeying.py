@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -27,6 +27,7 @@ from central.base.keyring import Keyring, key_number, load_keyring, seal_prefix
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
 from central.cases.models import CaseDocument, Party
+from central.cases.rewriting import move_identities
 from central.imports import files
 from central.people.models import Ceremony, User
 
@@ -50,10 +51,12 @@ class SealedColumn:
     column: str
     field: str
     index: str = ""
+    moved: Callable[[Connection, Sequence[tuple[Any, bytes | None, bytes]]], None] | None = None
+    """Told of the rows whose index is another now: (key, before, now)."""
 
 
 COLUMNS: Final = (
-    SealedColumn(Party, "party_id", "id_cipher", "party.id", "id_index"),
+    SealedColumn(Party, "party_id", "id_cipher", "party.id", "id_index", move_identities),
     SealedColumn(Party, "party_id", "private_cipher", "party.private"),
     SealedColumn(CaseDocument, "id", "key_cipher", "case_document.key_cipher"),
     SealedColumn(User, "id", "totp_cipher", "user_account.totp"),
@@ -161,6 +164,7 @@ def _is_due(keyring: Keyring, place: SealedColumn, row: Any) -> bool:
 
 def _reseal(connection: Connection, keyring: Keyring, place: SealedColumn, rows: list[Any]) -> int:
     count = 0
+    moves = []
     for row in rows:
         if not _is_due(keyring, place, row):
             continue
@@ -168,8 +172,11 @@ def _reseal(connection: Connection, keyring: Keyring, place: SealedColumn, rows:
         values = {place.column: keyring.seal(place.field, row[0], clear)}
         if place.index:
             values[place.index] = _index_of(keyring, place, clear)
+            moves.append((row[0], row[2], values[place.index]))
         connection.execute(update(place.table).where(getattr(place.table, place.key) == row[0]).values(values))
         count += 1
+    if place.moved is not None and moves:
+        place.moved(connection, moves)
     return count
 
 

@@ -125,7 +125,8 @@ def test_right_numbers_are_taken(id_kind, number):
 
 def test_kinds_are_guessed():
     expected = {
-        RESIDENT: "resident_id", "99999919900101018x": "resident_id", USCC: "uscc", "999999900101001": "old_resident_id",
+        RESIDENT: "resident_id", "99999919900101018x": "resident_id", USCC: "uscc",
+        "999999900101001": "old_resident_id",
         "E00000001": "passport", "H00000001": "permit", "00000000-0": "org_code", "abc": "other", " ": "",
     }  # fmt: skip
     assert {text: guess_id_kind(text) for text in expected} == expected

@@ -23,6 +23,7 @@ from central.cases.models import (
 )
 from central.cases.numbers import parse_case_no
 from central.cases.parties import PartyDraft, check_party
+from central.cases.rewriting import move_identities
 from central.cases.rows import ID_FIELD, PRIVATE_FIELD
 from central.cases.terms import block_of, identity_term, name_terms, serial_term
 from central.cases.writer import DIGEST_KIND, rewrite_parties, store_cases
@@ -57,7 +58,8 @@ def draft(serial=1, **changes):
     )
     values = {
         "number": parse_case_no(f"（2026）云2901执{serial}号"), "filed_on": date(2026, 11, 2), "parties": parties,
-        "cause": "样例买卖合同纠纷", "claim_fen": 1_000_00, "state": "active", "nodes_done": {"assign": date(2026, 11, 3)},
+        "cause": "样例买卖合同纠纷", "claim_fen": 1_000_00, "state": "active",
+        "nodes_done": {"assign": date(2026, 11, 3)},
     }  # fmt: skip
     return CaseDraft(**{**values, **changes})
 
@@ -173,8 +175,8 @@ def test_an_old_number_belongs_to_one_court(store, store_drafts):
 def test_the_handler_is_found_by_login_or_by_a_name_nobody_shares(store, store_drafts):
     with store.write() as uow:
         for login, name, court in (
-            ("judge1", "样例法官甲", "云2901"), ("judge2", "样例法官乙", "云2901"), ("judge3", "样例法官乙", "云2901"),
-            ("judge4", "样例法官甲", "云2922"),
+            ("judge1", "样例法官甲", "云2901"), ("judge2", "样例法官乙", "云2901"),
+            ("judge3", "样例法官乙", "云2901"), ("judge4", "样例法官甲", "云2922"),
         ):  # fmt: skip
             uow.session.add(
                 User(id=login, login=login, name=name, role="judge", court_code=court, password_hash="", created_ms=1)
@@ -300,3 +302,29 @@ def test_a_lost_database_file_reveals_no_private_data(store, store_drafts, datab
     for row in told:
         text = row.model_dump_json(exclude={"hash", "prev_hash"})
         assert not any(secret in text for secret in (RESIDENT, PHONE, ADDRESS, ACCOUNT))
+
+
+def test_a_draft_that_says_nothing_new_changes_nothing_under_another_digest(store, store_drafts):
+    store_drafts(draft(1), draft(2, state="closed", closing="completed", closed_on=date(2026, 11, 20)))
+    with store.write() as uow:
+        for case in uow.session.exec(select(EnforcementCase)).all():
+            case.source_digest = b"of an older key!"
+    closed = draft(2, state="closed", closing="completed", closed_on=date(2026, 11, 20))
+    assert store_drafts(draft(1), closed) == [Outcome.UNCHANGED, Outcome.UNCHANGED]
+    assert case_of(store).version == 1
+    assert case_of(store).source_digest != b"of an older key!"
+    assert len(rows_of(store, CaseChange)) == 2
+
+
+def test_new_index_keys_move_what_a_case_is_found_by(store, store_drafts, keyring):
+    store_drafts(draft())
+    case = case_of(store)
+    with store.write() as uow:
+        moves = [
+            (party.party_id, party.id_index, bytes([party.position]) * 16)
+            for party in uow.session.exec(select(Party)).all()
+        ]
+        for _ in range(2):  # begun again after it was killed
+            move_identities(uow.connection, moves)
+    expected = name_terms(["大理样例商贸（样例）有限公司", "样例秀英"]) | {serial_term(1)}
+    assert terms_of(store, case) == expected | {identity_term(b"\x01" * 16), identity_term(b"\x02" * 16)}
