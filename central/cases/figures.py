@@ -24,12 +24,16 @@ _OPEN: Final = tuple(state for state in STATES if state != "closed")
 
 @dataclass(frozen=True, slots=True)
 class CourtFigures:
-    """Cases of one court: not closed; with a node overdue; with a node due within SOON_DAYS; acts that wait."""
+    """Cases of one court: open; open and overdue; open and due within SOON_DAYS; 终本 with a recheck overdue; acts.
+
+    By a case's earliest open node, as the lists of cases know it.
+    """
 
     court_code: str
     open: int
     overdue: int
     soon: int
+    rechecks: int
     waiting: int
 
 
@@ -40,19 +44,21 @@ def count_by_court(session: Session, actor: Actor, today: date) -> list[CourtFig
         in_scope(CaseAct.court_code, actor), col(CaseAct.state).in_(PENDING)
     )
     waiting = dict(session.exec(acts.group_by(CaseAct.court_code)).all())
+    is_open, is_late = col(EnforcementCase.state).in_(_OPEN), col(EnforcementCase.due_on) < today
     soon_on = today + timedelta(days=SOON_DAYS)
     return [
         CourtFigures(
             court_code=court.code,
-            open=_count(session, court.code, col(EnforcementCase.state).in_(_OPEN)),
-            overdue=_count(session, court.code, col(EnforcementCase.due_on) < today),
-            soon=_count(session, court.code, col(EnforcementCase.due_on).between(today, soon_on)),
+            open=_count(session, court.code, is_open),
+            overdue=_count(session, court.code, is_late, is_open),
+            soon=_count(session, court.code, col(EnforcementCase.due_on).between(today, soon_on), is_open),
+            rechecks=_count(session, court.code, is_late, ~is_open),
             waiting=waiting.get(court.code, 0),
         )
         for court in list_courts(session, actor)
     ]
 
 
-def _count(session: Session, court_code: str, condition: Any) -> int:
+def _count(session: Session, court_code: str, *conditions: Any) -> int:
     query = select(func.count()).select_from(EnforcementCase)
-    return session.exec(query.where(EnforcementCase.court_code == court_code, condition)).one()
+    return session.exec(query.where(EnforcementCase.court_code == court_code, *conditions)).one()

@@ -76,4 +76,7 @@ SENTENCES: Final[dict[str, str]] = {
     "import_file_gone": "该次导入的文件已不再保存或已损坏；请重新上传。",
     "import_job_ended": "该次导入已经结束；如有需要，请重新发起。",
     "import_not_dry": "只有已完成的试运行才能转为正式导入；请等待完成，或重新发起。",
+    "day_format": "“%(given)s”不是日期；请写成 2026-11-26 的样子。",
+    "money_format": "“%(given)s”不是金额；请以元为单位填写，最多两位小数。",
+    "case_cursor": "翻页位置无效；请重新检索。",
 }

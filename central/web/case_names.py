@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from central.cases.catalogue import Catalogue, get_catalogue
@@ -14,6 +14,8 @@ class _Court(Protocol):
     code: str
     short_zh: str
     short_en: str
+    name_zh: str
+    name_en: str
 
 
 class _Entry(Protocol):
@@ -24,14 +26,19 @@ class _Entry(Protocol):
 class Names:
     """Looks codes up; an unknown code is shown as it is, so that an old record never breaks a page."""
 
-    def __init__(self, words: Words, courts: Iterable[_Court] = (), catalogue: Catalogue | None = None) -> None:
+    def __init__(self, words: Words, courts: Sequence[_Court] = (), catalogue: Catalogue | None = None) -> None:
         self._words = words
         self._courts = {court.code: words.choose(court.short_zh, court.short_en) for court in courts}
+        self._full = {court.code: words.choose(court.name_zh, court.name_en) for court in courts}
         self.catalogue = catalogue or get_catalogue()
 
     def court(self, code: str) -> str:
         """Short name of a court."""
         return self._courts.get(code, code)
+
+    def court_in_full(self, code: str) -> str:
+        """Full name of a court."""
+        return self._full.get(code, code)
 
     def type(self, code: str) -> str:
         """案件类型."""

@@ -40,14 +40,14 @@ def parse_day(text: str) -> date | None:
             return date(*(int(part) for part in found.groups() if part))
     except ValueError:
         pass
-    raise DayError(f"{text[:20]!r} is no day: write it as 2026-11-26.", text=text[:20])
+    raise DayError(f"{text[:20]!r} is no day: write it as 2026-11-26.", given=text[:20])
 
 
 def need_day(text: str) -> date:
     """Read a day that must be given; raises DayError."""
     day = parse_day(text)
     if day is None:
-        raise DayError("The day is missing: write it as 2026-11-26.", text="")
+        raise DayError("The day is missing: write it as 2026-11-26.", given="")
     return day
 
 
@@ -57,7 +57,7 @@ def parse_money(text: str) -> int:
     if not text:
         return 0
     if not re.fullmatch(r"\d{1,13}(\.\d{1,2})?", text):
-        raise MoneyError(f"{text[:20]!r} is no amount: write yuan with at most two decimals.", text=text[:20])
+        raise MoneyError(f"{text[:20]!r} is no amount: write yuan with at most two decimals.", given=text[:20])
     yuan, _, part = text.partition(".")
     return int(yuan) * 100 + int(part.ljust(2, "0") or 0)
 

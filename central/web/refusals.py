@@ -30,11 +30,14 @@ NO_FIELDS: Final[Mapping[str, str]] = {}
 
 
 @contextmanager
-def refusal(request: Request, form: str, fields: Mapping[str, str] = NO_FIELDS) -> Iterator[Refused]:
+def refusal(
+    request: Request, form: str, fields: Mapping[str, str] = NO_FIELDS, *, section: str = ""
+) -> Iterator[Refused]:
     """Catch what a form can be refused for: wrong input, or that somebody else was first.
 
     `fields` maps codes of errors (or `code:param field`) to the field the sentence stands beside; any other stands
-    above the form. Who may not, or asks for what does not exist, is answered by the common handler.
+    above the `section` the form belongs to (else above the form), which is there even when the form is not any more.
+    Who may not, or asks for what does not exist, is answered by the common handler.
     """
     refused = Refused()
     try:
@@ -44,3 +47,5 @@ def refusal(request: Request, form: str, fields: Mapping[str, str] = NO_FIELDS) 
         refused.error = error
         refused.status = status_of(error)
         refused.problems = {form: {place: say(error, words_of(request))}}
+        if not place and section:
+            refused.problems[section] = refused.problems[form]

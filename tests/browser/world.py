@@ -30,6 +30,7 @@ USERS = {
     "anquan": ("样例安全员", "security_admin", "云29"),
     "shenji": ("样例审计员", "audit_admin", "云29"),
     "yuanzhang": ("样例院长", "president", "云29"),
+    "dayuanzhang": ("样例大理市院长", "president", "云2901"),
     "juzhang": ("样例执行局长", "bureau_chief", "云2901"),
     "faguan": ("样例执行法官", "judge", "云2901"),
     "shuji": ("样例书记员", "clerk", "云2901"),

@@ -57,7 +57,7 @@ def unmask(
 ) -> Response:
     """Show one party's clear data this once; who, what for and which fields are audited."""
     form = f"party-{party_id}"
-    with refusal(request, form, UNMASK_FIELDS) as refused, here.store.write() as uow:
+    with refusal(request, form, UNMASK_FIELDS, section="parties") as refused, here.store.write() as uow:
         clear = cases.unmask_party(uow, actor, here.keyring, case_no, party_id, purpose)
     if refused:
         given = {form: {"purpose": purpose}}

@@ -42,7 +42,7 @@ def perform(
     fields: Mapping[str, str] = NO_FIELDS,
 ) -> Response:
     """Do one act in one transaction; then show the case, or the form again with its refusal and what was typed."""
-    with refusal(request, form, fields) as refused, here.store.write() as uow:
+    with refusal(request, form, fields, section=section) as refused, here.store.write() as uow:
         act(uow)
     if refused:
         return case_response(

@@ -15,7 +15,7 @@ from central.cases import service as cases
 from central.cases.catalogue import get_catalogue
 from central.cases.drafts import CaseDraft
 from central.cases.identity import ID_KINDS
-from central.cases.numbers import parse_case_no
+from central.cases.numbers import make_case_no, parse_case_no
 from central.cases.parties import KINDS, ROLES
 from central.cases.rules import EditConflictError
 from central.cases.views import CaseView
@@ -218,6 +218,7 @@ def _show_form(
         given={FORM: form.fields},
         view=view,
         court=court,
+        example=make_case_no(clock.today(here.now_ms()).year, court_code, "执", 123).text,
         names=names,
         problems=problems or {},
         differences=[(name, words(FIELD_WORDS[name]), a, b) for name, a, b in differences or []],

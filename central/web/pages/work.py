@@ -58,7 +58,8 @@ def _add_up(figures: Sequence[CourtFigures]) -> CourtFigures | None:
     """Return the sum over all courts under the code of the highest, whose lists hold those below it too."""
     if len(figures) < 2:
         return None
-    sums = {name: sum(getattr(row, name) for row in figures) for name in ("open", "overdue", "soon", "waiting")}
+    names = ("open", "overdue", "soon", "rechecks", "waiting")
+    sums = {name: sum(getattr(row, name) for row in figures) for name in names}
     return CourtFigures(court_code=figures[0].court_code, **sums)
 
 

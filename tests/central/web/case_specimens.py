@@ -1,4 +1,4 @@
-"""A small docket that looks like a real one: every state of nearness, papers, acts and pauses. Specimen people only."""
+"""A small docket that looks like a real one: every state of nearness. Specimen people only."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ APPLICANT = PartyDraft(
 )  # fmt: skip
 EXECUTEE_ID = specimen_id(date(1979, 3, 8), 415)
 EXECUTEE = PartyDraft(
-    "executee", "natural", "样例杨秀英", "resident_id", EXECUTEE_ID, phone="000-12345678", address="样例县样例镇样例村 7 号"
-)
+    "executee", "natural", "样例杨秀英", "resident_id", EXECUTEE_ID,
+    phone="000-12345678", address="样例县样例镇样例村 7 号",
+)  # fmt: skip
 SECOND = PartyDraft("executee", "natural", "样例张建国", "resident_id", specimen_id(date(1975, 10, 2), 217))
-YEAR_DAYS = 365
 
 
 def case_no(seq: int, today: date, type_code: str = "执", court: str = "云2901") -> str:
@@ -34,7 +34,7 @@ def case_no(seq: int, today: date, type_code: str = "执", court: str = "云2901
 
 
 def own_cases(today: date) -> list[CaseDraft]:
-    """Cases of 云2901 whose handler is `faguan`: overdue, due soon, new, calm, resumed, closed, and one unassigned."""
+    """Cases of 云2901, most of them handled by `faguan`: overdue, due soon, new, calm, closed; one unassigned."""
 
     def case(seq: int, age: int, **more: object) -> CaseDraft:
         filed = today - timedelta(days=age)
@@ -69,18 +69,26 @@ def own_cases(today: date) -> list[CaseDraft]:
 
 
 def fill_docket(store: Store, keyring: Keyring, *, count: int = 400) -> date:
-    """Store the specimen cases and `count` fictitious ones of all thirteen courts; returns today."""
+    """Store the specimen cases and most of `count` fictitious ones of all thirteen courts; returns today."""
     today = clock.today(store.clock.now_ms())
     rng = random.Random(5)
     drafts = own_cases(today)
     taken = {draft.number.text for draft in drafts}
     for draft in make_cases(count, today, seed=7):
-        if draft.number.text not in taken:
-            own = draft.number.court_code == "云2901" and draft.state not in ("filed", "closed") and rng.random() < 0.5
-            drafts.append(replace(draft, handler_login="faguan", handler_name="") if own else draft)
+        if draft.number.text in taken or _is_stale(draft, today):
+            continue
+        own = draft.number.court_code == "云2901" and draft.state not in ("filed", "closed") and rng.random() < 0.5
+        drafts.append(replace(draft, handler_login="faguan", handler_name="") if own else draft)
     for start in range(0, len(drafts), 200):
         with store.write() as uow:
             store_cases(
                 uow, keyring, get_catalogue(), drafts[start : start + 200], source="样例办案系统", actor="system:test"
             )
     return today
+
+
+def _is_stale(draft: CaseDraft, today: date) -> bool:
+    """Tell whether a case would be years late: a busy court is shown, not a neglected one."""
+    if draft.closed_on is not None:
+        return draft.closing == "terminated_for_now" and (today - draft.closed_on).days > 190
+    return (today - draft.filed_on).days > 230

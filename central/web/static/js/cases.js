@@ -42,8 +42,13 @@ function arrange() {
 
 document.addEventListener('change', (event) => { if (event.target.matches?.('[data-shows]')) arrange(); });
 document.addEventListener('click', (event) => { if (event.target.closest('[data-print]')) window.print(); });
-document.body.addEventListener('htmx:afterSettle', () => {
+
+/** What was refused, or has just been shown, is where the person goes on. */
+function goOn(within) { within.querySelector('[data-focus], [aria-invalid]')?.focus(); }
+
+document.body.addEventListener('htmx:afterSettle', (event) => {
   arrange();
-  document.querySelector('[data-focus]')?.focus();
+  if (!event.target.closest('#office-siren')) goOn(event.target);
 });
 arrange();
+goOn(document);

@@ -6,6 +6,7 @@ document.addEventListener('click', (event) => {
   for (const open of document.querySelectorAll('details.profile[open]')) if (!open.contains(event.target)) open.open = false;
 });
 const now_ms = document.querySelector('[data-now]')?.dataset.now;
+document.querySelector('.main-nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 if (now_ms) setNow(Number(now_ms));
 setInterval(tick, 1000);
 
