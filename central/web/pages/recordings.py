@@ -11,7 +11,9 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from central.base.ids import new_id
+from central.base.unit_of_work import ReadSession
 from central.courts import queries as courts
+from central.courts.permissions import Actor, may
 from central.devices import queries as devices
 from central.evidence import queries as evidence
 from central.evidence import rules as evidence_rules
@@ -19,7 +21,7 @@ from central.evidence import service as evidence_service
 from central.evidence.export import export_package
 from central.evidence.queries import SegmentEntry
 from central.incidents import queries as incidents
-from central.web.context import Here, SignedIn
+from central.web.context import Context, Here, Proven, SignedIn
 from central.web.formats import in_shanghai
 from central.web.grants import issue_grant, read_purpose
 from central.web.i18n import load_words
@@ -40,9 +42,7 @@ def list_recordings(
     with here.store.read() as session:
         rows = evidence.list_recordings(session, actor, kit_id=kit or None, before_ms=before, limit=PAGE_ROWS + 1)
         known = {row.code: row for row in courts.list_courts(session, actor)}
-        officers = {
-            view.kit.kit_id: view.kit.officer for view in devices.list_kits(session, actor, now_ms=here.now_ms())
-        }
+        officers = _read_officers(session, here, actor)
     older = rows[PAGE_ROWS - 1].received_ms if len(rows) > PAGE_ROWS else None
     return render(
         request,
@@ -56,16 +56,23 @@ def list_recordings(
     )
 
 
+def _read_officers(session: ReadSession, here: Context, actor: Actor) -> dict[str, str]:
+    """Who carries each kit, for those who may see kits: a judge sees recordings without."""
+    if not may(actor, "see_kits"):
+        return {}
+    return {view.kit.kit_id: view.kit.officer for view in devices.list_kits(session, actor, now_ms=here.now_ms())}
+
+
 @router.get("/{recording_id}")
 def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: str) -> Response:
     """Show one recording, audited; nothing is decrypted before a purpose is stated."""
     with here.store.write() as uow:
         view = evidence_service.view_recording(uow, actor, recording_id)
     with here.store.read() as session:
-        marks = incidents.list_recording_alarms(session, actor, recording_id)
+        may_see = may(actor, "see_incidents")
+        marks = incidents.list_recording_alarms(session, actor, recording_id) if may_see else []
         court = courts.get_court(session, view.recording.court_code)
-        kits = devices.list_kits(session, actor, now_ms=here.now_ms())
-    officer = next((row.kit.officer for row in kits if row.kit.kit_id == view.recording.kit_id), "")
+        officer = _read_officers(session, here, actor).get(view.recording.kit_id, "")
     lines = place_segments(view.segments)
     total_ms = max((line["at_ms"] + line["duration_ms"] for line in lines), default=0)
     return render(
@@ -117,7 +124,7 @@ def state_purpose(
 @router.post("/{recording_id}/export")
 def export(
     here: Here,
-    actor: SignedIn,
+    actor: Proven,
     recording_id: str,
     purpose: Annotated[str, Form(max_length=4000)] = "",
 ) -> Response:
