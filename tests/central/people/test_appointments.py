@@ -12,7 +12,7 @@ from central.audit import queries as audit
 from central.base.errors import ForbiddenError, InvalidInputError, NotFoundError
 from central.courts import rules as courts
 from central.courts.permissions import ROLES, Actor, may
-from central.people import appointments, posts
+from central.people import appointments, posts, service
 from central.people.models import Appointment, User
 
 pytestmark = pytest.mark.both_databases
@@ -280,6 +280,15 @@ class TestWhoServesNoLonger:
             entries = audit.list_entries(session, court_prefix="云2901", action_prefix="people:appointment:lapse")
         assert {row.ended_by for row in rows} == {"user:anquan"}
         assert len(entries) == 2
+
+    def test_disabling_an_account_ends_its_appointments(self, store, clock, appoint):
+        appoint("chief", days=(0, None))
+        with store.write() as uow:
+            service.disable_user(uow, login="chief", by="user:anquan")
+        with store.read() as session:
+            (row,) = session.exec(select(Appointment)).all()
+        assert (row.until_ms, row.ended_by) == (clock.now_ms(), "user:anquan")
+        appoint("vice", days=(0, None))
 
 
 class TestReads:
