@@ -1,13 +1,13 @@
-"""``python -m bench [NAME ...]``: intake, sos, kit; all of them without a name."""
+"""``python -m bench [NAME ...]``: intake, sos, kit, cases; all of them without a name."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import intake, kit, sos
+from bench import cases, intake, kit, sos
 from bench.report import report_machine
 
-_MEASURES = {"kit": kit.measure, "intake": intake.measure, "sos": sos.measure}
+_MEASURES = {"kit": kit.measure, "intake": intake.measure, "sos": sos.measure, "cases": cases.measure}
 
 
 def main() -> None:
