@@ -6,20 +6,22 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from typing import TYPE_CHECKING
 
 from central.base import db
 from central.base.settings import Settings
+
+# Alembic is 12 MB that every process of the centre would carry, and one needs: it is imported where it is used.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def alembic_config(url: str) -> Config:
     """Return Alembic's configuration for the packaged migrations."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["database_url"] = url
@@ -37,6 +39,9 @@ def migrate(settings: Settings) -> str:
 
 def migrate_url(url: str) -> str:
     """Bring the database at `url` to the newest revision and return that revision."""
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
     config = alembic_config(url)
     newest = ScriptDirectory.from_config(config).get_current_head() or ""
     if current_revision(url) != newest:
@@ -46,6 +51,8 @@ def migrate_url(url: str) -> str:
 
 def current_revision(url: str) -> str | None:
     """Return the revision the database at `url` is at, None when it is empty."""
+    from alembic.runtime.migration import MigrationContext
+
     engine = db.create_engine(url)
     try:
         with engine.connect() as connection:

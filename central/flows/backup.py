@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.runtime.migration import MigrationContext
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from sqlmodel import Session
 
@@ -85,6 +84,8 @@ def make_backup(
 def _describe(session: Session, store: Store) -> dict[str, Any]:
     """Begin the snapshot and say what it is of."""
     connection = session.connection()
+    from alembic.runtime.migration import MigrationContext  # see base.schema
+
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None:
         raise NotFoundError("There is no database to back up: correct database_url or data_dir in the settings.")

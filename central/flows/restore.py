@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
 
-from alembic import command
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import make_url
 
@@ -88,6 +86,8 @@ def restore_backup(settings: Settings, source: Path, *, tell: Callable[[str], No
 def _check_known(manifest: dict[str, Any], source: Path) -> None:
     if manifest.get("kind") != KIND or manifest.get("v") != VERSION:
         raise BackupUnknownError(f"{source} is no backup that this release reads: use the release that made it.")
+    from alembic.script import ScriptDirectory  # see base.schema
+
     scripts = ScriptDirectory.from_config(schema.alembic_config("sqlite://"))
     known = {script.revision for script in scripts.walk_revisions()}
     if manifest["revision"] not in known:
@@ -113,6 +113,8 @@ def _check_empty(settings: Settings, url: str, manifest: dict[str, Any]) -> None
 
 
 def _load_database(url: str, source: Path, manifest: dict[str, Any], tell: Callable[[str], None]) -> dict[str, int]:
+    from alembic import command  # see base.schema
+
     command.upgrade(schema.alembic_config(url), manifest["revision"])
     engine = db.create_engine(url)
     try:
@@ -236,6 +238,8 @@ def _empty(settings: Settings, url: str, manifest: dict[str, Any]) -> None:
             Path(f"{address.database}{suffix}").unlink(missing_ok=True)
         return
     if schema.current_revision(url):
+        from alembic import command  # see base.schema
+
         command.downgrade(schema.alembic_config(url), "base")
     engine = db.create_engine(url)
     with engine.begin() as connection:
