@@ -86,6 +86,31 @@ def test_a_broken_audit_chain_is_named(config, tmp_path, capsys):
     ]
 
 
+def test_upkeep_at_the_command_line(config, tmp_path, capsys):
+    def act(*words):
+        status = central_main.main(["--config", str(config), *words])
+        return status, capsys.readouterr()
+
+    assert run(config, "user", "add", "zhiban", stdin=PASSWORD).returncode == 0
+    status, said = act("rotate-keys", "--settle", "0")
+    assert (status, said.out.splitlines()[-1]) == (
+        0, "keys: 0 values sealed anew, old keys removed: 1; older backups need their own keys",
+    )  # fmt: skip
+    status, said = act("backup", str(tmp_path / "b.tar"))
+    assert status == 0 and said.out.splitlines()[-1].endswith(f"0 files of documents: {tmp_path / 'b.tar'}")
+    assert "save that file separately" in said.err
+    status, said = act("backup", str(tmp_path / "b.tar"))
+    assert status == 2 and "is there already" in said.err
+    status, said = act("restore", str(tmp_path / "b.tar"))
+    assert status == 2 and "is not empty: restore into a new one" in said.err
+    status, said = act("verify-audit", "--since", "2")
+    assert status == 0 and said.out.startswith("audit: ")
+    status, said = act("verify-audit", "--witness", str(tmp_path / "none"))
+    assert status == 2 and "cannot be read" in said.err
+    status, said = act("verify-audit", "--export", str(tmp_path / "b.tar"))
+    assert status == 2 and "export" in said.err
+
+
 def test_the_process_table_leaves_an_external_broker_alone(config):
     own = central_main.list_children(config, Settings())
     assert [child.name for child in own] == ["broker", "intake", "door", "web", "api", "worker"]
