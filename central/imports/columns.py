@@ -29,6 +29,10 @@ class Column:
     is_required: bool = False
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 def _party(role: str, zh: str, en: str, *others: str) -> tuple[Column, ...]:
     """Return the columns of a role; several parties stand in one cell, one below the other."""
 
@@ -67,14 +71,16 @@ def _party(role: str, zh: str, en: str, *others: str) -> tuple[Column, ...]:
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("case_no", "案号", "Case no.", ("执行案号", "案件号", "案件编号", "case number"), is_required=True),
-    Column("court", "执行法院", "Court", ("法院", "法院名称", "经办法院", "承办法院", "法院代码", "执行法院代码", "court_code")),
+    Column("court", "执行法院", "Court", _words("法院 法院名称 经办法院 承办法院 法院代码 执行法院代码 court_code")),
     Column("filed_on", "立案日期", "Filed on", ("立案时间", "立案日", "filing date"), is_required=True),
     Column("state", "案件状态", "State", ("状态", "办理状态", "案件进展", "案件阶段")),
     Column("closing", "结案方式", "Closing", ("结案类型", "结案形式")),
     Column("closed_on", "结案日期", "Closed on", ("结案时间", "结案日", "closing date")),
-    Column("claim", "标的额(元)", "Claim (CNY)", ("标的额", "申请标的额", "申请执行标的额", "执行标的额", "标的金额", "申请标的", "执行标的", "申请执行标的", "标的", "claim_amount", "claim_yuan")),
-    Column("received", "执行到位金额(元)", "Received (CNY)", ("执行到位金额", "到位金额", "实际到位金额", "执行到位额", "received_amount", "received_yuan")),
-    Column("basis_doc_no", "执行依据文号", "Basis document no.", ("执行依据", "依据文号", "执行依据案号", "执行依据编号")),
+    Column("claim", "标的额(元)", "Claim (CNY)", _words("标的额 申请标的额 申请执行标的额 执行标的额 标的金额 申请标的 执行标的 申请执行标的")
+           + _words("标的 claim_amount claim_yuan")),
+    Column("received", "执行到位金额(元)", "Received (CNY)", 
+           _words("执行到位金额 到位金额 实际到位金额 执行到位额 received_amount received_yuan")),
+    Column("basis_doc_no", "执行依据文号", "Basis document no.", _words("执行依据 依据文号 执行依据案号 执行依据编号")),
     Column("cause", "案由", "Cause", ("执行案由",)),
     Column("handler_name", "承办人", "Handler", ("承办法官", "承办人姓名", "执行法官", "主办人", "handler")),
     Column("handler_login", "承办人账号", "Handler's log-in", ("承办人登录名", "承办人用户名", "承办人工号")),
@@ -82,7 +88,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     *_party("executee", "被执行人", "Executee", "被申请人"),
     *_party("third_party", "案外人", "Third party", "第三人"),
     Column("assign_on", "分案日期", "Assigned on", ("分案时间", "确定承办人日期")),
-    Column("notice_on", "通知书送达日期", "Notice served on", ("执行通知书送达日期", "执行通知送达日期", "通知送达日期", "执行通知书发出日期", "通知书送达时间")),
+    Column("notice_on", "通知书送达日期", "Notice served on", 
+           _words("执行通知书送达日期 执行通知送达日期 通知送达日期 执行通知书发出日期 通知书送达时间")),
     Column("inquiry_on", "网络查控日期", "Network inquiry on", ("查控日期", "网络查控发起日期", "首次查控日期")),
     Column("property_report_on", "财产报告日期", "Property reported on", ("报告财产日期", "申报财产日期")),
     Column("valuation_on", "启动评估日期", "Valuation started on", ("评估日期", "委托评估日期")),
@@ -121,7 +128,7 @@ HEADINGS: Final = _headings()
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row by column. `values` holds what is not empty; `fault` makes the row unreadable, with `params` for its words."""
+    """A row by column. `values` holds what is not empty; `fault` makes it unreadable, `params` are for its words."""
 
     row_no: int
     values: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +140,7 @@ class Row:
 class Binder:
     """Finds which column of a file is which, by its headings or by a mapping heading -> column code.
 
-    After the heading has been read, `unknown` names the headings that mean nothing here, `units` the yuan that 1 in an
+    After the heading has been read, `unknown` names the headings that mean nothing here, `units` the yuan 1 in an
     amount column stands for, `heading_row` the row they stood in (0: JSON).
     """
 

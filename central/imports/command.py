@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_import(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Import the file here and now; a killed import is finished by the centre's worker, or by the next one like it."""
+    """Import the file here and now; a killed import is finished by the centre's worker, or by the next one."""
     mapping = read_mapping(_read_text(arguments.mapping)) if arguments.mapping else None
     expected = read_expected(_read_text(arguments.expected)) if arguments.expected else None
     schema.migrate(settings)

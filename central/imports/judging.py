@@ -1,20 +1,19 @@
 """Judges one row: a case that can be taken, or everything that is wrong with it. Pure.
 
-Identity numbers never leave this module except within the draft: a problem names the party's position, not its number.
+Identity numbers never leave this module except within the draft: a problem names the party's place,
+not its number.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
 from central.cases.catalogue import Catalogue
 from central.cases.drafts import CaseDraft
-from central.cases.identity import IdCheckDigitError
 from central.cases.names import clean_text
 from central.cases.numbers import (
     CaseNumber,
@@ -24,23 +23,18 @@ from central.cases.numbers import (
     parse_case_no,
     with_court,
 )
-from central.cases.parties import PartyDraft, PartyError, check_party, guess_id_kind
+from central.cases.parties import PartyDraft
 from central.courts.permissions import sees_court
 from central.imports.columns import NODE_DAYS, Row
+from central.imports.judging_parties import read_parties
+from central.imports.problem import Problem
 from central.imports.rules import hide_numbers
-from central.imports.values import (
-    is_excel_error,
-    is_scientific,
-    read_amount,
-    read_day,
-    split_aligned,
-    split_names,
-)
+from central.imports.values import is_excel_error, read_amount, read_day
+
+__all__ = ["Frame", "Judge", "Judged", "Problem"]
 
 FIRST_DAY: Final = date(1980, 1, 1)
-MAX_PARTIES: Final = 2000
 _TEXT_LENGTH: Final = 100
-ROLES: Final = ("applicant", "executee", "third_party")
 STATE_WORDS: Final = {
     "filed": ("已立案", "立案", "新收", "待分案", "未分案"),
     "assigned": ("已分案", "分案", "待执行"),
@@ -57,33 +51,6 @@ _CLOSING_WORDS: Final = {
     "终结": "terminated",
     "驳回": "dismissed",
 }
-_ID_KIND_WORDS: Final = {
-    "resident_id": ("身份证", "居民身份证", "居民身份证号码", "身份证号码"),
-    "old_resident_id": ("15位身份证", "一代身份证"),
-    "uscc": ("统一社会信用代码", "社会信用代码", "营业执照", "信用代码"),
-    "org_code": ("组织机构代码", "组织机构代码证", "机构代码"),
-    "passport": ("护照",),
-    "permit": ("通行证", "港澳通行证", "台胞证", "港澳居民来往内地通行证", "台湾居民来往大陆通行证"),
-    "other": ("其他", "其他证件", "军官证", "士兵证", "户口簿"),
-}
-_ID_KINDS: Final = {word: code for code, words in _ID_KIND_WORDS.items() for word in (code, *words)}
-_PERSON_ID: Final = re.compile(r"\d{6}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]", re.ASCII)
-_PERSON_KINDS: Final = frozenset(("resident_id", "old_resident_id", "passport", "permit"))
-_BODY: Final = re.compile(
-    r"(公司|银行|支行|分行|合作社|信用社|联社|委员会|政府|集团|企业|事务所|法院|检察院|经营部|商行|商店|超市|工作室|协会|学会|"
-    r"基金会?|大学|学院|中学|小学|幼儿园|医院|卫生院|中心|工厂|.{3}厂|.{2}局|.{3}[院所店社站场矿队]|合伙\)|合伙）|"
-    r"(?i:ltd|inc|co|llc|corp)\.?)$"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with a row (words.PROBLEMS). A refusal keeps the row out, anything else is only noted."""
-
-    code: str
-    column: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    is_refusal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +73,6 @@ class Frame:
     today: date
     logins: frozenset[str] | None = None
     """Log-ins of possible handlers; None: not judged."""
-
-
-class _Refusal(Exception):  # noqa: N818 - a turn within this module
-    def __init__(self, code: str, column: str = "", **params: Any) -> None:
-        super().__init__(code)
-        self.problem = Problem(code, column, params)
 
 
 class Judge:
@@ -335,134 +296,13 @@ class Judge:
     # ---- parties
 
     def _read_parties(self, values: Mapping[str, str], number: CaseNumber | None) -> tuple[PartyDraft, ...]:
-        parties: list[PartyDraft] = []
-        for role in ROLES:
-            text = values.get(role)
-            if text is not None:
-                parties += self._read_role(values, role, text)
-        if not parties and not self._problems_in_parties():
+        before = len(self._problems)
+        parties = read_parties(values, self._problems)
+        if not parties and len(self._problems) == before:
             self._refuse("party_missing", "applicant")
         elif number and number.type_code in self._implementing and not values.get("executee", "").strip():
             self._refuse("executee_missing", "executee")
         return tuple(parties)
-
-    def _problems_in_parties(self) -> bool:
-        return any(problem.column.startswith(ROLES) for problem in self._problems)
-
-    def _read_role(self, values: Mapping[str, str], role: str, text: str) -> Iterable[PartyDraft]:
-        names = split_names(text)
-        if len(names) > MAX_PARTIES:
-            self._refuse("too_many_parties", role, limit=MAX_PARTIES)
-            return ()
-        ids = self._aligned(values, f"{role}_id", names, is_number=True)
-        kinds = self._aligned(values, f"{role}_id_kind", names, is_number=True)
-        phones = self._aligned(values, f"{role}_phone", names, is_number=True)
-        addresses = self._aligned(values, f"{role}_address", names)
-        representatives = self._aligned(values, f"{role}_representative", names, is_number=True)
-        found = []
-        for place, name in enumerate(names):
-            try:
-                party = self._read_party(
-                    role,
-                    place + 1,
-                    name,
-                    None if ids is None else ids[place] if ids else "",
-                    kinds[place] if kinds else "",
-                    phones[place] if phones else "",
-                    addresses[place] if addresses else "",
-                    representatives[place] if representatives else "",
-                )
-            except _Refusal as refusal:
-                self._problems.append(refusal.problem)
-                continue
-            found.append(party)
-        return found
-
-    def _aligned(
-        self, values: Mapping[str, str], column: str, names: list[str], *, is_number: bool = False
-    ) -> list[str] | None:
-        """Return the pieces of a column, one for each name, or none at all; None when they do not fit the names."""
-        text = values.get(column)
-        if text is None:
-            return []
-        if len(names) == 1 and not is_number:
-            return [text.strip()]
-        pieces = split_aligned(text, is_number=is_number)
-        if pieces and len(pieces) != len(names):
-            self._refuse("pieces_misaligned", column, names=len(names), found=len(pieces))
-            return None
-        return pieces
-
-    def _read_party(
-        self,
-        role: str,
-        position: int,
-        name: str,
-        given: str | None,
-        kind: str,
-        phone: str,
-        address: str,
-        representative: str,
-    ) -> PartyDraft:
-        id_no = given or ""
-        id_kind = self._id_kind(role, position, id_no, kind)
-        try:
-            try:
-                party = _checked(role, name, id_kind, id_no, phone, address, representative)
-            except IdCheckDigitError:
-                # Digits alone may be a body's code that happens to hold a date where a person's has one.
-                if kind or guess_id_kind(id_no) != "uscc":
-                    raise
-                party = _checked(role, name, "uscc", id_no, phone, address, representative)
-        except PartyError as error:
-            column = role if error.code.startswith("name") else f"{role}_id"
-            if error.code == "party_field_too_long":
-                column = role
-            raise _Refusal(error.code, column, position=position) from None
-        if given == "":
-            self._note("id_missing", f"{role}_id", position=position)
-        elif id_kind == "old_resident_id":
-            self._note("id_old_15", f"{role}_id", position=position)
-        elif id_kind == "other" and not kind:
-            self._note("id_kind_other", f"{role}_id", position=position)
-        return party
-
-    def _id_kind(self, role: str, position: int, id_no: str, kind: str) -> str:
-        if not id_no:
-            return ""
-        if is_scientific(id_no):
-            raise _Refusal("id_scientific", f"{role}_id", position=position)
-        if kind:
-            if kind not in _ID_KINDS:
-                raise _Refusal("id_kind_unknown", f"{role}_id_kind", position=position, value=hide_numbers(kind))
-            known = _ID_KINDS[kind]
-            # 身份证 may well be one of 15 digits.
-            return "old_resident_id" if known == "resident_id" and len(id_no.strip()) == 15 else known
-        # Most are of this form; guessing computes every check digit there is.
-        guessed = "resident_id" if _PERSON_ID.fullmatch(id_no) else guess_id_kind(id_no)
-        if guessed == "other" and sum(letter.isdigit() for letter in id_no) >= 12:
-            raise _Refusal("id_form_unknown", f"{role}_id", position=position)
-        return guessed
-
-
-@lru_cache(maxsize=4096)
-def _checked(
-    role: str, name: str, id_kind: str, id_no: str, phone: str, address: str, representative: str
-) -> PartyDraft:
-    """Check a party once: banks come again and again."""
-    kind = "natural" if id_kind in _PERSON_KINDS else "organisation" if id_kind in ("uscc", "org_code") else ""
-    return check_party(
-        PartyDraft(
-            role=role,
-            kind=kind or ("organisation" if _BODY.search(name.strip()) else "natural"),
-            name=name,
-            id_kind=id_kind,
-            id_no=id_no,
-            phone=phone,
-            address=address,
-            representative=representative,
-        )
-    )
 
 
 _clean = lru_cache(maxsize=8192)(clean_text)

@@ -148,10 +148,8 @@ def preview_cases(session: Session, keyring: Keyring, drafts: Sequence[CaseDraft
     """Return what `cases.writer.store_cases` would make of `drafts`, without writing."""
     columns = (col(EnforcementCase.case_no), col(EnforcementCase.source_digest))
     numbers = [draft.number.text for draft in drafts]
-    known: dict[str, bytes | None] = {
-        case_no: digest
-        for case_no, digest in session.connection().execute(sql_select(*columns).where(columns[0].in_(numbers)))
-    }
+    rows = session.connection().execute(sql_select(*columns).where(columns[0].in_(numbers)))
+    known: dict[str, bytes | None] = {row[0]: row[1] for row in rows}
     outcomes = []
     for draft in drafts:
         if draft.number.text not in known:

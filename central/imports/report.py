@@ -1,4 +1,4 @@
-"""The error report of an import as CSV: UTF-8 with its mark for spreadsheet programs, no cell can become a formula."""
+"""The error report of an import as CSV: UTF-8 with the mark spreadsheets want; no cell can become a formula."""
 
 from __future__ import annotations
 

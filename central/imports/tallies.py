@@ -94,7 +94,7 @@ def _shortfalls(tally: Tally, database: Mapping[Group, tuple[int, int]]) -> list
 
 
 def _check_expected(tally: Tally, expected: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Compare control totals with the file's; a court's total covers the courts below it (its code is their prefix)."""
+    """Compare control totals with the cases of the file that were taken."""
     checks = []
     for what, counter in (("cases", tally.cases), ("claim_fen", tally.claims)):
         for court, wanted in expected.get(what, {}).items():

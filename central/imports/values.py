@@ -1,7 +1,7 @@
 """Texts of cells read as days, amounts and lists. Pure.
 
-Several parties stand in one cell, separated by a line end, ； or ;, names and numbers also by 、 (no name holds one; a
-comma may be part of one). `/`, `-`, `无` and an empty piece mean unknown and keep the place.
+Several parties stand in one cell, separated by a line end, ； or ;, names and numbers also by 、 (no name holds one;
+a comma may be part of one). `/`, `-`, `无` and an empty piece mean unknown and keep the place.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _EXCEL_ERRORS: Final = frozenset(
 
 @lru_cache(maxsize=16_384)
 def read_day(text: str) -> date | None:
-    """Return the day a text names, or None: 2026-11-23, 2026/11/23, 2026.11.23, 2026年11月23日, 20261123, a serial."""
+    """Return the day a text names, or None: 2026-11-23, 2026/11/23, 2026.11.23, 2026年11月23日, 20261123, serials."""
     plain = unicodedata.normalize("NFKC", text).strip()
     found = _DAY.fullmatch(plain) or _COMPACT_DAY.fullmatch(plain)
     try:
@@ -97,6 +97,12 @@ def split_aligned(text: str, *, is_number: bool) -> list[str]:
             return [] if text in _UNKNOWN else [text]
         pieces = separators.split(text.rstrip("；;、|"))
     return ["" if piece.strip() in _UNKNOWN else piece.strip() for piece in pieces]
+
+
+def known_text(text: str) -> str:
+    """Return a text without blanks around it, "" when it only says that nothing is known."""
+    plain = text.strip()
+    return "" if plain in _UNKNOWN else plain
 
 
 def is_scientific(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Forms with a large file: the file goes to its sink as it comes, and never lies in the clear on a disk.
 
-The framework's own form parser writes files to a temporary folder first. Here only the fields beside the file are held
-in memory, within a limit.
+The framework's own form parser writes files to a temporary folder first. Here only the fields beside the file are
+held in memory, within a limit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from central.base.errors import InvalidInputError
 

@@ -40,7 +40,8 @@ def open_reader(form: str, stream: BinaryIO, *, sheet: str = "") -> Reader:
     """Return the reader of `form` over a seekable stream; raises ImportFileError subclasses."""
     if form in ("ole", "xlsx"):
         # openpyxl takes longer to load than all the rest of the centre's command line.
-        from central.imports.readers.xlsx_reader import XlsxReader, refuse_ole
+        from central.imports.readers.workbook import refuse_ole
+        from central.imports.readers.xlsx_reader import XlsxReader
 
         if form == "ole":
             refuse_ole(stream)

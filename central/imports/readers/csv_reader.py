@@ -1,4 +1,4 @@
-"""CSV: comma, tab, semicolon or bar; quoted fields with line ends in them; a broken row breaks no other (RFC 4180)."""
+"""CSV (RFC 4180): comma, tab, semicolon or bar; line ends within quotes; a broken row breaks no other."""
 
 from __future__ import annotations
 

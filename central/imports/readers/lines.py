@@ -1,8 +1,8 @@
 """Lines of a text file whose encoding may change from line to line.
 
 A line is UTF-8 if it is valid UTF-8, else GB18030 if it is valid GB18030, else unreadable. A line of GB18030 with a
-case number is never valid UTF-8 (云 is D4 C6, and C6 continues nothing), so the order is safe. UTF-16 needs its mark or
-shows itself by its zero bytes; a file in it is in it throughout.
+case number is never valid UTF-8 (云 is D4 C6, and C6 continues nothing), so the order is safe. UTF-16 needs its mark
+or shows itself by its zero bytes; a file in it is in it throughout.
 """
 
 from __future__ import annotations

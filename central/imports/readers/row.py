@@ -17,7 +17,7 @@ PART: Final = "\x1f"
 class RawRow:
     """A row as it stands in the file. `row_no` is what a spreadsheet shows beside it, the first row being 1.
 
-    Tables give `cells` by position, JSON gives `named`; `fault` is the code of a problem that makes the row unreadable.
+    Tables give `cells` by position, JSON gives `named`; `fault` is the code of what makes the row unreadable.
     """
 
     row_no: int

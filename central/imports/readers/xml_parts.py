@@ -1,4 +1,4 @@
-"""XML parts of a workbook, parsed as a stream by expat; a document type or an entity is refused (as defusedxml does)."""
+"""XML parts of a workbook, parsed as a stream; document types and entities are refused, as defusedxml does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Attributes = dict[str, str]
 
 
 def local_name(name: str) -> str:
-    """Return a tag or attribute without namespace prefix: transitional and strict workbooks differ in nothing else."""
+    """Return a name without its prefix: transitional and strict workbooks differ in nothing else."""
     return name.rpartition(":")[2]
 
 

@@ -25,7 +25,7 @@ from central.web.uploads import UploadForm, receive_form
 router = APIRouter(prefix="/imports")
 
 PAGE_JOBS: Final = 50
-PAGE_PROBLEMS: Final = 100
+PAGE_PROBLEMS: Final = 50
 _REPORT_TYPE: Final = "text/csv; charset=utf-8"
 _XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -99,8 +99,9 @@ def _start(here: Context, actor: Actor, form: UploadForm, writer: files.UploadWr
         with here.store.write() as uow:
             job = service.start_import(
                 uow, actor, upload, file_name=form.file_name, source=form.fields.get("source", ""),
-                court_code=form.fields.get("court", "") or actor.court_code, is_dry_run=form.fields.get("run") != "real",
-                expected=expected, mapping=mapping, sheet=form.fields.get("sheet", "").strip(),
+                court_code=form.fields.get("court", "") or actor.court_code,
+                is_dry_run=form.fields.get("run") != "real", expected=expected, mapping=mapping,
+                sheet=form.fields.get("sheet", "").strip(),
             )  # fmt: skip
     except BaseException:
         files.delete_file(here.settings, upload.file_id)

@@ -88,7 +88,12 @@ def test_a_mapping_that_cannot_be_used(text):
 def test_entries_of_json_are_bound_by_their_names():
     binder = Binder()
     rows = binder.bind(
-        iter([RawRow(1, named={"案号": "1", "remark": "x", "executee": ""}), RawRow(2, named={"案号": "1", "case_no": "2"})])
+        iter(
+            [
+                RawRow(1, named={"案号": "1", "remark": "x", "executee": ""}),
+                RawRow(2, named={"案号": "1", "case_no": "2"}),
+            ]
+        )
     )
     first, second = rows
     assert dict(first.values) == {"case_no": "1"}

@@ -90,9 +90,7 @@ def test_an_unknown_court(call):
 
 
 def test_a_missing_file(config, capsys):
-    status = central_main.main(
-        ["import", "nothing.csv", "--config", str(config), "--source", "x", "--court", "云29"]
-    )
+    status = central_main.main(["import", "nothing.csv", "--config", str(config), "--source", "x", "--court", "云29"])
     assert status == 2
     assert "nothing.csv cannot be read" in capsys.readouterr().err
 

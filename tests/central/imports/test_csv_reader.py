@@ -22,7 +22,7 @@ def test_the_delimiter_is_found(mark):
 
 
 def test_a_comma_within_quotes_is_no_delimiter():
-    assert read('"a,b,c,d";e\n"1,2";3\n'.encode())[1] == (2, ["1,2", "3"])
+    assert read(b'"a,b,c,d";e\n"1,2";3\n')[1] == (2, ["1,2", "3"])
 
 
 def test_excels_own_line_names_the_delimiter():
@@ -41,8 +41,16 @@ def test_every_encoding(encoding):
 
 
 def test_encodings_may_change_from_line_to_line():
-    lines = ["案号,当事人".encode("gb18030"), "（2026）云2901执1号,甲".encode(), "（2026）云2901执2号,乙".encode("gb18030")]
-    lines += [b"\xef\xbb\xbf" + "（2026）云2901执3号,丙".encode(), b"(2026)\xff\xfe,x", "（2026）云2901执4号,丁".encode()]
+    lines = [
+        "案号,当事人".encode("gb18030"),
+        "（2026）云2901执1号,甲".encode(),
+        "（2026）云2901执2号,乙".encode("gb18030"),
+    ]
+    lines += [
+        b"\xef\xbb\xbf" + "（2026）云2901执3号,丙".encode(),
+        b"(2026)\xff\xfe,x",
+        "（2026）云2901执4号,丁".encode(),
+    ]
     assert read(b"\n".join(lines))[1:] == [
         (2, ["（2026）云2901执1号", "甲"]), (3, ["（2026）云2901执2号", "乙"]), (4, ["（2026）云2901执3号", "丙"]),
         (5, "encoding"), (6, ["（2026）云2901执4号", "丁"]),
@@ -55,7 +63,11 @@ def test_lost_characters_and_zero_bytes_are_refused():
 
 
 def test_a_quoted_line_end_belongs_to_its_cell():
-    assert read(b'a,b\n"x\r\ny","say ""so"""\n1,2\n') == [(1, ["a", "b"]), (2, ["x\r\ny", 'say "so"']), (3, ["1", "2"])]
+    assert read(b'a,b\n"x\r\ny","say ""so"""\n1,2\n') == [
+        (1, ["a", "b"]),
+        (2, ["x\r\ny", 'say "so"']),
+        (3, ["1", "2"]),
+    ]
 
 
 def test_a_quote_that_is_never_closed_costs_one_row():

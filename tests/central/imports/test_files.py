@@ -103,7 +103,9 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(place, keyring, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     writer._file.close()
-    monkeypatch.setattr(writer, "_file", type("Full", (), {"write": staticmethod(full), "close": lambda self: None})())
+    monkeypatch.setattr(
+        writer, "_file", type("Full", (), {"write": staticmethod(full), "close": lambda self: None})()
+    )
     with pytest.raises(ImportStoreFullError, match="free some space"):
         writer.write(b"x" * (2 * CHUNK_BYTES))
     assert names(place) == []

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from central.audit import queries as audit
-from sqlmodel import SQLModel
-from central.cases.models import EnforcementCase, Party
 from central.base.errors import ForbiddenError, NotFoundError
 from central.base.keyring import load_keyring
+from central.cases.models import EnforcementCase, Party
 from central.imports import files, queries, rules, runner, service, worker
-from central.imports.models import ImportJob, ImportProblem
+from central.imports.models import ImportProblem
 from central.imports.report import write_report
 from central.imports.service import JobLostError
 from tests.central.imports.sheets import case_no, csv_bytes, csv_text, person_id, row, xlsx_bytes
@@ -29,7 +28,9 @@ def counts(job):
 
 def problems(store, job):
     with store.read() as session:
-        rows = session.exec(select(ImportProblem).where(col(ImportProblem.job_id) == job.id).order_by(col(ImportProblem.id)))
+        rows = session.exec(
+            select(ImportProblem).where(col(ImportProblem.job_id) == job.id).order_by(col(ImportProblem.id))
+        )
         return [(one.row_no, one.code, one.column) for one in rows.scalars()]
 
 
@@ -57,8 +58,15 @@ class TestImport:
             ("云2901", 1, 1), ("云2922", 1, 1),
         ]  # fmt: skip
         with store.read() as session:
-            case = session.exec(select(EnforcementCase).where(col(EnforcementCase.case_no) == case_no(1))).scalar_one()
-            assert (case.source, case.court_code, case.claim_fen, case.state) == ("旧系统", "云2901", 12_500_050, "active")
+            case = session.exec(
+                select(EnforcementCase).where(col(EnforcementCase.case_no) == case_no(1))
+            ).scalar_one()
+            assert (case.source, case.court_code, case.claim_fen, case.state) == (
+                "旧系统",
+                "云2901",
+                12_500_050,
+                "active",
+            )
             parties = session.exec(select(Party).where(col(Party.case_id) == case.case_id)).scalars().all()
             assert [party.name for party in parties] == ["样例银行股份有限公司", "样例乙"]
             (double,) = session.exec(
@@ -194,9 +202,7 @@ class TestDryRun:
         run(a_file(5))
         own = ("import_job", "import_problem", "audit_entry")
         before = contents(store, without=own)
-        job = run(
-            csv_bytes([row(1), row(2, 被执行人="样例丙"), row(6), row(7, 案号="x")]), is_dry_run=True
-        )
+        job = run(csv_bytes([row(1), row(2, 被执行人="样例丙"), row(6), row(7, 案号="x")]), is_dry_run=True)
         assert contents(store, without=own) == before
         assert (job.state, counts(job)) == ("done", (4, 1, 1, 1, 1))
         assert problems(store, job) == [(5, "case_number", "case_no")]

@@ -22,11 +22,17 @@ def tally():
     return tally
 
 
-DATABASE = {("云2901", "执", "active"): (2, 200), ("云2922", "执", "closed"): (1, 100), ("云2923", "执", "active"): (9, 9)}
+DATABASE = {
+    ("云2901", "执", "active"): (2, 200),
+    ("云2922", "执", "closed"): (1, 100),
+    ("云2923", "执", "active"): (9, 9),
+}
 
 
 def test_all_agrees(tally):
-    outcome = reconcile(tally, COUNTS, DATABASE, {"cases": {"": 3, "云2901": 2}, "claim_fen": {"": 300}}, is_dry_run=False)
+    outcome = reconcile(
+        tally, COUNTS, DATABASE, {"cases": {"": 3, "云2901": 2}, "claim_fen": {"": 300}}, is_dry_run=False
+    )
     assert outcome["differences"] == 0
     assert outcome["rows_agree"]
     assert outcome["groups"][0] == {

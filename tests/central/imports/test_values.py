@@ -26,7 +26,9 @@ def test_a_day_in_every_form(text):
     assert read_day(text) == DAY
 
 
-@pytest.mark.parametrize("text", ["2026-13-01", "2026-02-30", "3.11.2026", "x", "2026", "11-03", "99999", "20261", "二〇二六"])
+@pytest.mark.parametrize(
+    "text", ["2026-13-01", "2026-02-30", "3.11.2026", "x", "2026", "11-03", "99999", "20261", "二〇二六"]
+)
 def test_what_is_no_day(text):
     assert read_day(text) is None
 

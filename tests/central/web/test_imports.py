@@ -106,7 +106,12 @@ def test_what_is_refused_at_once_leaves_no_file(clerk, settings, data, fields, s
 def test_sheet_mapping_and_totals_go_with_the_file(clerk, store, settings):
     table = [["编号", *list(row(1))[1:]], list(row(1).values())]
     page = send(
-        clerk, xlsx_bytes(table, title="案件"), name="案件.xlsx", sheet="案件", mapping="编号 = 案号", expected="合计 2"
+        clerk,
+        xlsx_bytes(table, title="案件"),
+        name="案件.xlsx",
+        sheet="案件",
+        mapping="编号 = 案号",
+        expected="合计 2",
     ).headers["location"]
     work(store, settings)
     text = clerk.get(page).text
