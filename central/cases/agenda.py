@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, or_
+from sqlalchemy import ColumnElement, Select, and_, func, or_
 from sqlmodel import Session, col, select
 
-from central.cases import act_rules
+from central.cases import act_rules, clock
 from central.cases.catalogue import get_catalogue
 from central.cases.models import CaseAct, CaseNode, CaseRecusal, EnforcementCase, Party
 from central.cases.rules import STATES
@@ -25,6 +25,7 @@ from central.courts.permissions import Actor, may
 from central.courts.queries import in_scope, list_courts
 
 SOON_DAYS: Final = 7
+RETURNED_DAYS: Final = 30
 LIST_LIMIT: Final = 50
 _OPEN: Final = tuple(state for state in STATES if state != "closed")
 _NAMES_SHOWN: Final = 2
@@ -104,7 +105,7 @@ def list_work(session: Session, actor: Actor, today: date, *, limit: int = LIST_
         assigned_new=_list_assigned(session, actor, limit) if may(actor, "record_node") else [],
         to_approve=_list_acts(session, actor, "submitted", limit) if may(actor, "approve_case_act") else [],
         to_sign=_list_acts(session, actor, "approved", limit) if may(actor, "sign_case_act") else [],
-        own_drafts=_list_drafts(session, actor, limit) if may(actor, "request_case_act") else [],
+        own_drafts=_list_drafts(session, actor, today, limit) if may(actor, "request_case_act") else [],
         rechecks=due(None, today + timedelta(days=30), rechecks),
         without_handler=_list_without_handler(session, actor, limit) if may(actor, "assign_case") else [],
     )
@@ -197,9 +198,13 @@ def _list_acts(session: Session, actor: Actor, state: str, limit: int) -> list[A
     return _act_rows(session, actor, limit, CaseAct.court_code == actor.court_code, CaseAct.state == state, ~mine)
 
 
-def _list_drafts(session: Session, actor: Actor, limit: int) -> list[ActRow]:
-    is_pending = col(CaseAct.state).in_(act_rules.PENDING)
-    return _act_rows(session, actor, limit, CaseAct.drafted_by == actor.login, is_pending)
+def _list_drafts(session: Session, actor: Actor, today: date, limit: int) -> list[ActRow]:
+    """Return the actor's own acts that wait, and those that came back refused and were drafted within RETURNED_DAYS."""
+    since_ms = clock.day_start_ms(today - timedelta(days=RETURNED_DAYS))
+    is_shown = or_(
+        col(CaseAct.state).in_(act_rules.PENDING), and_(CaseAct.state == "refused", CaseAct.drafted_ms >= since_ms)
+    )
+    return _act_rows(session, actor, limit, CaseAct.drafted_by == actor.login, is_shown)
 
 
 def _act_rows(session: Session, actor: Actor, limit: int, *conditions: Any) -> list[ActRow]:

@@ -21,6 +21,7 @@ from central.web.case_views import Urgency, urgency_of
 from central.web.i18n import Words
 from central.web.i18n import note as _
 from central.web.labels import look_up
+from central.web.labels.cases import ACTS
 from central.web.labels.people import ROLES
 
 TIMELINE_LINES: Final = 30
@@ -123,11 +124,12 @@ def used_part(view: CaseView) -> float:
 
 # Particulars that are shown as they stand.
 _PLAIN: Final = (
-    "title", "handler", "person", "case_no", "done_on", "from_on", "until_on", "due_on", "doc_no", "reason", "basis",
+    "title", "handler", "person", "case_no", "done_on", "from_on", "until_on", "due_on", "doc_no", "note", "reason",
+    "basis",
 )  # fmt: skip
 
 
-def describe_entry(detail: Mapping[str, Any], names: Names) -> str:
+def describe_entry(detail: Mapping[str, Any], names: Names, words: Words) -> str:
     """Say the particulars of a timeline line in words: codes by their names, the rest as it stands."""
     says: dict[str, Callable[[str], str]] = {
         "node": names.node,
@@ -136,6 +138,7 @@ def describe_entry(detail: Mapping[str, Any], names: Names) -> str:
         "closing": names.closing,
         "document": names.document,
         "court": names.court,
+        "act": lambda act: look_up(ACTS, act, words).text,
     }
     told = [say(str(detail[key])) for key, say in says.items() if detail.get(key)]
     told += [str(detail[key]) for key in _PLAIN if detail.get(key)]

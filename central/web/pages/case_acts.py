@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 
 from central.base.unit_of_work import UnitOfWork
 from central.cases import service as cases
-from central.courts.permissions import Actor
+from central.courts.permissions import Actor, check_permission
 from central.web.case_views import need_day, parse_day
 from central.web.context import Context, Here, Proven, SignedIn
 from central.web.pages.case import case_response
@@ -36,12 +36,17 @@ def perform(
     case_no: str,
     act: Callable[[UnitOfWork], Any],
     *,
+    right: str,
     form: str,
     section: str,
     given: Mapping[str, str] = NO_FIELDS,
     fields: Mapping[str, str] = NO_FIELDS,
 ) -> Response:
-    """Do one act in one transaction; then show the case, or the form again with its refusal and what was typed."""
+    """Do one act in one transaction; then show the case, or the form again with its refusal and what was typed.
+
+    Who may not is refused before anybody reads what was typed.
+    """
+    check_permission(actor, right)
     with refusal(request, form, fields, section=section) as refused, here.store.write() as uow:
         act(uow)
     if refused:
@@ -71,7 +76,16 @@ def finish_node(
 
     given = {"done_on": done_on, "note": note, "document_id": document_id}
     return perform(
-        request, here, actor, case_no, act, form=f"node-{node_id}", section="nodes", given=given, fields=DONE_FIELDS
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="record_node",
+        form=f"node-{node_id}",
+        section="nodes",
+        given=given,
+        fields=DONE_FIELDS,
     )
 
 
@@ -95,7 +109,16 @@ def begin_node(
     given = {"kind": kind, "started_on": started_on, "due_on": due_on}
     fields = {"day_format": "started_on", "day": "started_on", "text_missing": "due_on", "node_not_for_type": "kind"}
     return perform(
-        request, here, actor, case_no, act, form="start", section="nodes", given=given, fields=fields
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="record_node",
+        form="start",
+        section="nodes",
+        given=given,
+        fields=fields,
     )
 
 
@@ -119,7 +142,18 @@ def begin_pause(
 
     given = {"kind": kind, "from_on": from_on, "until_on": until_on, "doc_no": doc_no}
     fields = {"day_format": "from_on", "day": "from_on", "text_missing": "doc_no", "pause": "until_on"}
-    return perform(request, here, actor, case_no, act, form="pause", section="pauses", given=given, fields=fields)
+    return perform(
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="record_node",
+        form="pause",
+        section="pauses",
+        given=given,
+        fields=fields,
+    )
 
 
 @router.post("/pauses/{pause_id}/end")
@@ -134,7 +168,16 @@ def finish_pause(
     fields = {"day_format": "until_on", "day": "until_on", "pause": "until_on"}
     given = {"until_on": until_on}
     return perform(
-        request, here, actor, case_no, act, form=f"pause-{pause_id}", section="pauses", given=given, fields=fields
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="record_node",
+        form=f"pause-{pause_id}",
+        section="pauses",
+        given=given,
+        fields=fields,
     )
 
 
@@ -157,14 +200,23 @@ def add_paper(
     def act(uow: UnitOfWork) -> None:
         data = file.file.read(here.settings.document_max_bytes + 1) if file is not None and has_file else None
         name = (file.filename or "")[-200:] if file is not None else ""
-        meta = cases.DocumentMeta(
-            kind=kind, title=title, doc_no=doc_no, made_on=parse_day(made_on), file_name=name
-        )
+        meta = cases.DocumentMeta(kind=kind, title=title, doc_no=doc_no, made_on=parse_day(made_on), file_name=name)
         cases.add_document(uow, actor, case_no, meta, data=data, settings=here.settings, keyring=here.keyring)
 
     given = {"kind": kind, "title": title, "doc_no": doc_no, "made_on": made_on}
     fields = {"day_format": "made_on", "day": "made_on", "text_too_long": "title", "unknown_code": "kind"}
-    return perform(request, here, actor, case_no, act, form="paper", section="documents", given=given, fields=fields)
+    return perform(
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="add_document",
+        form="paper",
+        section="documents",
+        given=given,
+        fields=fields,
+    )
 
 
 @router.post("/documents/{document_id}/withdraw")
@@ -182,6 +234,7 @@ def withdraw_paper(
         actor,
         case_no,
         act,
+        right="add_document",
         form=f"paper-{document_id}",
         section="documents",
         given={"reason": reason},
@@ -210,16 +263,23 @@ def draft_act(
     given = {"closing": closing, "months": str(months), "reason": reason}
     form = kind if kind in ("extend", "close", "reopen") else "close"
     return perform(
-        request, here, actor, case_no, act, form=form, section="acts", given=given, fields=REASON_FIELDS
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="request_case_act",
+        form=form,
+        section="acts",
+        given=given,
+        fields=REASON_FIELDS,
     )
 
 
 @router.post("/acts/{act_id}/sign")
-def sign_act(
-    request: Request, here: Here, actor: Proven, *, case_no: str, act_id: str, note: Line = ""
-) -> Response:
+def sign_act(request: Request, here: Here, actor: Proven, *, case_no: str, act_id: str, note: Line = "") -> Response:
     """Sign an act as president: a grave act."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.sign_act)
+    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.sign_act, right="sign_case_act")
 
 
 @router.post("/acts/{act_id}/approve")
@@ -227,7 +287,7 @@ def approve_act(
     request: Request, here: Here, actor: SignedIn, *, case_no: str, act_id: str, note: Line = ""
 ) -> Response:
     """Approve an act as bureau chief."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.approve_act)
+    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.approve_act, right="approve_case_act")
 
 
 @router.post("/acts/{act_id}/refuse")
@@ -235,7 +295,7 @@ def refuse_act(
     request: Request, here: Here, actor: SignedIn, *, case_no: str, act_id: str, note: Line = ""
 ) -> Response:
     """Refuse an act, with a reason."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.refuse_act)
+    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.refuse_act, right="see_case")
 
 
 @router.post("/acts/{act_id}/withdraw")
@@ -243,16 +303,35 @@ def withdraw_act(
     request: Request, here: Here, actor: SignedIn, *, case_no: str, act_id: str, note: Line = ""
 ) -> Response:
     """Take an own act back."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.withdraw_act)
+    return _decide(
+        request, here, actor, case_no, act_id, note=note, step=cases.withdraw_act, right="request_case_act"
+    )
 
 
 def _decide(
-    request: Request, here: Context, actor: Actor, case_no: str, act_id: str, *, note: str, step: Callable[..., Any]
+    request: Request,
+    here: Context,
+    actor: Actor,
+    case_no: str,
+    act_id: str,
+    *,
+    note: str,
+    step: Callable[..., Any],
+    right: str,
 ) -> Response:
     def act(uow: UnitOfWork) -> None:
         step(uow, actor, act_id, note)
 
     fields = {"text_missing": "note", "text_too_long": "note"}
     return perform(
-        request, here, actor, case_no, act, form=f"act-{act_id}", section="acts", given={"note": note}, fields=fields
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right=right,
+        form=f"act-{act_id}",
+        section="acts",
+        given={"note": note},
+        fields=fields,
     )

@@ -25,7 +25,18 @@ def assign(
 
     given = {"handler": handler, "clerk": clerk}
     fields = {"handler_unfit": "handler"}
-    return perform(request, here, actor, case_no, act, form="assign", section="facts", given=given, fields=fields)
+    return perform(
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="assign_case",
+        form="assign",
+        section="facts",
+        given=given,
+        fields=fields,
+    )
 
 
 @router.post("/flags")
@@ -39,7 +50,18 @@ def set_flag(
 
     given = {"flag": flag, "reason": reason}
     fields = {**REASON_FIELDS, "unknown_code": "flag", "already_set": "flag"}
-    return perform(request, here, actor, case_no, act, form="flag", section="facts", given=given, fields=fields)
+    return perform(
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="flag_case",
+        form="flag",
+        section="facts",
+        given=given,
+        fields=fields,
+    )
 
 
 @router.post("/flags/{flag_id}/clear")
@@ -49,7 +71,7 @@ def clear_flag(request: Request, here: Here, actor: SignedIn, *, case_no: str, f
     def act(uow: UnitOfWork) -> None:
         cases.clear_flag(uow, actor, case_no, flag_id)
 
-    return perform(request, here, actor, case_no, act, form="flag", section="facts")
+    return perform(request, here, actor, case_no, act, right="flag_case", form="flag", section="facts")
 
 
 @router.post("/shares")
@@ -70,7 +92,18 @@ def share(
 
     given = {"court_code": court_code, "basis": basis, "days": str(days)}
     fields = {"share": "days", "already_set": "court_code", "text_missing": "basis", "text_too_long": "basis"}
-    return perform(request, here, actor, case_no, act, form="share", section="links", given=given, fields=fields)
+    return perform(
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="share_case",
+        form="share",
+        section="links",
+        given=given,
+        fields=fields,
+    )
 
 
 @router.post("/shares/{share_id}/end")
@@ -80,7 +113,7 @@ def end_share(request: Request, here: Here, actor: SignedIn, *, case_no: str, sh
     def act(uow: UnitOfWork) -> None:
         cases.end_share(uow, actor, case_no, share_id)
 
-    return perform(request, here, actor, case_no, act, form="share", section="links")
+    return perform(request, here, actor, case_no, act, right="share_case", form="share", section="links")
 
 
 @router.post("/recusals")
@@ -94,7 +127,18 @@ def recuse(
 
     given = {"login": login, "reason": reason}
     fields = {**REASON_FIELDS, "already_set": "login"}
-    return perform(request, here, actor, case_no, act, form="recusal", section="links", given=given, fields=fields)
+    return perform(
+        request,
+        here,
+        actor,
+        case_no,
+        act,
+        right="set_recusal",
+        form="recusal",
+        section="links",
+        given=given,
+        fields=fields,
+    )
 
 
 @router.post("/recusals/{recusal_id}/end")
@@ -112,6 +156,7 @@ def end_recusal(
         actor,
         case_no,
         act,
+        right="set_recusal",
         form=f"recusal-{recusal_id}",
         section="links",
         given={"reason": reason},

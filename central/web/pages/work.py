@@ -15,6 +15,7 @@ from central.cases.views import DueRow
 from central.courts import queries as courts
 from central.courts.permissions import check_permission
 from central.web.case_names import Names
+from central.web.case_page import People
 from central.web.case_views import Urgency, urgency_of
 from central.web.context import Here, SignedIn
 from central.web.render import render, words_of
@@ -34,6 +35,9 @@ def show_work(request: Request, here: Here, actor: SignedIn) -> Response:
     with here.store.read() as session:
         work = list_work(session, actor, today, limit=LISTED)
         every = courts.list_all_courts(session)
+        who = People(session, words)
+        acts = (*work.to_approve, *work.to_sign, *work.own_drafts)
+        drafters = {row.drafted_by: who(row.drafted_by) for row in acts}
         figures = [] if actor.roles.isdisjoint(LEADERS) else count_by_court(session, actor, today)
     due = [*_near(work.overdue, today), *_near(work.due_soon, today)]
     return render(
@@ -49,6 +53,7 @@ def show_work(request: Request, here: Here, actor: SignedIn) -> Response:
         figures=figures,
         whole=_add_up(figures),
         names=Names(words, every),
+        who=drafters,
         limit=LISTED,
         is_calm=not (due or work.to_approve or work.to_sign or work.assigned_new or work.without_handler),
     )

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from central.base.keyring import Keyring
+from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.cases import clock
+from central.cases import service as cases
 from central.cases.catalogue import get_catalogue
 from central.cases.drafts import CaseDraft
 from central.cases.numbers import make_case_no
 from central.cases.parties import PartyDraft
 from central.cases.writer import store_cases
+from central.people.queries import actor_of, get_user
 from demo.fiction import make_cases, specimen_id, specimen_uscc
 
 APPLICANT = PartyDraft(
@@ -92,3 +95,44 @@ def _is_stale(draft: CaseDraft, today: date) -> bool:
     if draft.closed_on is not None:
         return draft.closing == "terminated_for_now" and (today - draft.closed_on).days > 190
     return (today - draft.filed_on).days > 230
+
+
+def work_on_docket(store: Store, settings: Settings, keyring: Keyring) -> str:
+    """Let people work on the specimen cases as in a busy week; returns the number of the richest one."""
+    today = clock.today(store.clock.now_ms())
+    rich, second, large = (case_no(seq, today) for seq in (106, 101, 105))
+    with store.read() as session:
+        judge, clerk, chief, commander = (
+            actor_of(get_user(session, login)) for login in ("faguan", "shuji", "juzhang", "zhihui")
+        )
+
+    def ago(days: int) -> date:
+        return today - timedelta(days=days)
+
+    with store.write() as uow:
+        cases.assign_case(uow, chief, rich, judge.login, clerk_login=clerk.login)
+        cases.start_node(uow, judge, rich, "lead_check", started_on=ago(5), note="申请执行人提供车辆线索")
+        cases.start_node(uow, judge, rich, "valuation", started_on=ago(3))
+        cases.start_node(uow, judge, rich, "property_report", started_on=ago(90), due_on=ago(75))
+        cases.record_node(uow, judge, rich, "property_report", done_on=ago(78), note="申报无财产，待核实")
+        pause = cases.start_pause(uow, judge, rich, "announcement", from_on=ago(62), doc_no="样例公告第106号")
+        cases.end_pause(uow, judge, rich, pause.id, until_on=ago(2))
+        cases.set_flag(uow, chief, rich, "livelihood", "追索劳动报酬，涉六名工人")
+        cases.set_flag(uow, commander, large, "amount")
+        cases.share_case(uow, chief, rich, "云2923", days=30, basis="（2026）云2901协执函12号")
+        cases.set_recusal(uow, chief, second, "zhihui", "系申请执行人代理人近亲属")
+        for kind, title, number, days in (
+            ("basis", "样例民事判决书", "（2026）样例民初106号", 130),
+            ("execution_notice", "执行通知书", "（2026）云2901执106号", 96),
+            ("report_order", "报告财产令", "（2026）云2901执106号", 96),
+            ("inquiry_results", "网络查控结果汇总", "", 92),
+            ("consumption_order", "限制消费令", "（2026）云2901执106号之一", 70),
+        ):
+            meta = cases.DocumentMeta(kind, title, number, ago(days), f"{title}.pdf")
+            cases.add_document(
+                uow, clerk, rich, meta, data=b"%PDF-1.7\n" + kind.encode() * 9000, settings=settings, keyring=keyring
+            )
+        cases.draft_act(uow, judge, rich, "extend", {"months": 2}, "评估报告尚未出具，申请执行人同意延长")
+        approved = cases.draft_act(uow, judge, second, "extend", {"months": 1}, "被执行人名下房产正在拍卖公告期")
+        cases.approve_act(uow, chief, approved.id, "同意，提请院长签发")
+    return rich
