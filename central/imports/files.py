@@ -2,8 +2,8 @@
 
 A file in `data_dir/imports` (mode 0600) is `ZXI1 | length of the sealed key (2 bytes) | sealed key | chunks`. The
 file key (AES-256) is random and sealed by the field keyring, bound to the file's id. Each chunk holds 64 KiB, is
-encrypted by AES-GCM with its number as nonce, and is bound to whether it is the last one: chunks cannot be swapped, nor
-the file cut short. Reading is by position, because the parts of a workbook are.
+encrypted by AES-GCM with its number as nonce, and is bound to whether it is the last one: chunks cannot be swapped,
+nor the file cut short. Reading is by position, because the parts of a workbook are.
 """
 
 from __future__ import annotations

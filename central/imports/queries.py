@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import func
+from sqlalchemy import func, or_
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
@@ -100,7 +100,7 @@ def count_problems(session: Session, job_id: str) -> dict[tuple[str, bool], int]
 def find_next(session: Session, *, stale_before_ms: int) -> ImportJob | None:
     """Return the oldest job that waits, or whose worker has been silent since `stale_before_ms`."""
     is_lost = col(ImportJob.state).in_(("running", "cancelling")) & (col(ImportJob.heartbeat_ms) < stale_before_ms)
-    query = select(ImportJob).where((ImportJob.state == "queued") | is_lost)
+    query = select(ImportJob).where(or_(col(ImportJob.state) == "queued", is_lost))
     return session.exec(query.order_by(col(ImportJob.asked_ms)).limit(1)).first()
 
 

@@ -1,8 +1,8 @@
 """Runs one import: reads, judges, stores by the batch, reconciles. Can be killed and taken up again at any moment.
 
 Cases, problems and progress of a batch are one transaction. A job that is taken up again reads its file from the
-start and judges, without storing, what was stored before: that costs a fifth of importing, and gives back the counts by
-court and the numbers already seen.
+start and judges, without storing, what was stored before: that costs a fifth of importing, and gives back the counts
+by court and the numbers already seen.
 """
 
 from __future__ import annotations

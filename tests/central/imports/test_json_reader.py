@@ -36,7 +36,8 @@ def test_nested_parties_become_cells():
     ]
     (row,) = read(json.dumps([{"case_no": "x", "parties": parties}]).encode())
     assert row[1] == {
-        "case_no": "x", "executee": f"样例甲；乙{PART}样例丁", "executee_id": f"1{PART}", "executee_phone": f"2{PART}",
+        "case_no": "x", "executee": f"样例甲；乙{PART}样例丁", "executee_id": f"1{PART}",
+        "executee_phone": f"2{PART}",
         "applicant": "样例丙",
     }  # fmt: skip
 

@@ -71,7 +71,10 @@ def test_a_good_row_becomes_a_case():
             {"案件状态": "已结案", "结案方式": "执行完毕", "结案日期": "2026-03-01"},
             [("closed_before_filed", "closed_on")],
         ),
-        ({"被执行人": "", "被执行人证件号码": "", "被执行人电话": "", "被执行人地址": ""}, [("executee_missing", "executee")]),
+        (
+            {"被执行人": "", "被执行人证件号码": "", "被执行人电话": "", "被执行人地址": ""},
+            [("executee_missing", "executee")],
+        ),
         ({"被执行人": "‍…", "被执行人证件号码": ""}, [("name_empty", "executee")]),
         ({"被执行人": "长" * 201}, [("name_too_long", "executee")]),
         ({"被执行人地址": "长" * 201}, [("party_field_too_long", "executee")]),
@@ -90,7 +93,10 @@ def test_a_good_row_becomes_a_case():
         ]),
         ({"被执行人证件类型": "驾驶证"}, [("id_kind_unknown", "executee_id_kind")]),
         ({"被执行人证件类型": "护照", "被执行人证件号码": "E"}, [("id_form", "executee_id")]),
-        ({"被执行人证件类型": "组织机构代码", "被执行人证件号码": "123456789"}, [("org_code_check_digit", "executee_id")]),
+        (
+            {"被执行人证件类型": "组织机构代码", "被执行人证件号码": "123456789"},
+            [("org_code_check_digit", "executee_id")],
+        ),
     ],
 )  # fmt: skip
 def test_what_is_refused(changes, expected):
@@ -121,7 +127,10 @@ def test_everything_wrong_is_told_at_once():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"案号": "（2012）大执字第1号", "立案日期": "2012-03-01", "通知书送达日期": ""}, [("number_legacy", "case_no")]),
+        (
+            {"案号": "（2012）大执字第1号", "立案日期": "2012-03-01", "通知书送达日期": ""},
+            [("number_legacy", "case_no")],
+        ),
         ({"被执行人证件号码": ""}, [("id_missing", "executee_id")]),
         ({"被执行人证件号码": "999999900101001"}, [("id_old_15", "executee_id")]),
         ({"被执行人证件号码": "军字第123号"}, [("id_kind_other", "executee_id")]),

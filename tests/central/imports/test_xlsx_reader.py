@@ -52,7 +52,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 def test_texts_numbers_days_and_gaps():
     table = [
         ["案号", "日期", "金额"], ["（2026）云2901执1号", date(2026, 11, 23), 12345.6], [None, None, None],
-        ["x", datetime(2026, 11, 23, 10, 5), 7], [None, "", 0.1 + 0.2],
+        ["x", datetime(2026, 11, 23, 10, 5), 7], [None, "", 0.1 + 0.2],  # noqa: DTZ001 - cells have no zone
     ]  # fmt: skip
     assert read(xlsx_bytes(table)) == [
         (1, ["案号", "日期", "金额"]), (2, ["（2026）云2901执1号", "2026-11-23", "12345.6"]),
