@@ -31,7 +31,8 @@ router = APIRouter(tags=["imports"])
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MEDIA_TYPES: Final = ("text/csv", XLSX, "application/json", "application/x-ndjson", "application/octet-stream")
-_BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+# OpenAPI 3.1: bytes that no schema describes.
+_BINARY: Final[dict[str, Any]] = {"schema": {}}
 
 JobId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 
 from central.api.app import create_app
 from central.api.process import ApiServer, configure
+from central.api.throttle import Throttle
+from central.base import db
 from central.base.ids import hash_token
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
@@ -71,6 +75,22 @@ def add_account(
             )
         )  # fmt: skip
     return Account(name, token)
+
+
+@contextmanager
+def serve_copy(migrated_database: Path, folder: Path) -> Iterator[tuple[Server, Store]]:
+    """Serve a database of its own by the machine's clock, to be shared by the tests of a module."""
+    shutil.copy(migrated_database, folder / "centre.db")
+    store = Store(db.create_engine(f"sqlite:///{folder / 'centre.db'}"))
+    options = Settings(
+        data_dir=str(folder), keys_dir=str(folder / "keys"), api_port=find_free_port(), api_rate_per_s=10_000
+    )
+    server = Server(options, store)
+    server.app.state.context.wrong_tokens = Throttle(1e6, 10**6, store.clock)
+    server.start()
+    yield server, store
+    server.stop()
+    store.close()
 
 
 @pytest.fixture

@@ -6,11 +6,27 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.central.api.conftest import check_problem
+from tests.central.api.conftest import add_account, check_problem, serve_copy
 from tests.central.api.test_cases import PATH, make_case
 
 CASE_BYTES = 1024 * 1024
 JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def served(migrated_database, tmp_path_factory):
+    with serve_copy(migrated_database, tmp_path_factory.mktemp("bad_input")) as (server, store):
+        yield server, add_account(store, "court-system")
+
+
+@pytest.fixture
+def server(served):
+    return served[0]
+
+
+@pytest.fixture
+def court_system(served):
+    return served[1]
 
 
 class TestQuery:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +24,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from central.api.app import write_description
 from central.api.imports import XLSX
-from central.api.throttle import Throttle
-from central.base import db
-from central.base.settings import Settings
-from central.base.unit_of_work import Store
-from tests.central.api.conftest import Account, Server, add_account, token_of
+from tests.central.api.conftest import Account, Server, add_account, serve_copy, token_of
 from tests.central.api.test_changes import add_changes
-from tests.fakes.ports import find_free_port
 
 IS_CI = os.environ.get("CI") == "true"
 EXAMPLES = 12
@@ -46,20 +40,10 @@ BOUNDED = settings(
 @pytest.fixture(scope="module")
 def fuzzed(migrated_database, tmp_path_factory) -> Iterator[Server]:
     """A server of this module's own: generated requests change what lies behind it."""
-    folder = tmp_path_factory.mktemp("fuzzed")
-    shutil.copy(migrated_database, folder / "centre.db")
-    store = Store(db.create_engine(f"sqlite:///{folder / 'centre.db'}"))
-    options = Settings(
-        data_dir=str(folder), keys_dir=str(folder / "keys"), api_port=find_free_port(), api_rate_per_s=10_000
-    )
-    server = Server(options, store)
-    server.app.state.context.wrong_tokens = Throttle(1e6, 10**6, store.clock)
-    server.start()
-    add_account(store, "fuzzer")
-    add_changes(store, [1, 2])  # a feed with something in it answers at once
-    yield server
-    server.stop()
-    store.close()
+    with serve_copy(migrated_database, tmp_path_factory.mktemp("fuzzed")) as (server, store):
+        add_account(store, "fuzzer")
+        add_changes(store, [1, 2])  # a feed with something in it answers at once
+        yield server
 
 
 @pytest.fixture
