@@ -116,8 +116,8 @@ def _add_people(store: Store) -> None:
 
 def _measure_import(database: _Database, file: Path) -> None:
     command = [
-        sys.executable, "-m", "central.main", "--config", str(database.config), "import", str(file), "--source", "bench",
-        "--court", "云29",
+        sys.executable, "-m", "central.main", "--config", str(database.config), "import", str(file), "--source",
+        "bench", "--court", "云29",
     ]  # fmt: skip
     waits: list[float] = []
     stop = threading.Event()

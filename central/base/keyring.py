@@ -81,6 +81,13 @@ class Keyring:
         """Numbers of all sealing keys, oldest first; more than one while keys rotate."""
         return sorted(self._current().sealers)
 
+    def held(self) -> Keyring:
+        """Return these keys as they are now, without a look at the file at each use: for one batch, not longer."""
+        keys = self._current()
+        still = Keyring.__new__(Keyring)
+        still._path, still._stamp, still._keys = None, None, keys
+        return still
+
     def seal(self, field: str, row: int | str, value: str) -> bytes:
         """Seal `value` for one field (`table.column`) of one row."""
         sealers = self._current().sealers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from central.base.errors import InvalidInputError
@@ -18,6 +19,7 @@ _HAS_CJK: Final = re.compile(rf"[{_CJK}]")
 _SPACES: Final = re.compile(r"\s+")
 _NEEDLESS_SPACE: Final = re.compile(rf"(?<=[{_CJK}（）·]) (?=[{_CJK}（）·])| (?=·)|(?<=·) ")
 _CJK_DOT: Final = re.compile(rf"(?<=[{_CJK}]) ?\. ?(?=[{_CJK}])")
+_SIGNS: Final = re.compile(r"[\W_]+")
 _PLAIN_NAME: Final = re.compile(r"[\u4e00-\u9fff]{1,200}")
 
 
@@ -62,7 +64,7 @@ def check_name(text: str) -> str:
 
 def clean_text(text: str) -> str:
     """Return one line of text NFKC, without invisible characters, spaces folded."""
-    if text.isascii() and text.isprintable() and "  " not in text:
+    if text.isprintable() and "  " not in text and (text.isascii() or unicodedata.is_normalized("NFKC", text)):
         return text.strip()
     plain = unicodedata.normalize("NFKC", _SPACES.sub(" ", text))
     if not plain.isprintable():
@@ -73,9 +75,13 @@ def clean_text(text: str) -> str:
 def search_form(name: str) -> str:
     """Return what of a name is compared in searches: letters and digits in lower case, no signs and spaces."""
     plain = name.casefold()
-    if plain.isalnum():
-        return plain
-    return "".join(letter for letter in plain if letter.isalnum() or unicodedata.category(letter)[0] == "M")
+    return plain if plain.isalnum() else _SIGNS.sub(lambda found: _marks_of(found[0]), plain)
+
+
+@lru_cache(maxsize=1024)
+def _marks_of(signs: str) -> str:
+    """Return the marks among signs: they belong to the letter before them."""
+    return "".join(sign for sign in signs if unicodedata.category(sign)[0] == "M")
 
 
 def _name_too_long(length: int) -> NameTooLongError:

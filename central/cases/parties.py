@@ -5,7 +5,7 @@ Names stand in names.py, identity numbers in identity.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from central.cases.identity import (
@@ -49,8 +49,13 @@ class PartyDraft:
     @property
     def private(self) -> dict[str, str]:
         """What is kept sealed beside the identity number, without what is empty."""
-        fields = ("phone", "address", "account", "representative")
-        return {field: value for field in fields if (value := getattr(self, field))}
+        fields = {
+            "phone": self.phone,
+            "address": self.address,
+            "account": self.account,
+            "representative": self.representative,
+        }
+        return {field: value for field, value in fields.items() if value}
 
 
 def check_party(draft: PartyDraft) -> PartyDraft:
@@ -58,21 +63,28 @@ def check_party(draft: PartyDraft) -> PartyDraft:
 
     Raises PartyError (role, kind, id_kind) or one of its subclasses.
     """
-    for field, known in (("role", ROLES), ("kind", KINDS), ("id_kind", ("", *ID_KINDS))):
-        if getattr(draft, field) not in known:
-            raise PartyError(f"{field} cannot be {getattr(draft, field)[:40]!r}: use one of {', '.join(known)}.")
-    id_no = normalise_id(_bound("id_no", draft.id_no))
+    if draft.role not in ROLES or draft.kind not in KINDS or (draft.id_kind and draft.id_kind not in ID_KINDS):
+        raise _unknown(draft)
+    id_no = normalise_id(_bound("id_no", draft.id_no)) if draft.id_no else ""
     id_kind = (draft.id_kind or guess_id_kind(id_no)) if id_no else ""
-    return replace(
-        draft,
-        name=check_name(draft.name),
-        id_kind=id_kind,
-        id_no=check_id(id_kind, id_no) if id_no else "",
-        phone=_field("phone", draft.phone),
-        address=_field("address", draft.address),
-        account=_field("account", draft.account),
-        representative=_field("representative", draft.representative),
+    return PartyDraft(
+        draft.role,
+        draft.kind,
+        check_name(draft.name),
+        id_kind,
+        check_id(id_kind, id_no) if id_no else "",
+        _field("phone", draft.phone),
+        _field("address", draft.address),
+        _field("account", draft.account),
+        _field("representative", draft.representative),
     )
+
+
+def _unknown(draft: PartyDraft) -> PartyError:
+    known = {"role": ROLES, "kind": KINDS, "id_kind": ("", *ID_KINDS)}
+    field = next(name for name, codes in known.items() if getattr(draft, name) not in codes)
+    given = str(getattr(draft, field))[:40]
+    return PartyError(f"{field} cannot be {given!r}: use one of {', '.join(known[field])}.")
 
 
 def _bound(field: str, text: str) -> str:

@@ -55,6 +55,7 @@ def store_cases(
     Raises DuplicateCaseError, CaseCourtError, CaseHeldError, UnknownCodeError: then nothing of the batch may stay.
     """
     _check_batch(uow, drafts)
+    keyring = keyring.held()
     known = _find_known(uow, [draft.number.text for draft in drafts])
     handlers = find_handlers(uow.session, drafts)
     outcomes: list[Outcome] = []

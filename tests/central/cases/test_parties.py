@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cn import uscc
 
 from central.cases.identity import birth_date, check_id, id_variants, normalise_id
 from central.cases.names import check_name, search_form
@@ -181,3 +182,12 @@ def test_no_text_breaks_the_numbers(text):
             assert check_id(id_kind, number) == number
         except PartyError:
             continue
+
+
+@given(st.text("0123456789ABCDEFGHJKLMNPQRTUWXY", min_size=10, max_size=10), st.integers(0, 999_999))
+def test_check_characters_are_those_of_python_stdnum(letters, region):
+    number = f"{letters[:2]}{region:06d}{letters[1:]}"[:17]
+    right = number + uscc.calc_check_digit(number)
+    assert check_id("uscc", right) == right
+    with pytest.raises(PartyError):
+        check_id("uscc", number + ("0" if right[-1] != "0" else "1"))
