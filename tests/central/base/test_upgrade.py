@@ -42,8 +42,18 @@ def old_url(backend, tmp_path, request):
     with engine.begin() as connection:
         for code, parent, level, name, division, lat, lon in COURTS:
             connection.execute(
-                text("INSERT INTO court VALUES (:code, :parent, :level, :name, :name, :name, :name, :div, :lat, :lon)"),
-                {"code": code, "parent": parent, "level": level, "name": name, "div": division, "lat": lat, "lon": lon},
+                text(
+                    "INSERT INTO court VALUES (:code, :parent, :level, :name, :name, :name, :name, :div, :lat, :lon)"
+                ),
+                {
+                    "code": code,
+                    "parent": parent,
+                    "level": level,
+                    "name": name,
+                    "div": division,
+                    "lat": lat,
+                    "lon": lon,
+                },
             )
         for user_id, login, role in USERS:
             connection.execute(
@@ -121,7 +131,12 @@ def test_the_old_chain_verifies_and_goes_on(old_url):
     assert (count, head) == (3, list(chain_of_release_0_1_0())[-1]["hash"])
     with store.write() as uow:
         new = audit.append(
-            uow, actor="user:faguan", court_code="云29", action="cases:case:look", subject="x", case_no="（2026）云29执1号"
+            uow,
+            actor="user:faguan",
+            court_code="云29",
+            action="cases:case:look",
+            subject="x",
+            case_no="（2026）云29执1号",
         )
         assert (new.seq, new.prev_hash) == (4, head)
     with store.read() as session:
