@@ -135,7 +135,7 @@ def _deliver(
     draft = make_draft(case_no, body, here.catalogue, here.store.clock.now_ms())
     try:
         with here.store.write() as uow:
-            return delivery.deliver_case(uow, sender, here.keyring, here.catalogue, draft, expected)
+            return delivery.deliver_case(uow, sender, here.keyring, draft, expected)
     except (EditConflictError, CaseExistsError, NotFoundError) as error:
         # RFC 9110: what the sender stated of the case does not hold; without such a statement it is a conflict.
         raise from_domain(error, status=409 if expected == Expectation() else 412) from error

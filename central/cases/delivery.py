@@ -12,7 +12,7 @@ from sqlmodel import select
 from central.base.errors import ConflictError, ForbiddenError
 from central.base.keyring import Keyring
 from central.base.unit_of_work import UnitOfWork
-from central.cases.catalogue import Catalogue
+from central.cases.catalogue import Catalogue, get_catalogue
 from central.cases.clock import today
 from central.cases.models import EnforcementCase
 from central.cases.rules import STATES, CaseExistsError, EditConflictError, unknown_case
@@ -63,7 +63,7 @@ class Fault(NamedTuple):
 
 
 def deliver_case(
-    uow: UnitOfWork, sender: Viewer, keyring: Keyring, catalogue: Catalogue, draft: CaseDraft, expected: Expectation
+    uow: UnitOfWork, sender: Viewer, keyring: Keyring, draft: CaseDraft, expected: Expectation
 ) -> Delivery:
     """Create or replace the case of `draft` (without `list_faults`) for a system, audited by `store_cases`.
 
@@ -83,7 +83,7 @@ def deliver_case(
     _check_expectation(case, number.text, source, expected)
     if case is not None and case.court_code != number.court_code:
         raise CaseExistsError(f"There is a case {number.text} of another court: correct court_code.")
-    (outcome,) = store_cases(uow, keyring, catalogue, [draft], source=source, actor=sender.audit_name)
+    (outcome,) = store_cases(uow, keyring, get_catalogue(), [draft], source=source, actor=sender.audit_name)
     stored = uow.session.exec(query.execution_options(populate_existing=True)).one()
     return Delivery(number.text, outcome, stored.version)
 
