@@ -27,6 +27,7 @@ from central.courts.permissions import ROLES
 from central.flows import audit_heads, housekeeping, upkeep
 from central.imports import command as import_command
 from central.people import service as people
+from central.people import terminals
 
 # The process table: name -> module with `main(settings)`. Imported in the child only.
 PROCESSES = {
@@ -71,14 +72,20 @@ def build_parser() -> argparse.ArgumentParser:
     add("run", run_centre, "start every process and supervise it (the default)")
     add("migrate", migrate_database, "bring the database schema up to date")
     add("seed", seed_database, "insert or correct the courts")
-    user = add("user", change_user, "add or disable a log-in; a new password is read from the terminal or stdin")
-    user.add_argument("verb", choices=("add", "disable"))
+    user = add("user", change_user, "add, disable or restore a log-in; a password is read from stdin")
+    user.add_argument("verb", choices=("add", "disable", "restore"))
     user.add_argument("login")
     user.add_argument("--name", help="the person's name (default: the login)")
     user.add_argument("--role", choices=ROLES, default="duty_operator")
     user.add_argument("--court", default="云29", help="court code, such as 云2901")
+    terminal = add("terminal", add_terminal, "register a workstation and print the code that binds its browser")
+    terminal.add_argument("title", help="what people call the workstation")
+    terminal.add_argument("--room", default="")
+    terminal.add_argument("--court", default="云29", help="court code, such as 云2901")
     upkeep.add_commands(add)
-    import_command.add_arguments(add("import", import_command.run_import, "import cases from a CSV, XLSX or JSON file"))
+    import_command.add_arguments(
+        add("import", import_command.run_import, "import cases from a CSV, XLSX or JSON file")
+    )
     for name in PROCESSES:
         add(name, run_process, f"one process alone: {name}")
     return parser
@@ -175,7 +182,7 @@ def seed_database(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def change_user(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Add or disable a log-in."""
+    """Add or disable a log-in, or let its owner in again (`restore`: new password, no second way)."""
     _prepare_database(settings)
     store = open_store(settings)
     by = f"system:cli:{getpass.getuser()}"
@@ -183,11 +190,33 @@ def change_user(arguments: argparse.Namespace, settings: Settings) -> int:
         if arguments.verb == "disable":
             with store.write() as uow:
                 people.disable_user(uow, login=arguments.login, by=by)
+        elif arguments.verb == "restore":
+            with store.write() as uow:
+                people.restore_user(uow, login=arguments.login, password=_read_password(arguments.login), by=by)
         else:
             _add_user(store, arguments, by)
     finally:
         store.close()
     print(f"user {arguments.login}: {arguments.verb} done")
+    return 0
+
+
+def add_terminal(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Register a workstation: where log-ins are bound to terminals, nobody could register the first by a page."""
+    _prepare_database(settings)
+    store = open_store(settings)
+    try:
+        with store.write() as uow:
+            made = terminals.add_terminal(
+                uow,
+                name=arguments.title,
+                room=arguments.room,
+                court_code=arguments.court,
+                by=f"system:cli:{getpass.getuser()}",
+            )
+    finally:
+        store.close()
+    print(f"terminal {made.name}: open {settings.web_url}/terminal there and type {made.code} within 24 hours")
     return 0
 
 
@@ -247,8 +276,13 @@ def _prepare_database(settings: Settings) -> int:
         store.close()
 
 
+def _read_password(login: str) -> str:
+    """Ask at the terminal without showing it, or take one line of stdin."""
+    return (getpass.getpass(f"Password for {login}: ") if sys.stdin.isatty() else sys.stdin.readline()).rstrip("\n")
+
+
 def _add_user(store: Store, arguments: argparse.Namespace, by: str) -> None:
-    password = getpass.getpass(f"Password for {arguments.login}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    password = _read_password(arguments.login)
     with store.write() as uow:
         people.add_user(
             uow,
@@ -256,7 +290,7 @@ def _add_user(store: Store, arguments: argparse.Namespace, by: str) -> None:
             name=arguments.name or arguments.login,
             role=arguments.role,
             court_code=arguments.court,
-            password=password.rstrip("\n"),
+            password=password,
             by=by,
         )
 

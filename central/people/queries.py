@@ -64,6 +64,8 @@ class UserPage:
     rows: Sequence[User]
     total: int
     page: int
+    with_second: frozenset[str]
+    """Ids of those of `rows` who have set up a second way."""
 
     @property
     def pages(self) -> int:
@@ -96,7 +98,10 @@ def search_users(
     total = session.exec(select(func.count()).select_from(User).where(*wanted)).one()
     rows = select(User).where(*wanted).order_by(User.login)
     page = max(1, page)
-    return UserPage(session.exec(rows.offset((page - 1) * USERS_A_PAGE).limit(USERS_A_PAGE)).all(), total, page)
+    found = session.exec(rows.offset((page - 1) * USERS_A_PAGE).limit(USERS_A_PAGE)).all()
+    keys = select(Passkey.user_id).where(col(Passkey.user_id).in_([user.id for user in found]))
+    second = {user.id for user in found if user.totp_cipher is not None} | set(session.exec(keys).all())
+    return UserPage(found, total, page, frozenset(second))
 
 
 def count_waiting(session: Session, actor: Actor) -> int:

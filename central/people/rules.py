@@ -293,7 +293,8 @@ def check_login(login: str) -> str:
 
 def check_name(name: str, what: str = "name", limit: int = 60) -> str:
     """Return a name without control and zero-width characters; raises InvalidInputError when empty or too long."""
-    kept = "".join(char for char in unicodedata.normalize("NFC", name[:1000]) if unicodedata.category(char)[0] != "C")
+    known = unicodedata.normalize("NFC", name[:1000])
+    kept = "".join(char for char in known if char.isspace() or unicodedata.category(char)[0] != "C")
     kept = " ".join(kept.split())
     if not kept or len(kept) > limit:
         raise TextFormError(f"The {what} must have 1 to {limit} characters; correct it.", limit=limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import subprocess
 import sys
@@ -40,6 +41,22 @@ def test_a_user_added_at_the_command_line_can_log_in(config, tmp_path):
     assert run(config, "user", "disable", "zhiban").returncode == 0
     audit = run(config, "verify-audit")
     assert audit.stdout.startswith("audit: 3 rows, head ")
+
+
+def test_the_last_administrator_is_let_in_again_from_the_machine(config, tmp_path):
+    assert run(config, "user", "add", "anquan", "--role", "security_admin", stdin=PASSWORD).returncode == 0
+    done = run(config, "user", "restore", "anquan", stdin="another-long-password\n")
+    assert (done.returncode, done.stdout) == (0, "user anquan: restore done\n")
+    store = Store(db.create_engine(f"sqlite:///{tmp_path / 'data' / 'centre.db'}"))
+    settings = Settings(second_factor="optional")
+    assert people.log_in(store, settings, login="anquan", password="another-long-password").stage == "full"
+    store.close()
+
+
+def test_the_first_terminal_is_registered_at_the_machine(config):
+    done = run(config, "terminal", "值班台一号机", "--court", "云2901")
+    assert done.returncode == 0
+    assert re.search(r"open http://127.0.0.1:8080/terminal there and type [A-Z2-9]{4}(-[A-Z2-9]{4}){2} ", done.stdout)
 
 
 @pytest.mark.parametrize(

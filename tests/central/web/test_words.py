@@ -12,9 +12,10 @@ from tests.central.web.extraction import WEB, extract_texts
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ROOMS = (
-    "base.errors", "audit.rules", "courts.rules", "courts.places", "people.posts", "devices.rules", "incidents.rules",
-    "evidence.rules", "cases.numbers", "cases.parties", "cases.service", "cases.delivery", "imports.rules",
-    "base.handover", "base.keyring", "base.archive", "flows.rekeying", "flows.restore",
+    "base.errors", "audit.rules", "courts.rules", "courts.places", "people.posts", "people.rules",
+    "devices.rules", "incidents.rules", "evidence.rules", "cases.numbers", "cases.parties", "cases.service",
+    "cases.delivery", "imports.rules", "base.handover", "base.keyring", "base.archive", "flows.rekeying",
+    "flows.restore",
 )  # fmt: skip
 
 
