@@ -20,7 +20,6 @@ from central.base import schema
 from central.base.keyring import load_keyring
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
-from central.cases.catalogue import install_catalogue
 from central.courts import service as courts
 from central.imports import files, queries, runner, service
 from central.imports.columns import read_mapping
@@ -53,7 +52,6 @@ def run_import(arguments: argparse.Namespace, settings: Settings) -> int:
     """Import the file here and now; a killed import is finished by the centre's worker, or by the next one."""
     mapping = read_mapping(_read_text(arguments.mapping)) if arguments.mapping else None
     expected = read_expected(_read_text(arguments.expected)) if arguments.expected else None
-    install_catalogue(settings.case_catalogue)
     schema.migrate(settings)
     store = open_store(settings)
     try:

@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
-from central.cases.catalogue import install_catalogue
 from central.imports import files, queries, rules, runner, service
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,6 @@ _ORPHAN_MS: Final = 24 * 3600 * 1000
 
 def main(settings: Settings) -> None:
     """Run imports until SIGINT or SIGTERM; the one being run goes back to the queue between two batches."""
-    install_catalogue(settings.case_catalogue)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
