@@ -79,9 +79,10 @@ class CaseForm:
             "is_non_litigation": bool(self.get("is_non_litigation")),
         }
 
-    def make_parties(self) -> tuple[list[PartyEdit], dict[str, str]]:
-        """Return the parties that stay, and the sentence of each row that is refused by its field `p<n>`."""
-        edits, wrong = [], {}
+    def make_parties(self) -> tuple[list[PartyEdit], dict[str, InvalidInputError]]:
+        """Return the parties that stay, and why a row is refused, by its field `p<n>`."""
+        edits: list[PartyEdit] = []
+        wrong: dict[str, InvalidInputError] = {}
         for number, row in enumerate(self.parties):
             if row.is_removed:
                 continue

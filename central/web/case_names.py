@@ -19,8 +19,11 @@ class _Court(Protocol):
 
 
 class _Entry(Protocol):
-    zh: str
-    en: str
+    @property
+    def zh(self) -> str: ...
+
+    @property
+    def en(self) -> str: ...
 
 
 class Names:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from central.devices import service as devices
 from central.flows.acknowledge import acknowledge_incident
 from central.people.queries import actor_of, find_user
+from tests.browser.case_pictures import prepare_cases, take_cases
 from tests.browser.conftest import CHROMIUM, DESK, FLAGS, PHONE
 from tests.browser.footage import make_recording
 from tests.browser.world import AGES, PASSWORD, World, fill, make_world
@@ -101,6 +102,7 @@ def take(world: World, pages: dict[str, str], address: str, folder: Path) -> Non
                 if name == "recording":
                     play(page)
                 page.screenshot(path=folder / f"{name}{suffix}.png")
+        take_cases(browser, address, prepare_cases(world), folder)
         take_rest(browser, world, address, folder)
         browser.close()
 

@@ -163,6 +163,23 @@ def test_signing_asks_before_it_takes_effect(open_page, today):
     assert "确定签发" in asked[0]
 
 
+def test_a_case_is_registered_and_a_wrong_number_is_where_it_stands(open_page, today):
+    page = open_page("shuji", "/cases/new")
+    page.get_by_label("案号", exact=False).first.fill(f"({today.year})云2901执 8801 号")
+    page.locator("#p0-name").fill("样例申请人")
+    page.locator("#p1-name").fill("样例债务人")
+    page.locator("#p1-id_no").fill(EXECUTEE_ID[:-1] + ("1" if EXECUTEE_ID[-1] != "1" else "2"))
+    page.get_by_role("button", name="登记立案").click()
+    page.wait_for_selector("#p1-id_no[aria-invalid]")
+    assert page.evaluate("document.activeElement.id") == "p1-id_no"
+    assert page.locator("#p0-name").input_value() == "样例申请人"
+    page.locator("#p1-id_no").fill(EXECUTEE_ID)
+    page.get_by_role("button", name="登记立案").click()
+    page.wait_for_selector("#case-head >> text=执8801号")
+    assert EXECUTEE_ID not in page.content()
+    open_page.bad[:] = [line for line in open_page.bad if "422" not in line and "Response Status Error" not in line]
+
+
 def test_the_calendar_moves_by_keyboard_and_lists_a_day(open_page, today):
     page = open_page("juzhang", "/calendar")
     page.locator("#calendar td.chosen a").focus()

@@ -41,7 +41,7 @@ class Cell:
 
 @router.get("")
 def show_calendar(
-    request: Request, here: Here, actor: SignedIn, month: str = "", day: str = "", mine: str = ""
+    request: Request, here: Here, actor: SignedIn, *, month: str = "", day: str = "", mine: str = ""
 ) -> Response:
     """Show a month; `mine` chooses between the own cases and all that the person sees."""
     check_permission(actor, "see_work")

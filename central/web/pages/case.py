@@ -138,7 +138,9 @@ def _page_values(
         session, actor, case.case_no, now_ms=now_ms, limit=case_page.TIMELINE_LINES + 1, before=before
     )
     lines = [
-        case_page.Line(row.id or 0, row.kind, row.at_ms, who(row.actor), case_page.describe_entry(row.detail, names, words))
+        case_page.Line(
+            row.id or 0, row.kind, row.at_ms, who(row.actor), case_page.describe_entry(row.detail, names, words)
+        )
         for row in rows[: case_page.TIMELINE_LINES]
     ]
     return {

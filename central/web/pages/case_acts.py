@@ -255,7 +255,8 @@ def draft_act(
     reason: Line = "",
 ) -> Response:
     """Ask for an extension, a closing or a reopening."""
-    detail: dict[str, Any] = {"extend": {"months": months}, "close": {"closing": closing}}.get(kind, {})
+    details: dict[str, dict[str, Any]] = {"extend": {"months": months}, "close": {"closing": closing}}
+    detail = details.get(kind, {})
 
     def act(uow: UnitOfWork) -> None:
         cases.draft_act(uow, actor, case_no, kind, detail, reason)

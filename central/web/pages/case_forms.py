@@ -50,6 +50,10 @@ FIELDS: Final = {
     "case_state": "origin_case_no",
     "party": "parties",
 }
+# Refusals of a party that are about its identity number.
+ID_CODES: Final = frozenset(
+    {"id_form", "id_birth_date", "id_check_digit", "uscc_check_digit", "org_code_check_digit"}
+)
 FIELD_WORDS: Final = {
     "basis_doc_no": _("执行依据"),
     "cause": _("案由"),
@@ -107,7 +111,7 @@ def register(request: Request, here: Here, actor: SignedIn, sent: Sent) -> Respo
     if refused:
         problems = _problems(request, refused.problems, wrong)
         return _show_form(request, here, actor, form, status=refused.status, problems=problems)
-    return RedirectResponse(f"/cases/{quote(case.case_no)}", status_code=303)
+    return _go_on(request, case.case_no)
 
 
 @router.get("/{case_no}/edit")
@@ -139,7 +143,7 @@ def edit(request: Request, here: Here, actor: SignedIn, case_no: str, sent: Sent
             parties=None if is_theirs or not _is_changed(form, view) else parties,
         )
     if not refused:
-        return RedirectResponse(f"/cases/{quote(case_no)}", status_code=303)
+        return _go_on(request, case_no)
     differences = []
     if isinstance(refused.error, EditConflictError):
         differences = [show_difference(each) for each in refused.error.params["differences"]]  # type: ignore[attr-defined]
@@ -154,6 +158,14 @@ def edit(request: Request, here: Here, actor: SignedIn, case_no: str, sent: Sent
         problems=_problems(request, refused.problems, wrong),
         differences=differences,
     )
+
+
+def _go_on(request: Request, case_no: str) -> Response:
+    """Go to the case: its page has nothing of the form that a script could swap in place."""
+    path = f"/cases/{quote(case_no)}"
+    if request.headers.get("hx-request"):
+        return Response(status_code=204, headers={"HX-Redirect": path})
+    return RedirectResponse(path, status_code=303)
 
 
 def _look(here: Context, actor: Actor, case_no: str) -> CaseView:
@@ -191,7 +203,8 @@ def _problems(
     if not wrong:
         return problems
     words = words_of(request)
-    return {FORM: {name: say(error, words) for name, error in wrong.items()}}
+    places = {name: "id_no" if error.code in ID_CODES else "name" for name, error in wrong.items()}
+    return {FORM: {name: say(error, words) for name, error in wrong.items()}, "places": places}
 
 
 def _show_form(

@@ -85,7 +85,7 @@ def test_another_court_does_not_know_the_case(log_in, path):
     for page in (path, f"{path}/sheet", f"{path}/edit"):
         assert stranger.get(page).status_code == 404, page
     assert "云2901执101号" not in search(stranger, text="执101")[0].text
-    assert stranger.post(f"{path}/flags", data={"flag": "amount"}).status_code == 404
+    assert stranger.get(f"{path}/documents/none").status_code == 404
 
 
 def test_number_name_and_identity_find_the_case(log_in, today):
