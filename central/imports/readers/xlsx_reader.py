@@ -1,7 +1,7 @@
 """XLSX: one sheet of a workbook as a stream of rows (ECMA-376, SpreadsheetML).
 
-Only the shared texts are held in memory, within a limit. openpyxl's read-only mode was tried: it keeps an element for
-every row and, over defusedxml, reads some 2,000 rows a second; this reads 25,000.
+Only the shared texts are held in memory, within a limit. openpyxl's read-only mode was measured: on 20,000 rows
+of 14 columns it reads 5,500 rows a second over defusedxml; this reads 26,000.
 """
 
 from __future__ import annotations
