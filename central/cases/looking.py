@@ -126,9 +126,9 @@ def scan(
 def _judge(rows: Sequence[Any], courts: Sequence[str], sizes: Mapping[str, int]) -> Scan:
     counts: Counter[int] = Counter()
     last: dict[int, Place] = {}
-    for arm, day, case_id, _ in rows:  # each court's rows come newest first
+    for arm, day, case_id, _ in rows:
         counts[arm] += 1
-        last[arm] = (day, case_id)
+        last[arm] = min(last.get(arm, (day, case_id)), (day, case_id))
     # A court that gave all it was asked for may have more: nothing below its last row is sure.
     sure = max((last[arm] for arm, count in counts.items() if count >= sizes[courts[arm]]), default=None)
     inside = rows if sure is None else [row for row in rows if (row[1], row[2]) >= sure]

@@ -85,11 +85,15 @@ def party_row(keyring: Keyring, party_id: int, case_id: int, position: int, part
     """Return a party's row: identity number and private fields sealed, the number found by its blind index."""
     sealed = keyring.seal(ID_FIELD, party_id, party.id_no) if party.id_no else None
     index = keyring.blind_index(ID_FIELD, party.id_no) if party.id_no else None
-    private = party.private
-    hidden = keyring.seal(PRIVATE_FIELD, party_id, _ENCODE(private).decode()) if private else None
+    hidden = seal_private(keyring, party_id, party.private)
     return (
         party_id, case_id, position, party.role, party.kind, party.name, party.id_kind, sealed, index, hidden,
     )  # fmt: skip
+
+
+def seal_private(keyring: Keyring, party_id: int, private: dict[str, str]) -> bytes | None:
+    """Return a party's private fields sealed, None when there are none."""
+    return keyring.seal(PRIVATE_FIELD, party_id, _ENCODE(private).decode()) if private else None
 
 
 def term_rows(

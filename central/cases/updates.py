@@ -13,14 +13,15 @@ from typing import Final
 
 from sqlmodel import col, select
 
+from central.base import bulk
 from central.base.keyring import Keyring
 from central.base.unit_of_work import UnitOfWork
-from central.cases import clock, record
+from central.cases import clock, record, rows
 from central.cases.catalogue import Catalogue
 from central.cases.clock import Pause
 from central.cases.drafts import CaseDraft, CaseHeldError
 from central.cases.handlers import Handlers
-from central.cases.models import CaseAct, CaseChange, CaseEntry, CaseNode, CasePause, EnforcementCase
+from central.cases.models import CaseAct, CaseEntry, CaseNode, CasePause, EnforcementCase
 from central.cases.rewriting import Rewrite, rewrite_many
 
 _RANK: Final = {"filed": 0, "assigned": 1, "active": 2, "suspended": 3, "closed": 4}
@@ -70,6 +71,7 @@ def update_cases(
     rewrites = {case_id: _rewrite(cases[case_id], update.draft) for case_id, update in wanted.items()}
     with_new_parties = rewrite_many(uow, keyring, rewrites)
     on, changed = clock.today(uow.now_ms), set()
+    kept: list[tuple[rows.Row, rows.Row]] = []
     for case_id, update in wanted.items():
         case, nodes = cases[case_id], held.nodes.setdefault(case_id, [])
         case.source_digest = update.digest
@@ -84,8 +86,10 @@ def update_cases(
         detail: dict[str, object] = {"source": source, "fields": fields, "version": case.version}
         if case_id in with_new_parties:
             detail["parties"] = len(update.draft.parties)
-        _keep(uow, case, actor, detail)
+        kept.append(_kept(case, actor, detail, uow.now_ms))
     uow.session.flush()
+    bulk.insert_rows(uow.connection, "case_entry", rows.ENTRY_COLUMNS, [entry for entry, _ in kept])
+    bulk.insert_rows(uow.connection, "case_change", rows.CHANGE_COLUMNS, [change for _, change in kept])
     return changed
 
 
@@ -192,11 +196,8 @@ def _add(
     return node
 
 
-def _keep(uow: UnitOfWork, case: EnforcementCase, actor: str, detail: dict[str, object]) -> None:
+def _kept(case: EnforcementCase, actor: str, detail: dict[str, object], now_ms: int) -> tuple[rows.Row, rows.Row]:
+    """Return the line of the timeline and of the change feed."""
     case_id = case.case_id or 0
-    uow.session.add(CaseEntry(case_id=case_id, at_ms=uow.now_ms, kind="updated", actor=actor, detail=detail))
-    change = CaseChange(
-        case_id=case_id, case_no=case.case_no, court_code=case.court_code, kind="updated", version=case.version,
-        at_ms=uow.now_ms,
-    )  # fmt: skip
-    uow.session.add(change)
+    change = (case_id, case.case_no, case.court_code, "updated", case.version, now_ms)
+    return rows.entry_row(case_id, now_ms, "updated", actor, detail), change
