@@ -14,7 +14,7 @@ from central.audit import service as audit
 from central.base.ids import new_token
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
-from central.people import rules, sessions
+from central.people import password_rules, rules, sessions
 from central.people.models import Passkey, User
 
 # RFC 9106, second recommended option, with one lane: the centre has two cores to share.
@@ -30,7 +30,7 @@ def hash_password(password: str) -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Compare in the same time whether or not there is a hash to compare with."""
-    if len(password.encode()) > rules.MAX_PASSWORD_BYTES:
+    if len(password.encode()) > password_rules.MAX_PASSWORD_BYTES:
         password = ""
     try:
         _HASHER.verify(password_hash or _absent_hash(), password)
@@ -51,7 +51,7 @@ def choose_password(store: Store, settings: Settings, *, token: str, password: s
     """
     with store.read() as session:
         user = sessions.find_holder(session, token)
-    rules.check_password(password, user.login if user else "")
+    password_rules.check_password(password, user.login if user else "")
     if user is not None and verify_password(user.password_hash, password):
         raise rules.PasswordUnchangedError("The new password must differ from the first one; choose another.")
     hashed = hash_password(password)
@@ -69,7 +69,7 @@ def change_password(store: Store, *, login: str, token: str, old: str, new: str,
 
     Raises WeakPasswordError, WrongPasswordError, LockedOutError.
     """
-    rules.check_password(new, login)
+    password_rules.check_password(new, login)
     with store.read() as session:
         sessions.check_not_locked(session, login, client, store.clock.now_ms())
         user = sessions.find_holder(session, token)

@@ -1,6 +1,6 @@
 """When a log-in is refused, what it still owes, how long it lasts, and who may not act twice. Pure.
 
-RFC 6238 (TOTP), RFC 8176 (how a directory names its ways), NIST SP 800-63B (passwords: length, not rotation).
+RFC 6238 (TOTP), RFC 8176 (how a directory names its ways).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import ClassVar, Final, Literal
 
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, RecordedRefusalError
@@ -23,8 +22,6 @@ MAX_ADDRESS_FAILURES: Final = 100
 REAUTH_MS: Final = 5 * 60 * 1000
 # How long a log-in may stand half-way: second way owed, password or second way to be set.
 PENDING_MS: Final = 15 * 60 * 1000
-MIN_PASSWORD_CHARS: Final = 10
-MAX_PASSWORD_BYTES: Final = 1024
 RECOVERY_CODES: Final = 10
 TOTP_STEP_S: Final = 30
 _LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{1,30})[a-z0-9]")
@@ -41,13 +38,6 @@ _KNOWN_WAYS: Final = {
     **dict.fromkeys(("face", "fpt", "iris", "retina", "vbm"), "inherence"),
 }
 _STRONG_CLASSES: Final = frozenset({"phr", "phrh", "https://refeds.org/profile/mfa"})
-_COMMON_ROOTS: Final = frozenset(
-    {
-        "password", "passwort", "passw", "admin", "administrator", "root", "qwerty", "qwertyuiop", "asdfghjkl",
-        "letmein", "welcome", "iloveyou", "woaini", "zhixing", "fayuan", "court", "changeme", "secret", "test", "abc",
-        "mima", "woaizhongguo", "zhongguo", "dali", "yunnan",
-    }
-)  # fmt: skip
 
 
 class WrongPasswordError(RecordedRefusalError):
@@ -299,30 +289,6 @@ def check_name(name: str, what: str = "name", limit: int = 60) -> str:
     if not kept or len(kept) > limit:
         raise TextFormError(f"The {what} must have 1 to {limit} characters; correct it.", limit=limit)
     return kept
-
-
-def check_password(password: str, login: str = "") -> str:
-    """Return a new password; raises WeakPasswordError when it is too short, too long or easily guessed."""
-    if len(password) < MIN_PASSWORD_CHARS or len(password.encode()) > MAX_PASSWORD_BYTES:
-        raise WeakPasswordError(
-            f"A password needs at least {MIN_PASSWORD_CHARS} characters and at most {MAX_PASSWORD_BYTES} bytes; "
-            "choose another."
-        )
-    if login and login in password.lower():
-        raise WeakPasswordError("A password must not contain the login; choose another.")
-    if _is_common(password.lower()):
-        raise WeakPasswordError("This password is among the first that are guessed; choose several unrelated words.")
-    return password
-
-
-def _is_common(password: str) -> bool:
-    """Few different characters, one run along the keyboard or alphabet, or a common word with digits around it."""
-    steps = [ord(after) - ord(before) for before, after in pairwise(password)]
-    runs = sum(step in (0, 1, -1) for step in steps)
-    core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", password)
-    letters = re.sub(r"[\W\d_]+", "", core.translate(str.maketrans("@013457$", "aoleasts")))
-    plain = re.sub(r"[\W\d_]+", "", password)
-    return len(set(password)) < 5 or runs >= len(steps) - 1 or plain in _COMMON_ROOTS or letters in _COMMON_ROOTS
 
 
 def accept_step(steps: Sequence[int], newest: int, matches: Sequence[bool]) -> int | None:

@@ -11,7 +11,7 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
 from central.courts.permissions import check_role
 from central.courts.queries import get_court
-from central.people import appointments, passwords, queries, rules, sessions
+from central.people import appointments, password_rules, passwords, queries, rules, sessions
 from central.people.models import User
 from central.people.sessions import (
     IssuedSession,
@@ -43,7 +43,7 @@ def add_user(uow: UnitOfWork, *, login: str, name: str, role: str, court_code: s
     Raises InvalidInputError, NotFoundError for an unknown court, ConflictError when the login is taken.
     """
     login = rules.check_login(login)
-    password = rules.check_password(password, login)
+    password = password_rules.check_password(password, login)
     court = get_court(uow.session, court_code)
     if queries.find_user(uow.session, login):
         raise rules.LoginTakenError(f"The login {login!r} is taken; choose another.", login=login)
@@ -82,7 +82,7 @@ def restore_user(uow: UnitOfWork, *, login: str, password: str, by: str) -> None
     Raises NotFoundError, InvalidInputError.
     """
     user = queries.get_user(uow.session, login)
-    user.password_hash = passwords.hash_password(rules.check_password(password, user.login))
+    user.password_hash = passwords.hash_password(password_rules.check_password(password, user.login))
     user.password_ms, user.must_change_password = uow.now_ms, False
     passwords.drop_second_ways(uow, user)
     end_sessions(uow, user.id)

@@ -8,7 +8,7 @@ from sqlmodel import select
 from central.audit.models import AuditEntry
 from central.base.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from central.base.settings import Settings
-from central.people import accounts, appointments, passwords, queries, rules, service, sessions
+from central.people import accounts, appointments, password_rules, passwords, queries, rules, service, sessions
 from central.people.models import Appointment
 from central.people.rules import AccountChangedError, NotAdmittedError, SamePersonError
 from tests.central.people.conftest import PASSWORD, PEOPLE
@@ -253,7 +253,7 @@ class TestReset:
     def test_made_passwords_are_long_and_differ(self):
         made = {passwords.make_password() for _ in range(50)}
         assert len(made) == 50
-        assert all(len(password) == 19 and rules.check_password(password, "xinren") for password in made)
+        assert all(len(password) == 19 and password_rules.check_password(password, "xinren") for password in made)
 
 
 class TestSearch:
