@@ -2,7 +2,7 @@
 
 How the text is read: a part of a case number, an identity number, else a name. Names of one character find what
 begins with it. Pages go on by cursor; a cursor names the last place that was looked at, so that nothing is lost or
-shown twice. docs/decisions/0015-finding-cases.md tells why it is done this way.
+shown twice. docs/decisions/0020-finding-cases.md tells why it is done this way.
 """
 
 from __future__ import annotations
