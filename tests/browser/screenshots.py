@@ -75,7 +75,7 @@ def enter(browser: Browser, address: str, login: str, size: dict[str, int]) -> P
     page.get_by_label("用户名").fill(login)
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()
-    page.wait_for_load_state("networkidle") if login == "guanli" else page.wait_for_selector("#link.ok")
+    page.wait_for_load_state("networkidle") if login in ("guanli", "shenji") else page.wait_for_selector("#link.ok")
     return page
 
 
@@ -125,10 +125,11 @@ def play(page: Page) -> None:
 
 
 def take_rest(browser: Browser, world: World, address: str, folder: Path) -> None:
-    """The administrator's pages and the English screen."""
+    """The administrators' pages and the English screen."""
     page = enter(browser, address, "guanli", DESK)
     page.goto("/devices")
     page.screenshot(path=folder / "devices.png")
+    page = enter(browser, address, "shenji", DESK)
     page.goto("/audit")
     page.get_by_role("button", name="核验审计链").click()
     page.wait_for_selector("#verified .note")

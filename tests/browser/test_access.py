@@ -35,8 +35,19 @@ def test_axe_finds_nothing(open_page, footage, size):
         assert (path, violations(page)) == (path, [])
 
 
-def test_axe_finds_nothing_for_the_administrator(open_page, footage):
-    page = open_page("guanli", "/kits")
-    for path in ("/audit", "/devices", "/kits/dl-2901-01"):
+@pytest.mark.parametrize(
+    ("login", "paths"),
+    [
+        (
+            "guanli",
+            ("/admin", "/devices", "/kits/dl-2901-01", "/admin/users", "/admin/users/zhiban", "/admin/new-user"),
+        ),
+        ("anquan", ("/admin/users/zhiban", "/admin/terminals", "/admin/service-accounts", "/admin/roles")),
+        ("shenji", ("/audit", "/admin/users")),
+    ],
+)
+def test_axe_finds_nothing_for_the_administrators(open_page, footage, login, paths):
+    page = open_page(login, "/admin")
+    for path in paths:
         page.goto(path)
         assert (path, violations(page)) == (path, [])
