@@ -151,9 +151,8 @@ class World:
 
 def make_world(folder: Path) -> World:
     """A migrated database with courts and users, no kit yet."""
-    settings = Settings(
-        data_dir=str(folder / "data"), keys_dir=str(folder / "keys"), handover_dir=str(folder), second_factor="optional"
-    )
+    folders = {"data_dir": str(folder / "data"), "keys_dir": str(folder / "keys"), "handover_dir": str(folder)}
+    settings = Settings(second_factor="optional", **folders)
     schema.migrate(settings)
     bus = LocalBus()
     store = Store(db.create_engine(db.database_url(settings)), SystemClock(), bus)
