@@ -107,7 +107,7 @@ def _bring_up(stand: Stand) -> None:
 
 def _print_ready(stage: Stage, seconds: float) -> None:
     passwords = stage.read_passwords()
-    print(f"ready: http://127.0.0.1:{stage.read_ports().web}/  (after {seconds:.0f} s; Ctrl-C ends everything)")
+    print(f"ready: http://localhost:{stage.read_ports().web}/  (after {seconds:.0f} s; Ctrl-C ends everything)")
     for login in (login for login in all_logins() if login.is_told):
         print(f"  {login.login:<10} {passwords[login.login]:<14} {login.role:<14} {login.court_code} {login.name}")
     print(f"  press an SOS: {script('zhixing-demo')} press sos {PARTS[0].kit_id}", flush=True)

@@ -142,6 +142,8 @@ second_factor = "optional"
 data_dir = "data"
 keys_dir = "keys"
 handover_dir = "handover"
+# Passkeys are bound to a name; an address of numbers cannot hold them.
+web_public_url = "http://localhost:{ports.web}"
 web_port = {ports.web}
 door_port = {ports.door}
 mqtt_port = {ports.mqtt}

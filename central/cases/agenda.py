@@ -199,10 +199,11 @@ def _list_acts(session: Session, actor: Actor, state: str, limit: int) -> list[A
 
 
 def _list_drafts(session: Session, actor: Actor, today: date, limit: int) -> list[ActRow]:
-    """Return the actor's own acts that wait, and those that came back refused and were drafted within RETURNED_DAYS."""
+    """Return the actor's own acts that wait, and those drafted within RETURNED_DAYS that came back refused."""
     since_ms = clock.day_start_ms(today - timedelta(days=RETURNED_DAYS))
     is_shown = or_(
-        col(CaseAct.state).in_(act_rules.PENDING), and_(CaseAct.state == "refused", CaseAct.drafted_ms >= since_ms)
+        col(CaseAct.state).in_(act_rules.PENDING),
+        and_(col(CaseAct.state) == "refused", col(CaseAct.drafted_ms) >= since_ms),
     )
     return _act_rows(session, actor, limit, CaseAct.drafted_by == actor.login, is_shown)
 

@@ -28,11 +28,15 @@ class AdminPage:
 
 # One line a page, in the order people look for them.
 ADMIN_PAGES: Final[tuple[AdminPage, ...]] = (
-    AdminPage("/admin/courts", _("法院与指挥中心"), _("法院、驻地、指挥长、指挥单位、功能启用"), "see_courts", "court"),
+    AdminPage(
+        "/admin/courts", _("法院与指挥中心"), _("法院、驻地、指挥长、指挥单位、功能启用"), "see_courts", "court"
+    ),
     AdminPage("/admin/users", _("用户"), _("账户由一名管理员提请、另一名核准"), "see_users", "users"),
     AdminPage("/admin/roles", _("角色与权限"), _("每个角色可以做什么"), "see_roles", "matrix"),
     AdminPage("/admin/terminals", _("终端"), _("重要操作只在登记的办公电脑上进行"), "manage_terminals", "terminal"),
-    AdminPage("/admin/service-accounts", _("接口账户"), _("其他系统的账户与权限"), "manage_service_accounts", "service"),
+    AdminPage(
+        "/admin/service-accounts", _("接口账户"), _("其他系统的账户与权限"), "manage_service_accounts", "service"
+    ),
     AdminPage("/devices", _("接入管理"), _("装备证书、未接收的消息与连接"), "see_set_aside", "inbox"),
     AdminPage("/audit", _("审计"), _("谁在何时做了什么；核验与导出"), "read_audit", "audit"),
 )
