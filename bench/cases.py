@@ -1,4 +1,4 @@
-"""case_search_p95_ms, case_page_p95_ms, import_cases_per_s, import_rss_mb: the case database as it grows.
+"""case_search_p95_ms, case_page_p95_ms, import_cases_per_s, import_rss_mb, centre_pss_mb: cases as they grow.
 
 Each size is imported from a CSV file by `zhixing-central import` as a process of its own, into an empty database of
 each kind. ZHIXING_BENCH_CASES (10000,100000,1000000) and ZHIXING_BENCH_DATABASES (sqlite,postgresql) choose.
@@ -22,6 +22,7 @@ import httpx
 import psutil
 from sqlalchemy import text
 
+from bench import centre
 from bench.casebook import Question, ask, write_csv
 from bench.report import percentile, report
 from central.base import schema
@@ -77,6 +78,7 @@ def measure() -> None:
                     _measure_searches(database)
                     _measure_pages(database)
             file.unlink()
+    centre.measure()
 
 
 @contextlib.contextmanager

@@ -196,8 +196,10 @@ def order_by_rarity(session: Session, terms: Sequence[int]) -> list[int]:
     blocks = _list_blocks(session)
     if len(terms) < 2 or not blocks:
         return list(terms)
-    step = max(1, len(blocks) // _SAMPLED_BLOCKS)
-    params = {"blocks": blocks[::-step][:_SAMPLED_BLOCKS], "terms": list(terms)}
+    # Fewer blocks for a long name: most of its pairs are common ones, of which a block has a thousand.
+    sampled = max(1, _SAMPLED_BLOCKS // ((len(terms) + 1) // 2))
+    step = max(1, len(blocks) // sampled)
+    params = {"blocks": blocks[::-step][:sampled], "terms": list(terms)}
     counts = dict(_read(session, f"SELECT term, count(*) {_ENTRIES} GROUP BY term", params))
     return sorted(terms, key=lambda term: counts.get(term, 0))
 
