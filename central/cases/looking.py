@@ -139,7 +139,7 @@ def _judge(rows: Sequence[Any], courts: Sequence[str], sizes: Mapping[str, int])
 def find_places(
     session: Session, conditions: str, params: Mapping[str, Any], *, after: Place | None, limit: int
 ) -> list[Place]:
-    """Return the places of at most `limit` cases that meet `conditions`, sorted; beyond it, which ones is left open."""
+    """Return the places of at most `limit` cases that meet `conditions`; beyond it, which ones is left open."""
     where = f"({conditions})"
     values = {**params, "limit": limit}
     if after:
@@ -174,7 +174,7 @@ def places_of(
 
 def count_term(session: Session, terms: Collection[int], limit: int) -> int:
     """Return how many entries `terms` have together, at most `limit`."""
-    query = f"SELECT count(*) FROM (SELECT 1 AS one {_ENTRIES} LIMIT :limit) AS entries"
+    query = f"SELECT count(*) FROM (SELECT 1 AS one {_ENTRIES} LIMIT :limit) AS entries"  # noqa: S608
     return int(_read(session, query, {**_asked(session, terms), "limit": limit})[0][0])
 
 
