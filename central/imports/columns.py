@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from central.imports.readers.row import RawRow
-from central.imports.rules import ColumnsMissingError, ColumnTwiceError, MappingError
+from central.imports.rules import ColumnsMissingError, ColumnTwiceError
 
 HEADING_WITHIN_ROWS: Final = 20
 """A title or two may stand above the headings."""
@@ -245,43 +244,6 @@ class Binder:
         if code in AMOUNTS:
             plain = unicodedata.normalize("NFKC", heading)
             self.units[code] = next((yuan for unit, yuan in _UNITS.items() if unit in plain), 1)
-
-
-def read_mapping(text: str) -> dict[str, str]:
-    """Read a mapping: TOML or plain lines `heading of the file = column`, the column by code or Chinese name.
-
-    Raises MappingError.
-    """
-    mapping: dict[str, str] = {}
-    for heading, column in _read_pairs(text.lstrip("\ufeff")).items():
-        code = str(column) if column in BY_CODE else HEADINGS.get(normalise_heading(str(column)), "")
-        if not code:
-            raise MappingError(
-                f"The mapping names the column {str(column)[:60]!r}, which there is not: use one of "
-                f"{', '.join(BY_CODE)}.",
-                detail=str(column)[:60],
-            )
-        mapping[heading.strip()] = code
-    return mapping
-
-
-def _read_pairs(text: str) -> Mapping[str, Any]:
-    try:
-        pairs = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        pairs = {}
-        for line in text.splitlines():
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            heading, mark, column = (piece.strip().strip("\"'") for piece in line.replace("＝", "=").partition("="))
-            if not (heading and mark and column):
-                raise MappingError(
-                    f'The mapping cannot be read at {line[:60]!r}: write lines such as "法院 = 执行法院".',
-                    detail=line[:60],
-                ) from None
-            pairs[heading] = column
-    columns = pairs.get("columns", pairs)
-    return columns if isinstance(columns, Mapping) else pairs
 
 
 def _missing(codes: Iterable[str]) -> ColumnsMissingError:

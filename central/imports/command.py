@@ -22,7 +22,7 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
 from central.courts import service as courts
 from central.imports import files, queries, runner, service
-from central.imports.columns import read_mapping
+from central.imports.mapping import read_mapping
 from central.imports.models import ImportJob
 from central.imports.report import write_report
 from central.imports.rules import ImportFileError

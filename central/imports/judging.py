@@ -29,28 +29,12 @@ from central.imports.columns import NODE_DAYS, Row
 from central.imports.judging_parties import read_parties
 from central.imports.problem import Problem
 from central.imports.rules import hide_numbers
-from central.imports.values import is_excel_error, read_amount, read_day
+from central.imports.values import CLOSING_WORDS, STATES, is_excel_error, read_amount, read_day
 
 __all__ = ["Frame", "Judge", "Judged", "Problem"]
 
 FIRST_DAY: Final = date(1980, 1, 1)
 _TEXT_LENGTH: Final = 100
-STATE_WORDS: Final = {
-    "filed": ("已立案", "立案", "新收", "待分案", "未分案"),
-    "assigned": ("已分案", "分案", "待执行"),
-    "active": ("执行中", "在执", "办理中", "在办", "未结", "正在执行", "执行实施", "恢复执行中"),
-    "suspended": ("中止", "已中止", "中止执行", "暂缓执行"),
-    "closed": ("已结案", "结案", "已结", "报结", "已报结", "办结", "已办结"),
-}
-_STATES: Final = {word: code for code, words in STATE_WORDS.items() for word in (code, *words)}
-_CLOSING_WORDS: Final = {
-    "终本": "terminated_for_now",
-    "终结本次执行": "terminated_for_now",
-    "完毕": "completed",
-    "执行完结": "completed",
-    "终结": "terminated",
-    "驳回": "dismissed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +67,7 @@ class Judge:
         # The catalogue has `legacy` among its types; no number bears it.
         self._types = tuple(entry.code for entry in frame.catalogue.types if entry.code != "legacy")
         self._implementing = frozenset(e.code for e in frame.catalogue.types if e.nature == "implementing")
-        self._closings = _CLOSING_WORDS | {w: e.code for e in frame.catalogue.closings for w in (e.code, e.zh)}
+        self._closings = CLOSING_WORDS | {w: e.code for e in frame.catalogue.closings for w in (e.code, e.zh)}
         self._closings_of = {
             entry.code: frozenset(closing.code for closing in frame.catalogue.closings_of(entry.code))
             for entry in frame.catalogue.types
@@ -279,8 +263,8 @@ class Judge:
         if not text:
             is_handled = values.get("handler_name") or values.get("handler_login")
             state = "closed" if has_closing or has_day else "assigned" if is_handled else "filed"
-        elif text in _STATES:
-            state = _STATES[text]
+        elif text in STATES:
+            state = STATES[text]
         else:
             self._refuse("state_unknown", "state", value=hide_numbers(text))
             return ""

@@ -25,7 +25,7 @@ from central.cases.catalogue import load_catalogue
 from central.cases.clock import today
 from central.cases.drafts import CaseDraft, Outcome
 from central.cases.writer import store_cases
-from central.imports import files, queries, rules, service
+from central.imports import ending, files, queries, rules, service
 from central.imports.columns import Binder
 from central.imports.judging import Frame, Judge, Judged, Problem
 from central.imports.models import ImportJob
@@ -71,18 +71,18 @@ def run_job(
         return "lost"
     try:
         if job.attempts > rules.MAX_ATTEMPTS:
-            return _give_up(store, settings, job)
+            return ending.give_up(store, settings, job)
         return _Run(store, settings, job, on_progress or _nobody, should_stop or _never).work()
     except (JobLostError, JobCancelledError, StopAskedError) as turn:
-        return _leave(store, settings, job, turn)
+        return ending.leave(store, settings, job, turn)
     except DomainError as error:
         params = {name: value for name, value in error.params.items() if isinstance(value, str | int)}
-        return _fail(store, settings, job, Problem(error.code, params=params), error.message)
+        return ending.fail(store, settings, job, Problem(error.code, params=params), error.message)
     except (DataError, IntegrityError, ValueError, TypeError, LookupError, AttributeError, MemoryError) as error:
         # Where, not what: the text of the error may hold what the row holds.
         where = "".join(traceback.format_tb(error.__traceback__))
         log.error("import %s stopped by %s at\n%s", job.id, type(error).__name__, where)
-        return _fail(store, settings, job, Problem("import_internal"), "")
+        return ending.fail(store, settings, job, Problem("import_internal"), "")
 
 
 class _Run:
@@ -261,53 +261,9 @@ class _Run:
             columns = "、".join(rules.hide_numbers(name) for name in binder.unknown)[:400]
             unknown = Problem("columns_unknown", params={"columns": columns}, is_refusal=False)
         values = {"reconciliation": outcome, "rows_total": progress.rows_read, "read_bytes": job.size_bytes}
-        return _end(
+        return ending.end(
             self._store, self._settings, job, "done", values=values, problem=unknown, keeps_file=job.is_dry_run
         )
-
-
-def _give_up(store: Store, settings: Settings, job: ImportJob) -> str:
-    return _fail(store, settings, job, Problem("import_attempts", params={"attempts": job.attempts - 1}), "")
-
-
-def _leave(store: Store, settings: Settings, job: ImportJob, turn: Exception) -> str:
-    """End a cancelled job, leave one that is another's, or give it back for the next worker."""
-    if isinstance(turn, JobLostError):
-        log.warning("import %s went over to another worker", job.id)
-        return "lost"
-    if isinstance(turn, JobCancelledError):
-        return _end(store, settings, job, "cancelled")
-    with store.write() as uow:
-        service.release_job(uow, job)
-    return "queued"
-
-
-def _fail(store: Store, settings: Settings, job: ImportJob, problem: Problem, message: str) -> str:
-    # A dry run's file is of no more use either: it cannot be imported for real.
-    return _end(store, settings, job, "failed", values={"message": message[:500]}, problem=problem)
-
-
-def _end(
-    store: Store,
-    settings: Settings,
-    job: ImportJob,
-    state: str,
-    *,
-    values: dict[str, Any] | None = None,
-    problem: Problem | None = None,
-    keeps_file: bool = False,
-) -> str:
-    """End the job; its file is deleted after the commit: a kill in between leaves a file, never a job without."""
-    file_id = job.file_id
-    given = dict(values or {}) if keeps_file else {**(values or {}), "file_id": ""}
-    try:
-        with store.write() as uow:
-            service.end_job(uow, job, state, values=given, problem=problem)
-    except JobLostError:
-        return "lost"
-    if not keeps_file:
-        files.delete_file(settings, file_id)
-    return state
 
 
 def _nobody(_progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Texts of cells read as days, amounts and lists. Pure.
+"""Texts of cells read as days, amounts, lists, states and closings. Pure.
 
 Several parties stand in one cell, separated by a line end, ； or ;, names and numbers also by 、 (no name holds one;
 a comma may be part of one). `/`, `-`, `无` and an empty piece mean unknown and keep the place.
@@ -37,6 +37,23 @@ _LINES: Final = re.compile(r"[；;\r\n|]")
 _EXCEL_ERRORS: Final = frozenset(
     ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#FORMULA!")
 )
+_STATE_WORDS: Final = {
+    "filed": ("已立案", "立案", "新收", "待分案", "未分案"),
+    "assigned": ("已分案", "分案", "待执行"),
+    "active": ("执行中", "在执", "办理中", "在办", "未结", "正在执行", "执行实施", "恢复执行中"),
+    "suspended": ("中止", "已中止", "中止执行", "暂缓执行"),
+    "closed": ("已结案", "结案", "已结", "报结", "已报结", "办结", "已办结"),
+}
+STATES: Final = {word: code for code, words in _STATE_WORDS.items() for word in (code, *words)}
+# What closings go by besides their names in the catalogue.
+CLOSING_WORDS: Final = {
+    "终本": "terminated_for_now",
+    "终结本次执行": "terminated_for_now",
+    "完毕": "completed",
+    "执行完结": "completed",
+    "终结": "terminated",
+    "驳回": "dismissed",
+}
 
 
 @lru_cache(maxsize=16_384)

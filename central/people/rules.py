@@ -1,6 +1,6 @@
 """When a log-in is refused, what it still owes, how long it lasts, and who may not act twice. Pure.
 
-RFC 6238 (TOTP), RFC 8176 (how a directory names its ways).
+RFC 8176 (how a directory names its ways).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import ClassVar, Final, Literal
 
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, RecordedRefusalError
@@ -22,8 +22,6 @@ MAX_ADDRESS_FAILURES: Final = 100
 REAUTH_MS: Final = 5 * 60 * 1000
 # How long a log-in may stand half-way: second way owed, password or second way to be set.
 PENDING_MS: Final = 15 * 60 * 1000
-RECOVERY_CODES: Final = 10
-TOTP_STEP_S: Final = 30
 _LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{1,30})[a-z0-9]")
 
 # What a log-in owes before it is whole, in this order.
@@ -289,17 +287,6 @@ def check_name(name: str, what: str = "name", limit: int = 60) -> str:
     if not kept or len(kept) > limit:
         raise TextFormError(f"The {what} must have 1 to {limit} characters; correct it.", limit=limit)
     return kept
-
-
-def accept_step(steps: Sequence[int], newest: int, matches: Sequence[bool]) -> int | None:
-    """Return the time step whose code was given, None when none was or it was accepted before (RFC 6238, 5.2)."""
-    right = [step for step, is_match in zip(steps, matches, strict=True) if is_match and step > newest]
-    return right[0] if right else None
-
-
-def normalise_code(code: str) -> str:
-    """Return a typed code without blanks and hyphens, upper case; at most 64 characters are looked at."""
-    return re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", code[:64])).upper()
 
 
 def _minutes(wait_ms: int) -> int:

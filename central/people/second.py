@@ -24,6 +24,7 @@ from central.base.keyring import Keyring
 from central.base.settings import Settings
 from central.base.unit_of_work import UnitOfWork
 from central.people import ceremonies, queries, rules, sessions
+from central.people.codes import RECOVERY_CODES, TOTP_STEP_S, accept_step, normalise_code
 from central.people.models import LoginSession, User
 
 FIELD: Final = "user_account.totp"
@@ -83,7 +84,7 @@ def confirm_totp(
 
 def renew_recovery(uow: UnitOfWork, user: User) -> list[str]:
     """Replace the recovery codes; returns the new ones, to be shown once."""
-    codes = [_new_recovery() for _ in range(rules.RECOVERY_CODES)]
+    codes = [_new_recovery() for _ in range(RECOVERY_CODES)]
     user.recovery_hashes = [_hash_recovery(code) for code in codes]
     _audit(uow, user, "people:second:codes", str(len(codes)))
     return codes
@@ -140,7 +141,7 @@ def prove_by_code(
 
 def _take_code(uow: UnitOfWork, keyring: Keyring, user: User, code: str) -> str | None:
     """Use a code up; returns `totp` or `recovery`, None when it is none of this user's."""
-    code = rules.normalise_code(code)
+    code = normalise_code(code)
     if code.isdigit() and user.totp_cipher is not None:
         secret = keyring.open(FIELD, user.id, user.totp_cipher)
         step = _match(secret, code, uow.now_ms, newest=user.totp_step)
@@ -159,12 +160,12 @@ def _use_step(uow: UnitOfWork, user: User, step: int) -> bool:
 
 
 def _match(secret: str, code: str, now_ms: int, *, newest: int) -> int | None:
-    now_step = now_ms // 1000 // rules.TOTP_STEP_S
+    now_step = now_ms // 1000 // TOTP_STEP_S
     steps = (now_step - 1, now_step, now_step + 1)
-    generator = pyotp.TOTP(secret, interval=rules.TOTP_STEP_S)
-    given = rules.normalise_code(code)
+    generator = pyotp.TOTP(secret, interval=TOTP_STEP_S)
+    given = normalise_code(code)
     matches = [hmac.compare_digest(generator.generate_otp(step).encode(), given.encode()) for step in steps]
-    return rules.accept_step(steps, newest, matches)
+    return accept_step(steps, newest, matches)
 
 
 def _uri(secret: str, login: str) -> str:
@@ -176,7 +177,7 @@ def _new_recovery() -> str:
 
 
 def _hash_recovery(code: str) -> str:
-    return hash_token(rules.normalise_code(code))
+    return hash_token(normalise_code(code))
 
 
 def _audit(uow: UnitOfWork, user: User, action: str, way: str) -> None:

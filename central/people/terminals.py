@@ -20,6 +20,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission
 from central.courts.queries import get_court, in_scope
 from central.people import rules
+from central.people.codes import normalise_code
 from central.people.models import LoginSession, Terminal
 
 CODE_MS: Final = 24 * 3600 * 1000
@@ -80,7 +81,7 @@ def bind_browser(uow: UnitOfWork, code: str, *, session_token: str = "", client:
     The log-in of that browser, if there is one, is at the terminal from now on. Raises WrongCodeError, recorded.
     """
     query = select(Terminal).where(
-        Terminal.enrol_hash == hash_token(rules.normalise_code(code)),
+        Terminal.enrol_hash == hash_token(normalise_code(code)),
         col(Terminal.enrol_until_ms) > uow.now_ms,
         col(Terminal.revoked_ms).is_(None),
     )
@@ -128,7 +129,7 @@ def _get(uow: UnitOfWork, actor: Actor, terminal_id: str) -> Terminal:
 
 def _issue_code(uow: UnitOfWork, terminal: Terminal) -> EnrolCode:
     code = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(3))
-    terminal.enrol_hash = hash_token(rules.normalise_code(code))
+    terminal.enrol_hash = hash_token(normalise_code(code))
     terminal.enrol_until_ms = uow.now_ms + CODE_MS
     return EnrolCode(terminal.id, terminal.name, code, terminal.enrol_until_ms)
 

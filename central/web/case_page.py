@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from central.base.unit_of_work import ReadSession
 from central.cases import clock
-from central.cases.catalogue import Catalogue
+from central.cases.catalogue import Catalogue, get_catalogue
+from central.cases.queries import list_timeline
 from central.cases.record import BOUND_NODES
 from central.cases.recusals import list_recusable
 from central.cases.views import CaseView
@@ -33,6 +34,13 @@ PRIVATE_FIELDS: Final = {
     "account": _("账号"),
     "representative": _("法定代表人"),
 }
+# step, icon, word, look of the button, question before what cannot be taken back.
+ACT_STEPS: Final = (
+    ("approve", "check", _("同意"), "primary", ""),
+    ("sign", "stamp", _("签发"), "primary", _("签发后立即生效，确定签发？")),
+    ("refuse", "withdrawn", _("退回"), "danger", ""),
+    ("withdraw", "back", _("撤回"), "", ""),
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,40 @@ _FUNCTIONS: Final = (
     ("disclosure", _("信息公开"), "eye", "see_case", ""),
     ("supervision", _("执行监督"), "scales", "see_case", ""),
 )
+
+
+def page_values(
+    session: ReadSession, actor: Actor, view: CaseView, words: Words, *, now_ms: int, before: int | None
+) -> dict[str, Any]:
+    """Return what the page shows of the case; `before` pages the timeline."""
+    shared = shared_values(session, view, words)
+    names, who = shared["names"], shared["who"]
+    case, today = view.case, clock.today(now_ms)
+    rows = list_timeline(session, actor, case.case_no, now_ms=now_ms, limit=TIMELINE_LINES + 1, before=before)
+    lines = [
+        Line(row.id or 0, row.kind, row.at_ms, who(row.actor), describe_entry(row.detail, names, words))
+        for row in rows[:TIMELINE_LINES]
+    ]
+    return {
+        "view": view,
+        "today": today,
+        "limit": limit_urgency(view, today),
+        "bar": used_part(view),
+        "nodes": nodes_with_urgency(view, now_ms),
+        "functions": list_functions(session, actor, case.court_code, words),
+        "private_fields": [(name, words(label)) for name, label in PRIVATE_FIELDS.items()],
+        "act_steps": [(s, i, words(w), tone, words(ask) if ask else "") for s, i, w, tone, ask in ACT_STEPS],
+        "timeline": lines,
+        "older": lines[-1].entry_id if len(rows) > TIMELINE_LINES else None,
+        "is_paged": before is not None,
+        **shared,
+        **choices_of(session, actor, view, names=names, words=words, catalogue=get_catalogue()),
+    }
+
+
+def shared_values(session: ReadSession, view: CaseView, words: Words) -> dict[str, Any]:
+    """Return what every sheet of a case is read with: names of codes and of people."""
+    return {"names": Names(words, courts.list_all_courts(session)), "who": People(session, words)}
 
 
 def list_functions(session: ReadSession, actor: Actor, court_code: str, words: Words) -> list[Function]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from urllib.parse import quote
 
-from fastapi import Request
+from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
 
 from central.base.errors import DomainError, ForbiddenError, NotFoundError
 from central.base.unit_of_work import Store, UnitOfWork
 from central.cases.clock import day_start_ms
+from central.courts.permissions import Actor
 from central.web.case_views import DayError, parse_day
+from central.web.context import Context, Here, Proven, SignedIn
 from central.web.problems import say, status_of
 from central.web.render import words_of
 
@@ -60,12 +63,13 @@ class FieldError(Exception):
 
 
 def attempt(
-    request: Request, store: Store, form: str, given: Given, act: Callable[[UnitOfWork], object]
+    request: Request, store: Store, form: str, sent: BaseModel, act: Callable[[UnitOfWork], object]
 ) -> Refusal | None:
     """Carry out `act` in a transaction; returns what the page must say when the domain refuses what was typed.
 
     Raises what is no matter of the form: ForbiddenError and NotFoundError.
     """
+    given = {name: str(value) for name, value in sent.model_dump().items()}
     try:
         with store.write() as uow:
             act(uow)
@@ -110,3 +114,39 @@ def court_address(code: str, part: str = "") -> str:
 def to_court(code: str, part: str = "") -> RedirectResponse:
     """Send the browser to a court's page after a change."""
     return RedirectResponse(court_address(code, part), status_code=303)
+
+
+@dataclass(frozen=True)
+class CourtDesk:
+    """Who asks, and which court it is about."""
+
+    request: Request
+    here: Context
+    actor: Actor
+    code: str
+
+    def change(
+        self,
+        form: str,
+        sent: BaseModel,
+        act: Callable[[UnitOfWork], object],
+        *,
+        show: Callable[[CourtDesk, Refusal], Response],
+        part: str = "",
+    ) -> Response:
+        """Carry out `act`; then go to the court's page, or `show` the form again with its refusal."""
+        refusal = attempt(self.request, self.here.store, form, sent, act)
+        return show(self, refusal) if refusal else to_court(self.code, part)
+
+
+def _desk(request: Request, here: Here, actor: SignedIn, code: str) -> CourtDesk:
+    return CourtDesk(request, here, actor, code)
+
+
+def _proven_desk(request: Request, here: Here, actor: Proven, code: str) -> CourtDesk:
+    return CourtDesk(request, here, actor, code)
+
+
+# As context.SignedIn and Proven; the path names the court.
+Desk = Annotated[CourtDesk, Depends(_desk)]
+ProvenDesk = Annotated[CourtDesk, Depends(_proven_desk)]

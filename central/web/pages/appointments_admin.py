@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Response
 from pydantic import BaseModel, Field
 
 from central.base.unit_of_work import UnitOfWork
-from central.courts.permissions import Actor
 from central.people import appointments
 from central.people.posts import POSTS
-from central.web.context import Context, Here, Proven
-from central.web.court_forms import NO_REFUSAL, Refusal, attempt, end_ms, first_ms, to_court
+from central.web.court_forms import NO_REFUSAL, CourtDesk, ProvenDesk, Refusal, end_ms, first_ms
 from central.web.pages.courts_admin import load_court
 from central.web.render import render
 
@@ -37,23 +35,21 @@ class EndSent(BaseModel):
 
 
 @router.get("")
-def show_appointments(request: Request, here: Here, actor: Proven, code: str) -> Response:
+def show_appointments(desk: ProvenDesk) -> Response:
     """Show the form and the appointments that can be ended."""
-    return _show(request, here, actor, code, NO_REFUSAL)
+    return _show(desk, NO_REFUSAL)
 
 
 @router.post("")
-def appoint(
-    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[AppointmentSent, Form()]
-) -> Response:
+def appoint(desk: ProvenDesk, sent: Annotated[AppointmentSent, Form()]) -> Response:
     """Appoint somebody."""
 
     def act(uow: UnitOfWork) -> None:
         from_ms = first_ms("from_day", sent.from_day)
         appointments.appoint(
             uow,
-            actor,
-            code,
+            desk.actor,
+            desk.code,
             post=sent.post,
             login=sent.login,
             from_ms=uow.now_ms if from_ms is None else from_ms,
@@ -61,36 +57,32 @@ def appoint(
             basis=sent.basis,
         )
 
-    refusal = attempt(request, here.store, "appoint", sent.model_dump(), act)
-    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#appointments")
+    return desk.change("appoint", sent, act, show=_show, part="#appointments")
 
 
 @router.post("/{appointment_id}/end")
-def end_appointment(
-    *, request: Request, here: Here, actor: Proven, code: str, appointment_id: str, sent: Annotated[EndSent, Form()]
-) -> Response:
+def end_appointment(desk: ProvenDesk, appointment_id: str, sent: Annotated[EndSent, Form()]) -> Response:
     """End an appointment early."""
-    refusal = attempt(
-        request, here.store, f"end-{appointment_id}", sent.model_dump(),
-        lambda uow: appointments.end_appointment(
-            uow, actor, appointment_id, until_ms=end_ms("until_day", sent.until_day), basis=sent.basis
-        ),
-    )  # fmt: skip
-    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#appointments")
+
+    def act(uow: UnitOfWork) -> None:
+        until_ms = end_ms("until_day", sent.until_day)
+        appointments.end_appointment(uow, desk.actor, appointment_id, until_ms=until_ms, basis=sent.basis)
+
+    return desk.change(f"end-{appointment_id}", sent, act, show=_show, part="#appointments")
 
 
-def _show(request: Request, here: Context, actor: Actor, code: str, refusal: Refusal) -> Response:
-    now_ms = here.now_ms()
-    with here.store.read() as session:
-        values = load_court(session, actor, code, now_ms)
-        candidates = appointments.list_candidates(session, actor, code)
+def _show(desk: CourtDesk, refusal: Refusal) -> Response:
+    now_ms = desk.here.now_ms()
+    with desk.here.store.read() as session:
+        values = load_court(session, desk.actor, desk.code, now_ms)
+        candidates = appointments.list_candidates(session, desk.actor, desk.code)
     running = [
         holder
         for holder in values["holders"]
         if holder.appointment.until_ms is None or holder.appointment.until_ms > now_ms
     ]
     return render(
-        request,
+        desk.request,
         "admin/court_appoint.html",
         status=refusal.status,
         problems=refusal.problems,

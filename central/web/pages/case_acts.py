@@ -1,193 +1,114 @@
-"""What the forms on a case's page do: nodes, pauses, papers, acts, assignment, flags, shares, recusals.
+"""What the forms on a case's page do to its course: nodes, pauses, papers, acts.
 
 Every act is the room's (central.cases.service); here its form is read, and a refusal shown beside its field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, File, Form, Response, UploadFile
 
 from central.base.unit_of_work import UnitOfWork
 from central.cases import service as cases
-from central.courts.permissions import Actor, check_permission
+from central.web.case_desk import REASON_FIELDS, ActForm, CaseDesk, Code, Day, Desk, Line, ProvenDesk
 from central.web.case_views import need_day, parse_day
-from central.web.context import Context, Here, Proven, SignedIn
-from central.web.pages.case import case_response
-from central.web.refusals import NO_FIELDS, refusal
 
 router = APIRouter(prefix="/cases/{case_no}")
 
-Line = Annotated[str, Form(max_length=1000)]
-Code = Annotated[str, Form(max_length=64)]
-Day = Annotated[str, Form(max_length=20)]
-DONE_FIELDS: Final = {"day_format": "done_on", "day": "done_on", "text_too_long": "note"}
-REASON_FIELDS: Final = {"text_missing": "reason", "text_too_long": "reason", "extension": "months"}
-
-
-def perform(
-    request: Request,
-    here: Context,
-    actor: Actor,
-    case_no: str,
-    act: Callable[[UnitOfWork], Any],
-    *,
-    right: str,
-    form: str,
-    section: str,
-    given: Mapping[str, str] = NO_FIELDS,
-    fields: Mapping[str, str] = NO_FIELDS,
-) -> Response:
-    """Do one act in one transaction; then show the case, or the form again with its refusal and what was typed.
-
-    Who may not is refused before anybody reads what was typed.
-    """
-    check_permission(actor, right)
-    with refusal(request, form, fields, section=section) as refused, here.store.write() as uow:
-        act(uow)
-    if refused:
-        return case_response(
-            request, here, actor, case_no, status=refused.status, problems=refused.problems, given={form: given}
-        )
-    return RedirectResponse(f"/cases/{quote(case_no)}#{section}", status_code=303)
+NODE: Final = ActForm(
+    "node", "nodes", "record_node", {"day_format": "done_on", "day": "done_on", "text_too_long": "note"}
+)
+START: Final = ActForm(
+    "start",
+    "nodes",
+    "record_node",
+    {"day_format": "started_on", "day": "started_on", "text_missing": "due_on", "node_not_for_type": "kind"},
+)
+PAUSE: Final = ActForm(
+    "pause",
+    "pauses",
+    "record_node",
+    {"day_format": "from_on", "day": "from_on", "text_missing": "doc_no", "pause": "until_on"},
+)
+PAUSE_END: Final = ActForm(
+    "pause", "pauses", "record_node", {"day_format": "until_on", "day": "until_on", "pause": "until_on"}
+)
+PAPER: Final = ActForm(
+    "paper",
+    "documents",
+    "add_document",
+    {"day_format": "made_on", "day": "made_on", "text_too_long": "title", "unknown_code": "kind"},
+)
+PAPER_END: Final = ActForm("paper", "documents", "add_document", REASON_FIELDS)
+ACTS: Final = {
+    kind: ActForm(kind, "acts", "request_case_act", REASON_FIELDS) for kind in ("close", "extend", "reopen")
+}
 
 
 @router.post("/nodes/{node_id}")
-def finish_node(
-    request: Request,
-    here: Here,
-    actor: SignedIn,
-    *,
-    case_no: str,
-    node_id: int,
-    done_on: Day = "",
-    note: Line = "",
-    document_id: Code = "",
-) -> Response:
+def finish_node(desk: Desk, node_id: int, done_on: Day = "", note: Line = "", document_id: Code = "") -> Response:
     """Record that a node was done."""
-
-    def act(uow: UnitOfWork) -> None:
-        day = need_day(done_on)
-        cases.record_node(uow, actor, case_no, node_id, done_on=day, note=note, document_id=document_id or None)
-
-    given = {"done_on": done_on, "note": note, "document_id": document_id}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="record_node",
-        form=f"node-{node_id}",
-        section="nodes",
-        given=given,
-        fields=DONE_FIELDS,
+    return desk.perform(
+        NODE.of(node_id),
+        {"done_on": done_on, "note": note, "document_id": document_id},
+        lambda uow: cases.record_node(
+            uow,
+            desk.actor,
+            desk.case_no,
+            node_id,
+            done_on=need_day(done_on),
+            note=note,
+            document_id=document_id or None,
+        ),
     )
 
 
 @router.post("/nodes")
-def begin_node(
-    request: Request,
-    here: Here,
-    actor: SignedIn,
-    *,
-    case_no: str,
-    kind: Code = "",
-    started_on: Day = "",
-    due_on: Day = "",
-) -> Response:
+def begin_node(desk: Desk, kind: Code = "", started_on: Day = "", due_on: Day = "") -> Response:
     """Open a node by hand."""
-
-    def act(uow: UnitOfWork) -> None:
-        day = need_day(started_on)
-        cases.start_node(uow, actor, case_no, kind, started_on=day, due_on=parse_day(due_on))
-
-    given = {"kind": kind, "started_on": started_on, "due_on": due_on}
-    fields = {"day_format": "started_on", "day": "started_on", "text_missing": "due_on", "node_not_for_type": "kind"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="record_node",
-        form="start",
-        section="nodes",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        START,
+        {"kind": kind, "started_on": started_on, "due_on": due_on},
+        lambda uow: cases.start_node(
+            uow, desk.actor, desk.case_no, kind, started_on=need_day(started_on), due_on=parse_day(due_on)
+        ),
     )
 
 
 @router.post("/pauses")
-def begin_pause(
-    request: Request,
-    here: Here,
-    actor: SignedIn,
-    *,
-    case_no: str,
-    kind: Code = "",
-    from_on: Day = "",
-    until_on: Day = "",
-    doc_no: Line = "",
-) -> Response:
+def begin_pause(desk: Desk, kind: Code = "", from_on: Day = "", until_on: Day = "", doc_no: Line = "") -> Response:
     """Let the clock stand still."""
-
-    def act(uow: UnitOfWork) -> None:
-        first, last = need_day(from_on), parse_day(until_on)
-        cases.start_pause(uow, actor, case_no, kind, from_on=first, until_on=last, doc_no=doc_no)
-
-    given = {"kind": kind, "from_on": from_on, "until_on": until_on, "doc_no": doc_no}
-    fields = {"day_format": "from_on", "day": "from_on", "text_missing": "doc_no", "pause": "until_on"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="record_node",
-        form="pause",
-        section="pauses",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        PAUSE,
+        {"kind": kind, "from_on": from_on, "until_on": until_on, "doc_no": doc_no},
+        lambda uow: cases.start_pause(
+            uow,
+            desk.actor,
+            desk.case_no,
+            kind,
+            from_on=need_day(from_on),
+            until_on=parse_day(until_on),
+            doc_no=doc_no,
+        ),
     )
 
 
 @router.post("/pauses/{pause_id}/end")
-def finish_pause(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, pause_id: str, until_on: Day = ""
-) -> Response:
+def finish_pause(desk: Desk, pause_id: str, until_on: Day = "") -> Response:
     """Let the clock go on."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.end_pause(uow, actor, case_no, pause_id, until_on=need_day(until_on))
-
-    fields = {"day_format": "until_on", "day": "until_on", "pause": "until_on"}
-    given = {"until_on": until_on}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="record_node",
-        form=f"pause-{pause_id}",
-        section="pauses",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        PAUSE_END.of(pause_id),
+        {"until_on": until_on},
+        lambda uow: cases.end_pause(uow, desk.actor, desk.case_no, pause_id, until_on=need_day(until_on)),
     )
 
 
 @router.post("/documents")
 def add_paper(
-    request: Request,
-    here: Here,
-    actor: SignedIn,
+    desk: Desk,
     *,
-    case_no: str,
     kind: Code = "",
     title: Line = "",
     doc_no: Line = "",
@@ -196,59 +117,31 @@ def add_paper(
 ) -> Response:
     """Add a paper, with its file or only named."""
     has_file = file is not None and bool(file.filename)
+    settings = desk.here.settings
 
     def act(uow: UnitOfWork) -> None:
-        data = file.file.read(here.settings.document_max_bytes + 1) if file is not None and has_file else None
+        data = file.file.read(settings.document_max_bytes + 1) if file is not None and has_file else None
         name = (file.filename or "")[-200:] if file is not None else ""
         meta = cases.DocumentMeta(kind=kind, title=title, doc_no=doc_no, made_on=parse_day(made_on), file_name=name)
-        cases.add_document(uow, actor, case_no, meta, data=data, settings=here.settings, keyring=here.keyring)
+        keyring = desk.here.keyring
+        cases.add_document(uow, desk.actor, desk.case_no, meta, data=data, settings=settings, keyring=keyring)
 
-    given = {"kind": kind, "title": title, "doc_no": doc_no, "made_on": made_on}
-    fields = {"day_format": "made_on", "day": "made_on", "text_too_long": "title", "unknown_code": "kind"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="add_document",
-        form="paper",
-        section="documents",
-        given=given,
-        fields=fields,
-    )
+    return desk.perform(PAPER, {"kind": kind, "title": title, "doc_no": doc_no, "made_on": made_on}, act)
 
 
 @router.post("/documents/{document_id}/withdraw")
-def withdraw_paper(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, document_id: str, reason: Line = ""
-) -> Response:
+def withdraw_paper(desk: Desk, document_id: str, reason: Line = "") -> Response:
     """Withdraw a paper."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.withdraw_document(uow, actor, case_no, document_id, reason)
-
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="add_document",
-        form=f"paper-{document_id}",
-        section="documents",
-        given={"reason": reason},
-        fields=REASON_FIELDS,
+    return desk.perform(
+        PAPER_END.of(document_id),
+        {"reason": reason},
+        lambda uow: cases.withdraw_document(uow, desk.actor, desk.case_no, document_id, reason),
     )
 
 
 @router.post("/acts")
 def draft_act(
-    request: Request,
-    here: Here,
-    actor: SignedIn,
-    *,
-    case_no: str,
+    desk: Desk,
     kind: Code = "",
     closing: Code = "",
     months: Annotated[int, Form()] = 0,
@@ -257,82 +150,37 @@ def draft_act(
     """Ask for an extension, a closing or a reopening."""
     details: dict[str, dict[str, Any]] = {"extend": {"months": months}, "close": {"closing": closing}}
     detail = details.get(kind, {})
-
-    def act(uow: UnitOfWork) -> None:
-        cases.draft_act(uow, actor, case_no, kind, detail, reason)
-
-    given = {"closing": closing, "months": str(months), "reason": reason}
-    form = kind if kind in ("extend", "close", "reopen") else "close"
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="request_case_act",
-        form=form,
-        section="acts",
-        given=given,
-        fields=REASON_FIELDS,
+    return desk.perform(
+        ACTS.get(kind, ACTS["close"]),
+        {"closing": closing, "months": str(months), "reason": reason},
+        lambda uow: cases.draft_act(uow, desk.actor, desk.case_no, kind, detail, reason),
     )
 
 
 @router.post("/acts/{act_id}/sign")
-def sign_act(request: Request, here: Here, actor: Proven, *, case_no: str, act_id: str, note: Line = "") -> Response:
+def sign_act(desk: ProvenDesk, act_id: str, note: Line = "") -> Response:
     """Sign an act as president: a grave act."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.sign_act, right="sign_case_act")
+    return _decide(desk, act_id, note, cases.sign_act, right="sign_case_act")
 
 
 @router.post("/acts/{act_id}/approve")
-def approve_act(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, act_id: str, note: Line = ""
-) -> Response:
+def approve_act(desk: Desk, act_id: str, note: Line = "") -> Response:
     """Approve an act as bureau chief."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.approve_act, right="approve_case_act")
+    return _decide(desk, act_id, note, cases.approve_act, right="approve_case_act")
 
 
 @router.post("/acts/{act_id}/refuse")
-def refuse_act(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, act_id: str, note: Line = ""
-) -> Response:
+def refuse_act(desk: Desk, act_id: str, note: Line = "") -> Response:
     """Refuse an act, with a reason."""
-    return _decide(request, here, actor, case_no, act_id, note=note, step=cases.refuse_act, right="see_case")
+    return _decide(desk, act_id, note, cases.refuse_act, right="see_case")
 
 
 @router.post("/acts/{act_id}/withdraw")
-def withdraw_act(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, act_id: str, note: Line = ""
-) -> Response:
+def withdraw_act(desk: Desk, act_id: str, note: Line = "") -> Response:
     """Take an own act back."""
-    return _decide(
-        request, here, actor, case_no, act_id, note=note, step=cases.withdraw_act, right="request_case_act"
-    )
+    return _decide(desk, act_id, note, cases.withdraw_act, right="request_case_act")
 
 
-def _decide(
-    request: Request,
-    here: Context,
-    actor: Actor,
-    case_no: str,
-    act_id: str,
-    *,
-    note: str,
-    step: Callable[..., Any],
-    right: str,
-) -> Response:
-    def act(uow: UnitOfWork) -> None:
-        step(uow, actor, act_id, note)
-
-    fields = {"text_missing": "note", "text_too_long": "note"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right=right,
-        form=f"act-{act_id}",
-        section="acts",
-        given={"note": note},
-        fields=fields,
-    )
+def _decide(desk: CaseDesk, act_id: str, note: str, step: Callable[..., Any], *, right: str) -> Response:
+    form = ActForm("act", "acts", right, {"text_missing": "note", "text_too_long": "note"})
+    return desk.perform(form.of(act_id), {"note": note}, lambda uow: step(uow, desk.actor, act_id, note))

@@ -2,163 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Response
 
-from central.base.unit_of_work import UnitOfWork
 from central.cases import service as cases
-from central.web.context import Here, Proven, SignedIn
-from central.web.pages.case_acts import REASON_FIELDS, Code, Line, perform
+from central.web.case_desk import REASON_FIELDS, ActForm, Code, Desk, Line, ProvenDesk
 
 router = APIRouter(prefix="/cases/{case_no}")
 
+ASSIGN: Final = ActForm("assign", "facts", "assign_case", {"handler_unfit": "handler"})
+FLAG: Final = ActForm("flag", "facts", "flag_case", {**REASON_FIELDS, "unknown_code": "flag", "already_set": "flag"})
+FLAG_END: Final = ActForm("flag", "facts", "flag_case")
+SHARE: Final = ActForm(
+    "share",
+    "links",
+    "share_case",
+    {"share": "days", "already_set": "court_code", "text_missing": "basis", "text_too_long": "basis"},
+)
+SHARE_END: Final = ActForm("share", "links", "share_case")
+RECUSAL: Final = ActForm("recusal", "links", "set_recusal", {**REASON_FIELDS, "already_set": "login"})
+RECUSAL_END: Final = ActForm("recusal", "links", "set_recusal", REASON_FIELDS)
+
 
 @router.post("/assign")
-def assign(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, handler: Code = "", clerk: Code = ""
-) -> Response:
+def assign(desk: Desk, handler: Code = "", clerk: Code = "") -> Response:
     """Assign handler and clerk."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.assign_case(uow, actor, case_no, handler, clerk_login=clerk)
-
-    given = {"handler": handler, "clerk": clerk}
-    fields = {"handler_unfit": "handler"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="assign_case",
-        form="assign",
-        section="facts",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        ASSIGN,
+        {"handler": handler, "clerk": clerk},
+        lambda uow: cases.assign_case(uow, desk.actor, desk.case_no, handler, clerk_login=clerk),
     )
 
 
 @router.post("/flags")
-def set_flag(
-    request: Request, here: Here, actor: SignedIn, *, case_no: str, flag: Code = "", reason: Line = ""
-) -> Response:
+def set_flag(desk: Desk, flag: Code = "", reason: Line = "") -> Response:
     """Mark the case as big or important."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.set_flag(uow, actor, case_no, flag, reason)
-
-    given = {"flag": flag, "reason": reason}
-    fields = {**REASON_FIELDS, "unknown_code": "flag", "already_set": "flag"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="flag_case",
-        form="flag",
-        section="facts",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        FLAG,
+        {"flag": flag, "reason": reason},
+        lambda uow: cases.set_flag(uow, desk.actor, desk.case_no, flag, reason),
     )
 
 
 @router.post("/flags/{flag_id}/clear")
-def clear_flag(request: Request, here: Here, actor: SignedIn, *, case_no: str, flag_id: str) -> Response:
+def clear_flag(desk: Desk, flag_id: str) -> Response:
     """Take a flag away."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.clear_flag(uow, actor, case_no, flag_id)
-
-    return perform(request, here, actor, case_no, act, right="flag_case", form="flag", section="facts")
+    return desk.perform(FLAG_END, {}, lambda uow: cases.clear_flag(uow, desk.actor, desk.case_no, flag_id))
 
 
 @router.post("/shares")
-def share(
-    request: Request,
-    here: Here,
-    actor: SignedIn,
-    *,
-    case_no: str,
-    court_code: Code = "",
-    basis: Line = "",
-    days: Annotated[int, Form()] = 0,
-) -> Response:
+def share(desk: Desk, court_code: Code = "", basis: Line = "", days: Annotated[int, Form()] = 0) -> Response:
     """Let another court read the case for a time."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.share_case(uow, actor, case_no, court_code, days=days, basis=basis)
-
-    given = {"court_code": court_code, "basis": basis, "days": str(days)}
-    fields = {"share": "days", "already_set": "court_code", "text_missing": "basis", "text_too_long": "basis"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="share_case",
-        form="share",
-        section="links",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        SHARE,
+        {"court_code": court_code, "basis": basis, "days": str(days)},
+        lambda uow: cases.share_case(uow, desk.actor, desk.case_no, court_code, days=days, basis=basis),
     )
 
 
 @router.post("/shares/{share_id}/end")
-def end_share(request: Request, here: Here, actor: SignedIn, *, case_no: str, share_id: str) -> Response:
+def end_share(desk: Desk, share_id: str) -> Response:
     """Take a share back."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.end_share(uow, actor, case_no, share_id)
-
-    return perform(request, here, actor, case_no, act, right="share_case", form="share", section="links")
+    return desk.perform(SHARE_END, {}, lambda uow: cases.end_share(uow, desk.actor, desk.case_no, share_id))
 
 
 @router.post("/recusals")
-def recuse(
-    request: Request, here: Here, actor: Proven, *, case_no: str, login: Code = "", reason: Line = ""
-) -> Response:
+def recuse(desk: ProvenDesk, login: Code = "", reason: Line = "") -> Response:
     """Recuse a person: a grave act."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.set_recusal(uow, actor, case_no, login, reason)
-
-    given = {"login": login, "reason": reason}
-    fields = {**REASON_FIELDS, "already_set": "login"}
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="set_recusal",
-        form="recusal",
-        section="links",
-        given=given,
-        fields=fields,
+    return desk.perform(
+        RECUSAL,
+        {"login": login, "reason": reason},
+        lambda uow: cases.set_recusal(uow, desk.actor, desk.case_no, login, reason),
     )
 
 
 @router.post("/recusals/{recusal_id}/end")
-def end_recusal(
-    request: Request, here: Here, actor: Proven, *, case_no: str, recusal_id: str, reason: Line = ""
-) -> Response:
+def end_recusal(desk: ProvenDesk, recusal_id: str, reason: Line = "") -> Response:
     """End a recusal, with a reason: a grave act."""
-
-    def act(uow: UnitOfWork) -> None:
-        cases.end_recusal(uow, actor, case_no, recusal_id, reason)
-
-    return perform(
-        request,
-        here,
-        actor,
-        case_no,
-        act,
-        right="set_recusal",
-        form=f"recusal-{recusal_id}",
-        section="links",
-        given={"reason": reason},
-        fields=REASON_FIELDS,
+    return desk.perform(
+        RECUSAL_END.of(recusal_id),
+        {"reason": reason},
+        lambda uow: cases.end_recusal(uow, desk.actor, desk.case_no, recusal_id, reason),
     )

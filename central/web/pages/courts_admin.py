@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from pydantic import BaseModel, Field
 
-from central.base.unit_of_work import ReadSession
+from central.base.unit_of_work import ReadSession, UnitOfWork
 from central.courts import queries as courts
 from central.courts import rules, units
 from central.courts.features import FEATURES, PHASES
 from central.courts.permissions import Actor, check_permission
 from central.people import appointments
-from central.web.context import Context, Here, SignedIn
-from central.web.court_forms import NO_REFUSAL, Refusal, attempt, end_ms, first_ms, to_court
+from central.web.context import Here, SignedIn
+from central.web.court_forms import NO_REFUSAL, CourtDesk, Desk, Refusal, end_ms, first_ms
 from central.web.render import render
 
 router = APIRouter(prefix="/admin/courts")
@@ -93,57 +92,56 @@ def _tree(session: ReadSession, actor: Actor, now_ms: int) -> list[CourtRow]:
 
 
 @router.get("/{code}")
-def show_court(request: Request, here: Here, actor: SignedIn, code: str) -> Response:
+def show_court(desk: Desk) -> Response:
     """Show one court: seat, names, units, appointments, functions, custody levels."""
-    return _show(request, here, actor, code)
+    return _show(desk, NO_REFUSAL)
 
 
 @router.post("/{code}/units")
-def add_unit(request: Request, here: Here, actor: SignedIn, code: str, sent: Annotated[UnitSent, Form()]) -> Response:
+def add_unit(desk: Desk, sent: Annotated[UnitSent, Form()]) -> Response:
     """Add a unit."""
-    refusal = attempt(
-        request, here.store, "unit", _typed(sent),
-        lambda uow: units.add_unit(
-            uow, actor, code, kind=sent.kind, name=sent.name, phone=sent.phone, note=sent.note,
-            from_ms=first_ms("from_day", sent.from_day),
-        ),
-    )  # fmt: skip
-    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#units")
+
+    def act(uow: UnitOfWork) -> None:
+        from_ms = first_ms("from_day", sent.from_day)
+        units.add_unit(
+            uow,
+            desk.actor,
+            desk.code,
+            kind=sent.kind,
+            name=sent.name,
+            phone=sent.phone,
+            note=sent.note,
+            from_ms=from_ms,
+        )
+
+    return desk.change("unit", sent, act, show=_show, part="#units")
 
 
 @router.post("/{code}/units/{unit_id}")
-def change_unit(
-    *, request: Request, here: Here, actor: SignedIn, code: str, unit_id: str, sent: Annotated[UnitSent, Form()]
-) -> Response:
+def change_unit(desk: Desk, unit_id: str, sent: Annotated[UnitSent, Form()]) -> Response:
     """Change a unit's name, telephone and note."""
-    refusal = attempt(
-        request, here.store, f"unit-{unit_id}", _typed(sent),
-        lambda uow: units.change_unit(
-            uow, actor, unit_id, sent.version, name=sent.name, phone=sent.phone, note=sent.note
-        ),
-    )  # fmt: skip
-    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#units")
+
+    def act(uow: UnitOfWork) -> None:
+        units.change_unit(uow, desk.actor, unit_id, sent.version, name=sent.name, phone=sent.phone, note=sent.note)
+
+    return desk.change(f"unit-{unit_id}", sent, act, show=_show, part="#units")
 
 
 @router.post("/{code}/units/{unit_id}/end")
-def end_unit(
-    *, request: Request, here: Here, actor: SignedIn, code: str, unit_id: str, sent: Annotated[UnitSent, Form()]
-) -> Response:
+def end_unit(desk: Desk, unit_id: str, sent: Annotated[UnitSent, Form()]) -> Response:
     """Let a unit serve no longer, from now or after a last day."""
-    refusal = attempt(
-        request, here.store, f"end-{unit_id}", _typed(sent),
-        lambda uow: units.end_unit(
-            uow, actor, unit_id, sent.version, until_ms=end_ms("until_day", sent.until_day)
-        ),
-    )  # fmt: skip
-    return _show(request, here, actor, code, refusal) if refusal else to_court(code, "#units")
+
+    def act(uow: UnitOfWork) -> None:
+        units.end_unit(uow, desk.actor, unit_id, sent.version, until_ms=end_ms("until_day", sent.until_day))
+
+    return desk.change(f"end-{unit_id}", sent, act, show=_show, part="#units")
 
 
-def _show(request: Request, here: Context, actor: Actor, code: str, refusal: Refusal = NO_REFUSAL) -> Response:
-    with here.store.read() as session:
-        values = load_court(session, actor, code, here.now_ms())
+def _show(desk: CourtDesk, refusal: Refusal) -> Response:
+    with desk.here.store.read() as session:
+        values = load_court(session, desk.actor, desk.code, desk.here.now_ms())
     return render(
-        request,
+        desk.request,
         "admin/court.html",
         status=refusal.status,
         problems=refusal.problems,
@@ -180,7 +178,3 @@ def load_court(session: ReadSession, actor: Actor, code: str, now_ms: int) -> di
 def _is_planned(line: Any, now_ms: int) -> bool:
     """A line that begins later, and was not taken back: such a line ends as it begins."""
     return bool(line.from_ms > now_ms) and line.until_ms != line.from_ms
-
-
-def _typed(sent: BaseModel) -> Mapping[str, str]:
-    return {name: str(value) for name, value in sent.model_dump().items()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -15,8 +13,17 @@ from central.courts import service as courts
 from central.courts.features import FEATURES
 from central.courts.permissions import Actor, check_permission
 from central.courts.service import CourtNames
-from central.web.context import Context, Here, Proven
-from central.web.court_forms import NO_REFUSAL, FieldError, Refusal, attempt, first_ms, to_court
+from central.web.context import Here, Proven
+from central.web.court_forms import (
+    NO_REFUSAL,
+    CourtDesk,
+    FieldError,
+    ProvenDesk,
+    Refusal,
+    attempt,
+    first_ms,
+    to_court,
+)
 from central.web.pages.courts_admin import load_court
 from central.web.render import render
 
@@ -103,40 +110,36 @@ def add_court(request: Request, here: Here, actor: Proven, sent: Annotated[NewCo
         )
 
     check_permission(actor, "manage_courts")
-    refusal = attempt(request, here.store, "new", _typed(sent), act)
+    refusal = attempt(request, here.store, "new", sent, act)
     return _show_new(request, actor, refusal) if refusal else to_court(rules.tidy(sent.code))
 
 
 @router.get("/{code}/edit")
-def show_edit(request: Request, here: Here, actor: Proven, code: str) -> Response:
+def show_edit(desk: ProvenDesk) -> Response:
     """Show the forms that change a court."""
-    return _show(request, here, actor, code, NO_REFUSAL)
+    return _show(desk, NO_REFUSAL)
 
 
 @router.post("/{code}/edit/names")
-def change_names(
-    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[NamesSent, Form()]
-) -> Response:
+def change_names(desk: ProvenDesk, sent: Annotated[NamesSent, Form()]) -> Response:
     """Rename a court from a day on, or put its names right."""
 
     def act(uow: UnitOfWork) -> None:
         courts.rename_court(
             uow,
-            actor,
-            code,
+            desk.actor,
+            desk.code,
             sent.names(),
             from_ms=first_ms("from_day", sent.from_day),
             basis=sent.basis,
             version=sent.version,
         )
 
-    return _after(Asked(request, here, actor, code), "names", sent, act)
+    return desk.change("names", sent, act, show=_show)
 
 
 @router.post("/{code}/edit/seat")
-def change_seat(
-    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[SeatSent, Form()]
-) -> Response:
+def change_seat(desk: ProvenDesk, sent: Annotated[SeatSent, Form()]) -> Response:
     """Move a court from a day on, or put its seat right."""
 
     def act(uow: UnitOfWork) -> None:
@@ -144,13 +147,20 @@ def change_seat(
         from_ms = first_ms("from_day", sent.from_day)
         if from_ms is None:
             courts.correct_seat(
-                uow, actor, code, lat=lat, lon=lon, address=sent.address, reason=sent.basis, version=sent.version
+                uow,
+                desk.actor,
+                desk.code,
+                lat=lat,
+                lon=lon,
+                address=sent.address,
+                reason=sent.basis,
+                version=sent.version,
             )
             return
         courts.move_seat(
             uow,
-            actor,
-            code,
+            desk.actor,
+            desk.code,
             lat=lat,
             lon=lon,
             address=sent.address,
@@ -159,75 +169,56 @@ def change_seat(
             version=sent.version,
         )
 
-    return _after(Asked(request, here, actor, code), "seat", sent, act)
+    return desk.change("seat", sent, act, show=_show)
 
 
 @router.post("/{code}/edit/cancel")
-def cancel_planned(
-    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[ReasonSent, Form()]
-) -> Response:
+def cancel_planned(desk: ProvenDesk, sent: Annotated[ReasonSent, Form()]) -> Response:
     """Take back what was entered for a later day."""
 
     def act(uow: UnitOfWork) -> None:
-        courts.cancel_planned(uow, actor, code, sent.basis, sent.version)
+        courts.cancel_planned(uow, desk.actor, desk.code, sent.basis, sent.version)
 
-    return _after(Asked(request, here, actor, code), "cancel", sent, act)
+    return desk.change("cancel", sent, act, show=_show)
 
 
 @router.post("/{code}/edit/feature")
-def change_feature(
-    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[FeatureSent, Form()]
-) -> Response:
+def change_feature(desk: ProvenDesk, sent: Annotated[FeatureSent, Form()]) -> Response:
     """Switch a function on or off, or let the court above decide."""
 
     def act(uow: UnitOfWork) -> None:
         if sent.state == INHERIT:
-            switches.clear_feature(uow, actor, code, sent.feature, basis=sent.basis)
+            switches.clear_feature(uow, desk.actor, desk.code, sent.feature, basis=sent.basis)
         else:
-            switches.set_feature(uow, actor, code, sent.feature, is_on=sent.state == "on", basis=sent.basis)
+            switches.set_feature(uow, desk.actor, desk.code, sent.feature, is_on=sent.state == "on", basis=sent.basis)
 
-    return _after(Asked(request, here, actor, code), "feature", sent, act)
+    return desk.change("feature", sent, act, show=_show)
 
 
 @router.post("/{code}/edit/custody")
-def change_custody(
-    request: Request, here: Here, actor: Proven, code: str, sent: Annotated[CustodySent, Form()]
-) -> Response:
+def change_custody(desk: ProvenDesk, sent: Annotated[CustodySent, Form()]) -> Response:
     """Change the level a category is asked for at, from a day on."""
 
     def act(uow: UnitOfWork) -> None:
         from_ms = first_ms("from_day", sent.from_day) or uow.now_ms
         if sent.level == INHERIT:
-            custody.inherit_custody_level(uow, actor, code, sent.category, from_ms=from_ms, basis=sent.basis)
+            custody.inherit_custody_level(
+                uow, desk.actor, desk.code, sent.category, from_ms=from_ms, basis=sent.basis
+            )
         else:
-            custody.set_custody_level(uow, actor, code, sent.category, sent.level, from_ms=from_ms, basis=sent.basis)
+            custody.set_custody_level(
+                uow, desk.actor, desk.code, sent.category, sent.level, from_ms=from_ms, basis=sent.basis
+            )
 
-    return _after(Asked(request, here, actor, code), "custody", sent, act)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request for a change: who, at which court, by which form."""
-
-    request: Request
-    here: Context
-    actor: Actor
-    code: str
+    return desk.change("custody", sent, act, show=_show)
 
 
-def _after(asked: Asked, form: str, sent: BaseModel, act: Callable[[UnitOfWork], object]) -> Response:
-    refusal = attempt(asked.request, asked.here.store, form, _typed(sent), act)
-    if refusal is None:
-        return to_court(asked.code)
-    return _show(asked.request, asked.here, asked.actor, asked.code, refusal)
-
-
-def _show(request: Request, here: Context, actor: Actor, code: str, refusal: Refusal) -> Response:
-    with here.store.read() as session:
-        values = load_court(session, actor, code, here.now_ms())
-    check_permission(actor, "manage_courts", code)
+def _show(desk: CourtDesk, refusal: Refusal) -> Response:
+    with desk.here.store.read() as session:
+        values = load_court(session, desk.actor, desk.code, desk.here.now_ms())
+    check_permission(desk.actor, "manage_courts", desk.code)
     return render(
-        request,
+        desk.request,
         "admin/court_edit.html",
         status=refusal.status,
         problems=refusal.problems,
@@ -259,7 +250,3 @@ def _place(lat: str, lon: str) -> tuple[float, float]:
         return degrees, places.parse_degrees(lon)
     except places.CoordinateFormatError as error:
         raise FieldError("lon", error) from error
-
-
-def _typed(sent: BaseModel) -> dict[str, str]:
-    return {name: str(value) for name, value in sent.model_dump().items()}

@@ -12,11 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from central.courts import queries as courts
 from central.courts.permissions import Actor, check_permission
 from central.imports import files, queries, service, template
-from central.imports.columns import COLUMNS, read_mapping
+from central.imports.columns import COLUMNS
+from central.imports.kinds import kind_name
+from central.imports.mapping import read_mapping
 from central.imports.report import write_report
 from central.imports.rules import KEEP_DRY_FILE_MS, WrongFormError
 from central.imports.tallies import read_expected
-from central.imports.words import column_name, kind_name, tell
+from central.imports.words import column_name, tell
 from central.web.context import Context, Here, SignedIn
 from central.web.import_views import group_rows, view_job
 from central.web.render import language_of, render

@@ -2,7 +2,8 @@
 
 import pytest
 
-from central.imports.columns import BY_CODE, COLUMNS, HEADINGS, Binder, normalise_heading, read_mapping
+from central.imports.columns import BY_CODE, COLUMNS, HEADINGS, Binder, normalise_heading
+from central.imports.mapping import read_mapping
 from central.imports.readers.row import RawRow
 from central.imports.rules import ColumnsMissingError, ColumnTwiceError, MappingError
 

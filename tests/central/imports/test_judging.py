@@ -8,8 +8,9 @@ import pytest
 
 from central.imports.columns import Binder
 from central.imports.judging import Judge, Judged
+from central.imports.kinds import KINDS
 from central.imports.readers.row import RawRow
-from central.imports.words import KINDS, PROBLEMS, tell
+from central.imports.words import PROBLEMS, tell
 from tests.central.imports.sheets import HEADINGS, body_code, case_no, frame, person_id, row
 
 SEEN: set[str] = set()
