@@ -120,9 +120,7 @@ def refresh_dues(uow: UnitOfWork, case: EnforcementCase) -> None:
     uow.session.flush()
 
 
-def set_dues(
-    catalogue: Catalogue, case: EnforcementCase, nodes: Sequence[CaseNode], pauses: Sequence[Pause]
-) -> None:
+def set_dues(catalogue: Catalogue, case: EnforcementCase, nodes: Sequence[CaseNode], pauses: Sequence[Pause]) -> None:
     """Set the due days of the open `nodes` of a case, all of them, and of the case itself; writes nothing."""
     due_on, due_node, limit_on = None, "", None
     for node in nodes:
