@@ -23,7 +23,7 @@ def open_stand() -> Iterator[Stand]:
     """A stand that is gone afterwards, processes and files."""
     with tempfile.TemporaryDirectory(prefix="zhixing-bench-") as folder:
         stage = Stage(Path(folder) / "stage", Path(folder) / "escrow.age")
-        stage.set_up()
+        stage.set_up(has_cases=False)
         stand = Stand(stage)
         try:
             yield stand

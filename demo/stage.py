@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from central.courts import service as courts
 from central.people import service as people
 from demo.cases import fill_cases
 from demo.offices import fill_offices
-from demo.people import all_logins
+from demo.people import LOGINS, Login, all_logins
 from demo.places import PARTS, Part
 from demo.tracks import write_gpx
 from provisioning import authority
@@ -61,8 +62,10 @@ class Stage:
         passwords: dict[str, str] = json.loads(self.memory_file.read_text(encoding="utf-8"))["passwords"]
         return passwords
 
-    def set_up(self, *, web_port: int = 0) -> None:
+    def set_up(self, *, web_port: int = 0, has_cases: bool = True) -> None:
         """Make authority, centre, log-ins and tracks; the pages take ``web_port`` when it is free.
+
+        Without cases there are no offices and no handlers either: for who looks at kits alone.
 
         Raises AlreadyFoundedError when an unfinished earlier try is in the way.
         """
@@ -77,7 +80,7 @@ class Stage:
             est_url=f"https://127.0.0.1:{ports.est}",
         )
         self._write_centre_config(ports)
-        passwords = self._fill_centre()
+        passwords = self._fill_centre(all_logins() if has_cases else LOGINS, has_cases=has_cases)
         for part in PARTS:
             write_gpx(self.track_file(part), part.loop, part.label)
         memory = {"ports": vars(ports), "passwords": passwords}
@@ -153,14 +156,14 @@ api_port = {ports.api}
             encoding="utf-8",
         )
 
-    def _fill_centre(self) -> dict[str, str]:
+    def _fill_centre(self, logins: Sequence[Login], *, has_cases: bool) -> dict[str, str]:
         settings = load_settings(self.centre_config, environ={})
         schema.migrate(settings)
-        passwords = {login.login: secrets.token_urlsafe(9) for login in all_logins()}
+        passwords = {login.login: secrets.token_urlsafe(9) for login in logins}
         store = open_store(settings)
         with store.write() as uow:
             courts.seed_courts(uow)
-            for login in all_logins():
+            for login in logins:
                 people.add_user(
                     uow,
                     login=login.login,
@@ -170,8 +173,10 @@ api_port = {ports.api}
                     password=passwords[login.login],
                     by="system:demo",
                 )
-            fill_offices(uow)
-        fill_cases(store, settings)
+            if has_cases:
+                fill_offices(uow)
+        if has_cases:
+            fill_cases(store, settings)
         store.close()
         return passwords
 

@@ -30,7 +30,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """One running centre for all journeys; each brings its own kits."""
     folder = tmp_path_factory.mktemp("journeys")
     stage = Stage(folder / "stage", folder / "escrow.age")
-    stage.set_up()
+    stage.set_up(has_cases=False)
     stand = Stand(stage)
     try:
         stand.start_services()

@@ -101,7 +101,7 @@ def test_the_demo_says_ready_and_ctrl_c_leaves_no_process(tmp_path):
     try:
         lines = iter(demo.stdout.readline, "")
         ready = next(line for line in lines if line.startswith("ready:"))
-        assert "http://127.0.0.1:" in ready
+        assert "http://localhost:" in ready
         log_ins = [next(lines).split()[0] for _ in range(4)]
         assert log_ins == ["duty", "commander", "admin", "xiangyun"]
         began = {process.pid for process in psutil.process_iter() if mentions(process, str(data))}
