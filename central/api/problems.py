@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from central.api.sentences import FIELD_SENTENCES, HTTP_CODES, SENTENCES, TITLES
+from central.base.crash import describe_crash
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, NotFoundError
 from central.imports.rules import ImportStoreFullError, ImportTooLargeError
 from central.sentences import SENTENCES as DOMAIN_SENTENCES
@@ -121,7 +122,7 @@ def to_problem(error: Exception) -> ProblemError:
         if isinstance(error, kind):
             return translate(error)
     reference = secrets.token_hex(8)
-    log.error("Unforeseen error %s", reference, exc_info=error)
+    log.error("Unforeseen error %s\n%s", reference, describe_crash(error))
     return ProblemError(500, "internal", reference=reference)
 
 

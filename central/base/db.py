@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy import create_engine as create_sql_engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError
 
 from central.base.settings import Settings
 
@@ -45,6 +46,8 @@ def create_engine(url: str) -> Engine:
     engine = create_sql_engine(
         url,
         connect_args={"check_same_thread": False} if is_sqlite else {},
+        # What people typed, identity numbers among it, belongs in no log.
+        hide_parameters=True,
         # A pages process reads from a pool of some 40 threads; none may wait for another's connection.
         pool_size=10,
         max_overflow=40,
@@ -54,6 +57,7 @@ def create_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin)
     else:
         event.listen(engine, "begin", _begin_writing)
+        event.listen(engine, "handle_error", _forget_values)
     return engine
 
 
@@ -81,6 +85,20 @@ def _begin_writing(connection: Connection) -> None:
     if connection.get_execution_options().get("zhixing_writer", False):
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+
+
+def _forget_values(context: ExceptionContext) -> None:
+    """PostgreSQL quotes whole rows in DETAIL, and in data errors (class 22) the value itself: keep neither."""
+    error: Any = context.original_exception
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return  # the driver's own words, without values
+    place = error.diag.constraint_name or error.diag.column_name or error.diag.table_name
+    text = "the value does not fit" if state.startswith("22") else error.diag.message_primary
+    error.args = (f"{text} (SQLSTATE {state}{f', {place}' if place else ''})",)
+    if isinstance(context.sqlalchemy_exception, DBAPIError):
+        kind = type(error)
+        context.sqlalchemy_exception.args = (f"({kind.__module__}.{kind.__name__}) {error}",)
 
 
 def _begin(connection: Connection) -> None:

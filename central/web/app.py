@@ -13,11 +13,13 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.live.hub import Hub
 from central.web import problems
+from central.web.bodies import Bounds
 from central.web.context import Context
 from central.web.i18n import LANGUAGES
 from central.web.pages import ROUTERS
 from central.web.render import STATIC_DIR, environment
 from central.web.security import SecurityHeaders, check_csrf
+from central.web.uploads import FORM_BYTES
 
 STATIC_MAX_AGE_S = 365 * 24 * 3600
 
@@ -59,5 +61,11 @@ def create_app(settings: Settings, store: Store, hub: Hub) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", DigestedFiles(directory=STATIC_DIR), name="static")
-    app.add_middleware(SecurityHeaders, is_https=app.state.context.is_https)
+    uploads = {
+        r"/imports": settings.import_max_bytes + FORM_BYTES,
+        r"/cases/[^/]+/documents": settings.document_max_bytes + FORM_BYTES,
+    }
+    app.add_middleware(Bounds, uploads=uploads, refuse=problems.answer)
+    # Added last, it stands outermost.
+    app.add_middleware(SecurityHeaders, is_https=app.state.context.is_https, on_crash=problems.answer_crash)
     return app

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Annotated, Final, TypeAlias
 from urllib.parse import quote
 
@@ -22,6 +21,9 @@ from central.web.problems import say, status_of
 from central.web.render import words_of
 
 Given: TypeAlias = Mapping[str, str]
+
+# The last day there is has no day after it to be asked for.
+DAY_MS: Final = 24 * 3600 * 1000
 
 # Code of a refusal -> the field it is about, in the forms that have it; others are told at the form's head.
 FIELDS: Final = {
@@ -103,7 +105,7 @@ def end_ms(name: str, text: str) -> int | None:
         day = parse_day(text)
     except DayError as error:
         raise FieldError(name, error) from error
-    return None if day is None else day_start_ms(day + timedelta(days=1))
+    return None if day is None else day_start_ms(day) + DAY_MS
 
 
 def court_address(code: str, part: str = "") -> str:

@@ -15,11 +15,14 @@ from central.web.i18n import Words
 # China has had one time zone and no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 NOTHING = "—"
+# From 0001-01-02 to 9999-12-31 in Shanghai.
+_FIRST_MS = -62_135_510_400_000
+_LAST_MS = 253_402_271_999_000
 
 
 def in_shanghai(at_ms: int) -> datetime:
-    """Return ms since 1970 UTC as a datetime in Asia/Shanghai."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(SHANGHAI)
+    """Return ms since 1970 UTC as a datetime in Asia/Shanghai; beyond the calendar, its first or last day."""
+    return datetime.fromtimestamp(min(max(at_ms, _FIRST_MS), _LAST_MS) / 1000, UTC).astimezone(SHANGHAI)
 
 
 def show_moment(at_ms: int | None) -> str:

@@ -10,7 +10,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from central.base.crash import describe_crash
 from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError, NotFoundError
 from central.people.rules import (
     AddressLockedError,
@@ -19,14 +21,16 @@ from central.people.rules import (
     NotAdmittedError,
     PasskeyRefusedError,
     ReauthRequiredError,
+    TooManyExchangesError,
     WrongCodeError,
     WrongPasswordError,
 )
 from central.sentences import SENTENCES
+from central.web.bodies import BodyTooLargeError, BodyTooSlowError
 from central.web.context import LoginRequiredError, LoginUnfinishedError
 from central.web.i18n import Words
 from central.web.i18n import note as _
-from central.web.reauth import show_reauth
+from central.web.reauth import holds_secret, show_reauth
 from central.web.render import render, words_of
 
 log = logging.getLogger(__name__)
@@ -42,6 +46,9 @@ STATUSES: Final[tuple[tuple[type[DomainError], int], ...]] = (
     (NotAdmittedError, 403),
     (LockedOutError, 429),
     (AddressLockedError, 429),
+    (TooManyExchangesError, 429),
+    (BodyTooLargeError, 413),
+    (BodyTooSlowError, 408),
     (NotFoundError, 404),
     (ForbiddenError, 403),
     (ConflictError, 409),
@@ -118,10 +125,19 @@ async def _ask_again(request: Request, error: DomainError) -> Response:
     if len(fields) < len(form.multi_items()):
         # No page may put a file into a form: the person chooses it again on the page it came from.
         return RedirectResponse(f"/reauth?next={quote(_referer(request))}", status_code=303)
+    if holds_secret(fields):
+        # Nor a password: the form is asked for again, which asks for the proof first.
+        return _send_to_form(request.url.path, is_fragment)
     response = show_reauth(request, target=target, is_post=True, fields=fields, status=401)
     if is_fragment:
         response.headers.update({"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
     return response
+
+
+def _send_to_form(path: str, is_fragment: bool) -> Response:
+    if is_fragment:
+        return Response(status_code=401, headers={"HX-Redirect": path})
+    return RedirectResponse(path, status_code=303)
 
 
 def _referer(request: Request) -> str:
@@ -143,6 +159,14 @@ def _show(request: Request, status: int, sentence: str, code: str) -> Response:
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 
+def answer_crash(request: Request, error: Exception) -> Response:
+    """Answer an error nobody foresaw; the log tells where it happened, not what was typed."""
+    if not isinstance(error, ClientDisconnect):
+        log.error("unexpected error at %r\n%s", request.url.path, describe_crash(error))
+    sentence = words_of(request)(_("系统内部错误，已记录；请重试，若仍出现请联系管理员。"))
+    return _show(request, 500, sentence, "internal")
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers."""
 
@@ -162,12 +186,6 @@ def install(app: FastAPI) -> None:
     async def on_invalid(request: Request, error: Exception) -> Response:
         return answer(request, InvalidInputError("The request lacks a field or holds a wrong value; correct it."))
 
-    async def on_crash(request: Request, error: Exception) -> Response:
-        log.error("unexpected error at %s", request.url.path, exc_info=error)
-        sentence = words_of(request)(_("系统内部错误，已记录；请重试，若仍出现请联系管理员。"))
-        return _show(request, 500, sentence, "internal")
-
     app.add_exception_handler(DomainError, on_domain)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(Exception, on_crash)

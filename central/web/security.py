@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -51,10 +52,15 @@ class ForeignRequestError(ForbiddenError):
 
 
 class SecurityHeaders:
-    """ASGI layer that adds the headers above; pages with content of people are never cached."""
+    """ASGI layer that adds the headers above, and answers what nobody foresaw by `on_crash`.
 
-    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
+    Pages with content of people are never cached. Starlette's own layer for unforeseen errors stands outside of this
+    one: its answer would lack the headers, and the server would log the error a second time, with what was typed.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_https: bool, on_crash: Callable[[Request, Exception], Response]) -> None:
         self._app = app
+        self._on_crash = on_crash
         self._headers = dict(SECURITY_HEADERS)
         if is_https:
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -65,15 +71,25 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_dressed(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await self._app(scope, receive, send_dressed)
+        try:
+            await self._app(scope, receive, send_dressed)
+        except Exception as error:  # the last place that can still answer
+            answer = self._on_crash(Request(scope), error)
+            # An answer that has begun stays unfinished: the server then cuts the line, and nobody takes it for whole.
+            if not has_begun:
+                await answer(scope, receive, send_dressed)
 
 
 def set_session_cookie(response: Response, token: str, *, max_age_s: int, is_https: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
@@ -16,9 +16,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from central.base.errors import InvalidInputError
+from central.web.bodies import check_texts
 
+_S = TypeVar("_S", bound="Sink")
 MAX_FIELDS_BYTES: Final = 256 * 1024
-_DRAIN_BYTES: Final = 64 * 1024 * 1024
+# What a form may hold beside its file: the fields, and the headers of every part.
+FORM_BYTES: Final = MAX_FIELDS_BYTES + 64 * 1024
 _FILE: Final = "file"
 
 
@@ -32,6 +35,22 @@ class Sink(Protocol):
     def abandon(self) -> None:
         """Leave nothing behind."""
         ...
+
+
+class MemorySink:
+    """Holds a file in memory, and of one that is too large only so much that it shows."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._room = max_bytes + 1
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self.data += data[: self._room - len(self.data)]
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self.data.clear()
 
 
 @dataclass
@@ -79,6 +98,7 @@ class _Reader:
         self._is_file = self._name == _FILE and b"filename" in options
         if self._is_file:
             self.form.file_name = options[b"filename"].decode("utf-8", "replace")
+            check_texts(self.form.file_name)
 
     def data(self, data: bytes, start: int, end: int) -> None:
         """Some of the part's content; raises InvalidInputError when texts grow too long."""
@@ -93,10 +113,12 @@ class _Reader:
     def end_part(self) -> None:
         """The part is whole."""
         if not self._is_file and self._name:
-            self.form.fields[self._name] = self._text.decode("utf-8", "replace")
+            text = self._text.decode("utf-8", "replace")
+            check_texts(self._name, text)
+            self.form.fields[self._name] = text
 
 
-async def receive_form(request: Request, open_sink: Callable[[], Sink]) -> tuple[UploadForm, Sink | None]:
+async def receive_form(request: Request, open_sink: Callable[[], _S]) -> tuple[UploadForm, _S | None]:
     """Read a multipart form whose part `file` goes to a sink, opened when its first byte comes (None: no file).
 
     Raises InvalidInputError for what is no such form, and whatever the sink raises; the sink is then abandoned.
@@ -117,7 +139,7 @@ async def receive_form(request: Request, open_sink: Callable[[], Sink]) -> tuple
             "on_headers_finished": reader.end_headers,
         },
     )
-    sink: Sink | None = None
+    sink: _S | None = None
     chunks = request.stream()
     try:
         async for chunk in chunks:
@@ -133,19 +155,5 @@ async def receive_form(request: Request, open_sink: Callable[[], Sink]) -> tuple
             sink.abandon()
         if isinstance(error, MultipartParseError):
             raise InvalidInputError("The form arrived damaged; send it again.") from error
-        if isinstance(error, Exception):
-            await _drain(request)
         raise
     return reader.form, sink
-
-
-async def _drain(request: Request) -> None:
-    """Take what the browser still sends, within reason, so that it reads the answer instead of a broken line."""
-    taken = 0
-    try:
-        async for chunk in request.stream():
-            taken += len(chunk)
-            if taken > _DRAIN_BYTES:
-                return
-    except Exception:
-        return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
@@ -31,6 +31,7 @@ from central.web.render import render, words_of
 
 router = APIRouter(prefix="/audit")
 PAGE_ROWS: Final = 100
+DAY_MS: Final = 24 * 3600 * 1000
 SEARCH_IS_ONE_MS: Final = 15 * 60 * 1000
 _TITLES: Final = (
     _("序号"), _("时间"), _("行为人"), _("法院"), _("动作"), _("对象"), _("案号"), _("用途"), _("明细"), _("摘要"),
@@ -59,7 +60,7 @@ class Asked(BaseModel):
         actor = self.actor.strip()
         return AuditFilter(
             from_ms=_start_ms(since) if since else None,
-            until_ms=_start_ms(until + timedelta(days=1)) if until else None,
+            until_ms=_start_ms(until) + DAY_MS if until else None,
             actor=actor if not actor or ":" in actor else f"user:{actor}",
             court_code=self.court.strip(),
             case_no=_normal_case_no(self.case_no),

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, Form, Request, Response
+from pydantic import BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
 
+from central.base.errors import InvalidInputError
 from central.base.unit_of_work import UnitOfWork
 from central.cases import service as cases
+from central.courts.permissions import check_permission
 from central.web.case_desk import REASON_FIELDS, ActForm, CaseDesk, Code, Day, Desk, Line, ProvenDesk
 from central.web.case_views import need_day, parse_day
+from central.web.uploads import MemorySink, UploadForm, receive_form
 
 router = APIRouter(prefix="/cases/{case_no}")
 
@@ -45,6 +50,15 @@ PAPER_END: Final = ActForm("paper", "documents", "add_document", REASON_FIELDS)
 ACTS: Final = {
     kind: ActForm(kind, "acts", "request_case_act", REASON_FIELDS) for kind in ("close", "extend", "reopen")
 }
+
+
+class PaperSent(BaseModel):
+    """The form of a paper, beside its file."""
+
+    kind: str = Field("", max_length=64)
+    title: str = Field("", max_length=1000)
+    doc_no: str = Field("", max_length=1000)
+    made_on: str = Field("", max_length=20)
 
 
 @router.post("/nodes/{node_id}")
@@ -106,27 +120,38 @@ def finish_pause(desk: Desk, pause_id: str, until_on: Day = "") -> Response:
 
 
 @router.post("/documents")
-def add_paper(
-    desk: Desk,
-    *,
-    kind: Code = "",
-    title: Line = "",
-    doc_no: Line = "",
-    made_on: Day = "",
-    file: Annotated[UploadFile | None, File()] = None,
-) -> Response:
-    """Add a paper, with its file or only named."""
-    has_file = file is not None and bool(file.filename)
+async def add_paper(request: Request, desk: Desk) -> Response:
+    """Add a paper, with its file or only named; the file is held in memory. The proof stands in the address."""
+    check_permission(desk.actor, PAPER.right)
     settings = desk.here.settings
+    form, sink = await _receive_paper(request, settings.document_max_bytes)
+    sent = _read_paper(form)
 
     def act(uow: UnitOfWork) -> None:
-        data = file.file.read(settings.document_max_bytes + 1) if file is not None and has_file else None
-        name = (file.filename or "")[-200:] if file is not None else ""
-        meta = cases.DocumentMeta(kind=kind, title=title, doc_no=doc_no, made_on=parse_day(made_on), file_name=name)
+        data = None if not form.file_name else bytes(sink.data) if sink else b""
+        meta = cases.DocumentMeta(
+            kind=sent.kind, title=sent.title, doc_no=sent.doc_no, made_on=parse_day(sent.made_on),
+            file_name=form.file_name[-200:],
+        )  # fmt: skip
         keyring = desk.here.keyring
         cases.add_document(uow, desk.actor, desk.case_no, meta, data=data, settings=settings, keyring=keyring)
 
-    return desk.perform(PAPER, {"kind": kind, "title": title, "doc_no": doc_no, "made_on": made_on}, act)
+    return await run_in_threadpool(desk.perform, PAPER, sent.model_dump(), act)
+
+
+async def _receive_paper(request: Request, max_bytes: int) -> tuple[UploadForm, MemorySink | None]:
+    """Return the form and its file; a form without a place for a file only names a paper."""
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return await receive_form(request, lambda: MemorySink(max_bytes))
+    form = await request.form()
+    return UploadForm({name: value for name, value in form.items() if isinstance(value, str)}), None
+
+
+def _read_paper(form: UploadForm) -> PaperSent:
+    try:
+        return PaperSent.model_validate(form.fields)
+    except ValidationError:
+        raise InvalidInputError("A text of the form is too long; shorten it.") from None
 
 
 @router.post("/documents/{document_id}/withdraw")

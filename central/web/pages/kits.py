@@ -21,6 +21,7 @@ from central.web.views import is_recording
 router = APIRouter(prefix="/kits")
 
 HOUR_MS = 3600 * 1000
+Moment = Annotated[int, Query(ge=0, lt=2**53)]
 PRESENCE_ORDER = ("stale", "late", "live", "dark")
 
 
@@ -72,7 +73,7 @@ def show_kit(
 
 
 @router.get("/{kit_id}/trail")
-def give_trail(here: Here, actor: SignedIn, kit_id: str, from_ms: int, to_ms: int) -> dict[str, Any]:
+def give_trail(here: Here, actor: SignedIn, kit_id: str, from_ms: Moment, to_ms: Moment) -> dict[str, Any]:
     """Return fixes as [time ms, latitude, longitude, speed m/s, suspect], oldest first."""
     with here.store.read() as session:
         fixes = devices.list_trail(session, actor, kit_id, from_ms=from_ms, to_ms=to_ms, now_ms=here.now_ms())

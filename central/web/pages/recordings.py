@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import Path as PathParam
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
@@ -36,7 +37,11 @@ PAGE_ROWS = 50
 
 @router.get("")
 def list_recordings(
-    request: Request, here: Here, actor: SignedIn, kit: str = "", before: Annotated[int | None, Query()] = None
+    request: Request,
+    here: Here,
+    actor: SignedIn,
+    kit: str = "",
+    before: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
 ) -> Response:
     """List recordings of the actor's courts, newest first."""
     with here.store.read() as session:
@@ -146,7 +151,13 @@ def export(
 
 @router.get("/{recording_id}/segments/{seq}/clear")
 def give_clear_segment(
-    *, request: Request, here: Here, actor: SignedIn, recording_id: str, seq: int, grant: str = ""
+    *,
+    request: Request,
+    here: Here,
+    actor: SignedIn,
+    recording_id: str,
+    seq: Annotated[int, PathParam(ge=0, lt=2**31)],
+    grant: str = "",
 ) -> Response:
     """Decrypt one segment for the player; audited before the first byte leaves."""
     purpose = read_purpose(

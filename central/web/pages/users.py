@@ -20,7 +20,7 @@ from central.web.render import render
 
 router = APIRouter(prefix="/admin")
 
-Version = Annotated[int, Form(ge=1)]
+Version = Annotated[int, Form(ge=1, lt=2**31)]
 Reason = Annotated[str, Form(max_length=400)]
 
 
