@@ -40,13 +40,13 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
     "token_invalid": (
         "Send the service account's token as 'Authorization: Bearer <token>'; if you did, it is unknown, expired or "
-        "revoked: ask the court's security administrator for a new one.",
+        "revoked: ask the court's system administrator for a new one.",
         "请以 Authorization: Bearer <令牌> 出示服务账号令牌；若已出示，则该令牌不存在、已过期或已吊销，"
-        "请向法院安全管理员申请新令牌。",
+        "请向法院系统管理员申请新令牌。",
     ),
     "scope_missing": (
-        "The service account lacks the scope %(scope)s: ask the court's security administrator for it.",
-        "该服务账号没有 %(scope)s 权限范围；请向法院安全管理员申请。",
+        "The service account lacks the scope %(scope)s: ask the court's system administrator for it.",
+        "该服务账号没有 %(scope)s 权限范围；请向法院系统管理员申请。",
     ),
     "no_such_resource": (
         "There is no such resource; GET /api/v1 lists what there is.",

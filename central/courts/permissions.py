@@ -84,13 +84,14 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         "share_case": ("commander", "bureau_chief"),
         "export_cases": ("bureau_chief", "supervisor"),
         "import_cases": ("bureau_chief", "clerk"),
+        "release_import": ("bureau_chief",),
         # courts and command units
         "see_courts": ROLES,
         "manage_units": ("commander", "bureau_chief"),
         "appoint_commander": ("president",),
         "manage_courts": ("system_admin",),
         "manage_features": ("system_admin",),
-        # keeping the house: accounts are proposed by one administrator and admitted by another
+        # keeping the house: accounts, of people and of systems, are proposed by one administrator, admitted by another
         "see_health": ("commander", "duty_operator", "system_admin"),
         "manage_devices": ("system_admin",),
         "see_set_aside": ("system_admin",),
@@ -99,7 +100,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         "admit_users": ("security_admin",),
         "manage_sessions": ("security_admin",),
         "manage_terminals": ("security_admin",),
-        "manage_service_accounts": ("security_admin",),
+        "manage_service_accounts": ("system_admin",),
+        "admit_service_accounts": ("security_admin",),
         "see_roles": ROLES,
         "read_audit": ("audit_admin", "supervisor"),
         "export_audit": ("audit_admin",),
@@ -114,6 +116,7 @@ GRAVE_ACTIONS: Final = frozenset(
         "sign_case_act",
         "set_recusal",
         "export_cases",
+        "release_import",
         "appoint_commander",
         "manage_courts",
         "manage_features",
@@ -122,6 +125,7 @@ GRAVE_ACTIONS: Final = frozenset(
         "manage_sessions",
         "manage_terminals",
         "manage_service_accounts",
+        "admit_service_accounts",
         "export_audit",
     }
 )

@@ -69,13 +69,13 @@ class Directory:
         """Where the directory sends the browser back to; to be entered there."""
         return f"{self._settings.web_url.rstrip('/')}/login/directory/back"
 
-    def depart(self, store: Store, target: str) -> Departure:
-        """Begin a log-in that leads to `target`; raises DirectoryUnreachableError."""
+    def depart(self, store: Store, target: str, *, client: str = "") -> Departure:
+        """Begin a log-in that leads to `target`; raises DirectoryUnreachableError, TooManyExchangesError."""
         metadata = self._read_metadata()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         kept = {"nonce": nonce, "verifier": verifier, "target": target}
         with store.write() as uow:
-            ceremonies.begin(uow, _CEREMONY, kept, ceremony_id=hash_token(state)[:32])
+            ceremonies.begin(uow, _CEREMONY, kept, ceremony_id=hash_token(state)[:32], client=client)
         digest = hashlib.sha256(verifier.encode()).digest()
         query = {
             "response_type": "code",
@@ -93,17 +93,19 @@ class Directory:
         """Open the session of the person who comes back; returns it and where it leads.
 
         Raises DirectoryRefusedError (recorded), DirectoryUnreachableError, CeremonyExpiredError, NotAdmittedError,
-        TerminalRequiredError.
+        AddressLockedError, TerminalRequiredError.
         """
         if not state or not secrets.compare_digest(state.encode(), cookie.encode()):
             raise rules.CeremonyExpiredError("This log-in was begun in another browser or long ago; start again.")
         with store.write() as uow:
+            sessions.check_not_locked(uow.session, "", visit.client, uow.now_ms)
             kept = ceremonies.take(uow, _CEREMONY, hash_token(state)[:32])
         try:
             person = self._read_person(self._redeem(code, kept["verifier"]), kept["nonce"])
         except rules.DirectoryRefusedError as error:
             with store.write() as uow:
                 sessions.audit_refusal(uow, "", None, f"directory: {error.params['what']}", visit.client)
+                sessions.count_failure(uow, "", visit.client)
             raise
         with store.write() as uow:
             user = _find_account(uow, person, visit)

@@ -22,6 +22,7 @@ class User(SQLModel, table=True):
     role: str = Field(max_length=20)
     court_code: str = Field(foreign_key="court.code", max_length=20)
     password_hash: str = Field(max_length=200)
+    """PHC form; empty while no password has been issued."""
     disabled_ms: int | None = Field(default=None, sa_type=BigInteger)
     created_ms: int = Field(sa_type=BigInteger)
     created_by: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
@@ -30,8 +31,16 @@ class User(SQLModel, table=True):
     admitted_by: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
     pending_role: str = Field(default="", max_length=20, sa_column_kwargs={"server_default": ""})
     """A proposed change of role, effective when another administrator admits it."""
+    pending_reset: str = Field(default="", max_length=20, sa_column_kwargs={"server_default": ""})
+    """A proposed reset, of RESETS (`rules`); the present password and second ways hold until it is admitted."""
     pending_court: str = Field(default="", max_length=20, sa_column_kwargs={"server_default": ""})
     pending_by: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
+    password_due: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
+    """Two administrators agreed that a one-time password may be issued; it has not been yet."""
+    due_proposed_by: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
+    due_admitted_by: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
+    issued_by: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
+    """Who issued the last one-time password."""
     must_change_password: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
     password_ms: int | None = Field(default=None, sa_type=BigInteger)
     totp_cipher: bytes | None = Field(default=None)
@@ -114,7 +123,10 @@ class Terminal(SQLModel, table=True):
 
 
 class ServiceAccount(SQLModel, table=True):
-    """Another system that uses `/api/v1` for one court and those below it, within its scopes."""
+    """Another system that uses `/api/v1` for one court and those below it, within its scopes.
+
+    `scopes` and `expires_ms` are what two administrators agreed on; `pending_*` is what one of them proposes.
+    """
 
     __tablename__ = "service_account"
 
@@ -123,12 +135,28 @@ class ServiceAccount(SQLModel, table=True):
     note: str = Field(default="", max_length=200)
     court_code: str = Field(foreign_key="court.code", max_length=20)
     scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
-    token_hash: str = Field(max_length=64, unique=True)
+    token_hash: str | None = Field(default=None, max_length=64, unique=True)
+    """None until the account has been admitted and its token issued."""
     created_ms: int = Field(sa_type=BigInteger)
     created_by: str = Field(max_length=80)
     expires_ms: int = Field(sa_type=BigInteger)
+    """0 while the account has not been admitted."""
+    admitted_ms: int | None = Field(default=None, sa_type=BigInteger)
+    """When a security administrator last admitted something; None: the account is only proposed."""
+    admitted_by: str = Field(default="", max_length=80)
+    pending_by: str = Field(default="", max_length=80)
+    """Who proposes what the other `pending_*` say; empty: nothing waits."""
+    pending_scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    pending_days: int = Field(default=0)
+    """The proposed term, from its admission on; 0: the end stays."""
+    pending_token: bool = Field(default=False)
+    """Whether a fresh token is proposed too."""
+    token_due: bool = Field(default=False)
+    """A token may be issued, once."""
+    issued_by: str = Field(default="", max_length=80)
     revoked_ms: int | None = Field(default=None, sa_type=BigInteger)
     used_ms: int | None = Field(default=None, sa_type=BigInteger)
+    version: int = Field(default=1)
 
 
 class Ceremony(SQLModel, table=True):
@@ -139,6 +167,8 @@ class Ceremony(SQLModel, table=True):
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     kind: str = Field(max_length=20)
     user_id: str | None = Field(default=None, max_length=32)
+    client: str = Field(default="", index=True, max_length=100)
+    """Address it was begun from, as `rules.address_key` has it: how many may be open is limited by it."""
     state: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     expires_ms: int = Field(index=True, sa_type=BigInteger)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,6 +40,8 @@ MAX_PASSKEYS: Final = 10
 MAX_ANSWER_CHARS: Final = 16_384
 _REGISTER: Final = "passkey_register"
 _ASSERT: Final = "passkey_assert"
+# What reading an answer of a browser that is none may raise.
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,11 @@ def are_available(settings: Settings) -> bool:
     return False
 
 
-def begin_register(uow: UnitOfWork, settings: Settings, user_id: str) -> Options:
-    """Ask the browser for a new passkey of a user; raises PasskeysUnavailableError, ConflictError for too many."""
+def begin_register(uow: UnitOfWork, settings: Settings, user_id: str, *, client: str = "") -> Options:
+    """Ask the browser for a new passkey of a user.
+
+    Raises PasskeysUnavailableError, ConflictError for too many, TooManyExchangesError.
+    """
     user = uow.session.get_one(User, user_id)
     known = queries.list_passkeys(uow.session, user.id)
     if len(known) >= MAX_PASSKEYS:
@@ -72,7 +78,7 @@ def begin_register(uow: UnitOfWork, settings: Settings, user_id: str) -> Options
         resident_key_requirement=ResidentKeyRequirement.REQUIRED,
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    ceremony_id = ceremonies.begin(uow, _REGISTER, dict(state), user_id=user.id)
+    ceremony_id = ceremonies.begin(uow, _REGISTER, dict(state), user_id=user.id, client=client)
     return Options(ceremony_id, dict(options)["publicKey"])
 
 
@@ -81,13 +87,15 @@ def finish_register(
 ) -> list[str]:
     """Keep the passkey the browser made; returns recovery codes when it is the first second way, else nothing.
 
-    A log-in in stage `enrol` reaches what comes next. Raises PasskeyRefusedError, CeremonyExpiredError.
+    A log-in in stage `enrol` reaches what comes next; every other session ends. Raises PasskeyRefusedError,
+    CeremonyExpiredError.
     """
     row, user = sessions.get_open(uow, token)
+    sessions.check_setting_up(uow, row, user)
     state = ceremonies.take(uow, _REGISTER, ceremony_id, user_id=user.id)
     try:
         made = _server(settings).register_complete(state, _read(answer))
-    except (ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise _refused(str(error)) from error
     data = made.credential_data
     if data is None or uow.session.get(Passkey, bytes(data.credential_id)) is not None:
@@ -100,6 +108,7 @@ def finish_register(
         )
     )  # fmt: skip
     uow.session.flush()
+    sessions.end_sessions(uow, user.id, keep_token=token)
     _audit(uow, user, "people:second:add")
     codes = second.renew_recovery(uow, user) if is_first else []
     if row.stage == "enrol":
@@ -109,12 +118,16 @@ def finish_register(
 
 
 def remove(uow: UnitOfWork, settings: Settings, token: str, key_id: str) -> None:
-    """Take one's own passkey away (`key_id` as `name_of` gives it); raises NotFoundError, LastWayError."""
+    """Take one's own passkey away (`key_id` as `name_of` gives it); every other session ends.
+
+    Raises NotFoundError, LastWayError.
+    """
     _row, user = sessions.get_open(uow, token)
     for row in queries.list_passkeys(uow.session, user.id):
         if name_of(row) == key_id:
             uow.connection.execute(delete(Passkey).where(col(Passkey.credential_id) == row.credential_id))
             second.check_still_enough(uow, settings, user)
+            sessions.end_sessions(uow, user.id, keep_token=token)
             _audit(uow, user, "people:second:remove")
             return
     raise NotFoundError("There is no such passkey any more; reload the page.")
@@ -125,27 +138,31 @@ def name_of(passkey: Passkey) -> str:
     return hash_token(passkey.credential_id.hex())[:24]
 
 
-def begin_assert(uow: UnitOfWork, settings: Settings, user_id: str | None) -> Options:
-    """Ask the browser for proof: by a passkey of this user, or (None) by any the browser has for these pages."""
+def begin_assert(uow: UnitOfWork, settings: Settings, user_id: str | None, *, client: str = "") -> Options:
+    """Ask the browser for proof: by a passkey of this user, or (None) by any the browser has for these pages.
+
+    Raises PasskeysUnavailableError, TooManyExchangesError.
+    """
     known = None
     if user_id is not None:
         known = [AttestedCredentialData(row.public_key) for row in queries.list_passkeys(uow.session, user_id)]
     options, state = _server(settings).authenticate_begin(
         known, user_verification=UserVerificationRequirement.REQUIRED
     )
-    ceremony_id = ceremonies.begin(uow, _ASSERT, dict(state), user_id=user_id)
+    ceremony_id = ceremonies.begin(uow, _ASSERT, dict(state), user_id=user_id, client=client)
     return Options(ceremony_id, dict(options)["publicKey"])
 
 
 def log_in(uow: UnitOfWork, settings: Settings, *, ceremony_id: str, answer: str, visit: Visit) -> IssuedSession:
     """Open a session for the holder of a passkey, without a password.
 
-    Raises PasskeyRefusedError (recorded), CeremonyExpiredError, NotAdmittedError, TerminalRequiredError.
+    Raises PasskeyRefusedError, AddressLockedError (both recorded), CeremonyExpiredError, NotAdmittedError,
+    TerminalRequiredError.
     """
     state = ceremonies.take(uow, _ASSERT, ceremony_id)
     user = _verify(uow, settings, state, answer, visit.client)
     if user.disabled_ms is not None:
-        sessions.audit_refusal(uow, user.login, user, "disabled", visit.client)
+        _count_refusal(uow, user, "disabled", visit.client)
         raise _refused("disabled")
     return sessions.open_session(uow, settings, user, method="passkey", visit=visit)
 
@@ -172,13 +189,14 @@ def find_passkey(session: Session, credential_id: bytes) -> Passkey | None:
 
 def _verify(uow: UnitOfWork, settings: Settings, state: Mapping[str, Any], answer: str, client: str) -> User:
     """Check an assertion and return whose it is; a counter that went back tells of a copied key."""
+    sessions.check_not_locked(uow.session, "", client, uow.now_ms)
     try:
         given = AuthenticationResponse.from_dict(_read(answer))
         row = find_passkey(uow.session, given.raw_id)
         known = [AttestedCredentialData(row.public_key)] if row is not None else []
         _server(settings).authenticate_complete(state, known, given)
-    except (ValueError, KeyError, TypeError) as error:
-        sessions.audit_refusal(uow, "", None, "passkey", client)
+    except _UNREADABLE as error:
+        _count_refusal(uow, None, "passkey", client)
         raise _refused(str(error)) from error
     assert row is not None  # noqa: S101 - authenticate_complete refuses an unknown credential
     user = uow.session.get_one(User, row.user_id)
@@ -187,10 +205,16 @@ def _verify(uow: UnitOfWork, settings: Settings, state: Mapping[str, Any], answe
     return user
 
 
+def _count_refusal(uow: UnitOfWork, user: User | None, reason: str, client: str) -> None:
+    """Record a refused answer and count it for its address, so that nobody can fill the audit with them."""
+    sessions.audit_refusal(uow, user.login if user else "", user, reason, client)
+    sessions.count_failure(uow, "", client)
+
+
 def _check_counter(uow: UnitOfWork, row: Passkey, user: User, data: AuthenticatorData, client: str) -> None:
     """WebAuthn 7.2, step 22: a counter that does not grow means that the key may have been copied."""
     if (data.counter or row.sign_count) and data.counter <= row.sign_count:
-        sessions.audit_refusal(uow, user.login, user, "passkey_copied", client)
+        _count_refusal(uow, user, "passkey_copied", client)
         raise _refused("its counter went back")
     row.sign_count = data.counter
 

@@ -36,7 +36,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
         _HASHER.verify(password_hash or _absent_hash(), password)
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None
+    return bool(password_hash)
 
 
 def make_password() -> str:
@@ -46,6 +46,8 @@ def make_password() -> str:
 
 def choose_password(store: Store, settings: Settings, *, token: str, password: str) -> str:
     """Set the password that a log-in still owes (stage `password`); returns the stage reached.
+
+    Every other session of the account ends: whoever else holds the first password comes too late.
 
     Raises WeakPasswordError, CeremonyExpiredError.
     """
@@ -57,9 +59,10 @@ def choose_password(store: Store, settings: Settings, *, token: str, password: s
     hashed = hash_password(password)
     with store.write() as uow:
         row, owner = sessions.get_open(uow, token)
-        if row.stage != "password":
+        if row.stage != "password" or not owner.must_change_password:
             raise rules.CeremonyExpiredError("This took too long or was done already; start again.")
         _set(uow, owner, hashed)
+        sessions.end_sessions(uow, owner.id, keep_token=token)
         sessions.settle(uow, settings, row, owner)
         return row.stage
 

@@ -18,7 +18,7 @@ from central.people.models import LoginSession, Passkey, Terminal, User
 
 USERS_A_PAGE = 50
 # What a list of users can be narrowed to.
-ACCOUNT_STATES = ("active", "proposed", "changing", "disabled")
+ACCOUNT_STATES = ("active", "waiting", "proposed", "changing", "due", "disabled")
 _REF_CHARS = 24
 
 
@@ -106,8 +106,17 @@ def search_users(
 
 def count_waiting(session: Session, actor: Actor) -> int:
     """Count the accounts and changes in the actor's courts that wait to be admitted."""
-    waiting = or_(_in_state("proposed"), _in_state("changing"))
-    return session.exec(select(func.count()).select_from(User).where(in_scope(User.court_code, actor), waiting)).one()
+    return _count(session, actor, "waiting")
+
+
+def count_due(session: Session, actor: Actor) -> int:
+    """Count the accounts in the actor's courts to which a one-time password may be issued."""
+    return _count(session, actor, "due")
+
+
+def _count(session: Session, actor: Actor, state: str) -> int:
+    wanted = (in_scope(User.court_code, actor), _in_state(state))
+    return session.exec(select(func.count()).select_from(User).where(*wanted)).one()
 
 
 def _in_state(state: str) -> ColumnElement[bool]:
@@ -117,17 +126,29 @@ def _in_state(state: str) -> ColumnElement[bool]:
     if state == "proposed":
         return disabled.is_(None) & admitted.is_(None)
     if state == "changing":
-        return disabled.is_(None) & ((col(User.pending_role) != "") | (col(User.pending_court) != ""))
+        pending = or_(*(col(field) != "" for field in (User.pending_role, User.pending_court, User.pending_reset)))
+        return disabled.is_(None) & admitted.is_not(None) & pending
+    if state == "waiting":
+        return _in_state("proposed") | _in_state("changing")
+    if state == "due":
+        return disabled.is_(None) & admitted.is_not(None) & col(User.password_due).is_(True)
     return disabled.is_(None) & admitted.is_not(None)
 
 
 def state_of(user: User) -> str:
-    """Return one of ACCOUNT_STATES."""
+    """Return one of ACCOUNT_STATES, the most urgent one."""
     if user.disabled_ms is not None:
         return "disabled"
     if user.admitted_ms is None:
         return "proposed"
-    return "changing" if user.pending_role or user.pending_court else "active"
+    if is_changing(user):
+        return "changing"
+    return "due" if user.password_due else "active"
+
+
+def is_changing(user: User) -> bool:
+    """Tell whether a change of role or court, or a reset, waits to be admitted."""
+    return bool(user.pending_role or user.pending_court or user.pending_reset)
 
 
 def list_handlers(session: Session, court_code: str) -> Sequence[User]:

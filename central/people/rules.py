@@ -98,6 +98,12 @@ class CeremonyExpiredError(ConflictError):
     code: ClassVar[str] = "ceremony_expired"
 
 
+class TooManyExchangesError(RecordedRefusalError):
+    """Too many log-ins were begun from this address and not finished."""
+
+    code: ClassVar[str] = "too_many_exchanges"
+
+
 class ReauthRequiredError(DomainError):
     """The act is grave and the person's last proof is too old."""
 

@@ -62,15 +62,17 @@ def confirm_totp(
 ) -> list[str]:
     """Set up the code generator with its first code; returns the fresh recovery codes, shown once.
 
-    A log-in in stage `enrol` reaches what comes next. Raises WrongCodeError, CeremonyExpiredError.
+    A log-in in stage `enrol` reaches what comes next; every other session ends. Raises WrongCodeError,
+    CeremonyExpiredError.
     """
     row, user = sessions.get_open(uow, token)
+    sessions.check_setting_up(uow, row, user)
     state = ceremonies.look(uow, _CEREMONY, ceremony_id, user_id=user.id)
     sealed = base64.b64decode(state["sealed"])
     step = _match(keyring.open(FIELD, user.id, sealed), code, uow.now_ms, newest=0)
     if step is None:
         raise rules.WrongCodeError("The code is wrong or too old; wait for the next one, or set the device's clock.")
-    ceremonies.end(uow, ceremony_id)
+    sessions.end_sessions(uow, user.id, keep_token=token)
     # Sealed anew, under the newest key and not as the ceremony had it.
     user.totp_cipher = keyring.seal(FIELD, user.id, keyring.open(FIELD, user.id, sealed))
     user.totp_step = step
@@ -91,19 +93,21 @@ def renew_recovery(uow: UnitOfWork, user: User) -> list[str]:
 
 
 def renew_own(uow: UnitOfWork, token: str) -> list[str]:
-    """Replace one's own recovery codes; raises ConflictError without any second way."""
+    """Replace one's own recovery codes; every other session ends. Raises ConflictError without any second way."""
     _row, user = sessions.get_open(uow, token)
     if not queries.has_second_way(uow.session, user):
         raise ConflictError("Set up a code generator or a passkey first.")
+    sessions.end_sessions(uow, user.id, keep_token=token)
     return renew_recovery(uow, user)
 
 
 def remove_totp(uow: UnitOfWork, settings: Settings, token: str) -> None:
-    """Take one's own code generator away; raises LastWayError when the centre requires it."""
+    """Take one's own code generator away; every other session ends. Raises LastWayError when one is required."""
     _row, user = sessions.get_open(uow, token)
     user.totp_cipher, user.totp_step = None, 0
     uow.session.flush()
     check_still_enough(uow, settings, user)
+    sessions.end_sessions(uow, user.id, keep_token=token)
     _audit(uow, user, "people:second:remove", "totp")
 
 

@@ -83,7 +83,8 @@ def restore_user(uow: UnitOfWork, *, login: str, password: str, by: str) -> None
     """
     user = queries.get_user(uow.session, login)
     user.password_hash = passwords.hash_password(password_rules.check_password(password, user.login))
-    user.password_ms, user.must_change_password = uow.now_ms, False
+    user.password_ms, user.must_change_password, user.password_due = uow.now_ms, False, False
+    user.pending_reset = ""
     passwords.drop_second_ways(uow, user)
     end_sessions(uow, user.id)
     sessions.forget_failures(uow, user.login)
@@ -100,11 +101,12 @@ def log_in(store: Store, settings: Settings, *, login: str, password: str, visit
     login = rules.normalise_login(login)
     user, right = _compare(store, login, password, visit.client)
     with store.write() as uow:
-        if user is None or not right or user.disabled_ms is not None:
+        now = uow.session.get(User, user.id) if user is not None and right else None
+        # Compared before the lock was taken: whatever was changed meanwhile counts.
+        if now is None or user is None or now.password_hash != user.password_hash or now.disabled_ms is not None:
             raise _refuse(uow, login, user, visit.client)
         sessions.check_not_locked(uow.session, login, visit.client, uow.now_ms)
-        user = uow.session.get_one(User, user.id)
-        return sessions.open_session(uow, settings, user, method="password", visit=visit)
+        return sessions.open_session(uow, settings, now, method="password", visit=visit)
 
 
 def prove_by_password(store: Store, *, login: str, password: str, token: str, client: str) -> None:

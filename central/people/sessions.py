@@ -93,6 +93,16 @@ def get_open(uow: UnitOfWork, token: str) -> tuple[LoginSession, User]:
     return row, uow.session.get_one(User, row.user_id)
 
 
+def check_setting_up(uow: UnitOfWork, row: LoginSession, user: User) -> None:
+    """Raise CeremonyExpiredError unless this log-in may set a second way up, as things stand under the lock.
+
+    It is whole, or it owes just that: as soon as there is one, a half-way log-in must show it instead.
+    """
+    if row.stage == "full" or (row.stage == "enrol" and not queries.has_second_way(uow.session, user)):
+        return
+    raise rules.CeremonyExpiredError("This took too long or was done already; start again.")
+
+
 def find_holder(session: ReadSession, token: str) -> User | None:
     """Return whose session `token` is, whatever its stage; None when there is none."""
     row = session.get(LoginSession, hash_token(token[:200]))
@@ -170,7 +180,11 @@ def revoke_sessions_of(uow: UnitOfWork, actor: Actor, login: str, ref: str = "")
 
 
 def end_sessions(uow: UnitOfWork, user_id: str, *, keep_token: str = "") -> None:
-    """End every session of a user at once, but for the one of `keep_token`."""
+    """End every session of a user at once, but for the one of `keep_token`, and every exchange under way.
+
+    Whatever a person's keys are changed to, nobody goes on under the former ones, half-way log-ins included.
+    """
+    uow.connection.execute(delete(Ceremony).where(col(Ceremony.user_id) == user_id))
     _revoke(uow, user_id, "", hash_token(keep_token) if keep_token else "")
 
 
@@ -183,7 +197,9 @@ def prune_sessions(uow: UnitOfWork) -> None:
 
 
 def check_not_locked(session: ReadSession, login: str, client: str, now_ms: int) -> None:
-    """Raise LockedOutError or AddressLockedError; not audited, as it must not fill the chain."""
+    """Raise LockedOutError or AddressLockedError, for the address alone without `login`; not audited, as it must not
+    fill the chain.
+    """
     for key, refuse, limit in _counted(login, client):
         throttle = session.get(LoginThrottle, key)
         if throttle and rules.is_locked(throttle.failures, throttle.locked_until_ms, now_ms, limit):
@@ -191,7 +207,10 @@ def check_not_locked(session: ReadSession, login: str, client: str, now_ms: int)
 
 
 def count_failure(uow: UnitOfWork, login: str, client: str) -> None:
-    """Count a wrong password or code for the login and the address; raises LockedOutError when it was the last."""
+    """Count a wrong password or code for the login (none where nobody said who it is) and the address.
+
+    Raises LockedOutError or AddressLockedError when it was the last.
+    """
     for key, _refuse, limit in _counted(login, client):
         throttle = uow.session.get(LoginThrottle, key) or LoginThrottle(
             login=key, failures=0, locked_until_ms=0, last_failure_ms=uow.now_ms
@@ -225,7 +244,8 @@ def audit_refusal(uow: UnitOfWork, login: str, user: User | None, reason: str, c
 
 
 def _counted(login: str, client: str) -> Iterator[tuple[str, Callable[[int, int], RecordedRefusalError], int]]:
-    yield login, rules.locked_out, rules.MAX_FAILURES
+    if login:
+        yield login, rules.locked_out, rules.MAX_FAILURES
     if client:
         yield rules.address_key(client), rules.address_locked, rules.MAX_ADDRESS_FAILURES
 

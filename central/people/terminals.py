@@ -19,7 +19,7 @@ from central.base.ids import hash_token, new_token
 from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission
 from central.courts.queries import get_court, in_scope
-from central.people import rules
+from central.people import rules, sessions
 from central.people.codes import normalise_code
 from central.people.models import LoginSession, Terminal
 
@@ -62,6 +62,7 @@ def renew_code(uow: UnitOfWork, actor: Actor, terminal_id: str) -> EnrolCode:
     """Give a terminal a fresh code, say after its browser was set up anew; the browser bound before is let go."""
     terminal = _get(uow, actor, terminal_id)
     terminal.token_hash, terminal.bound_ms = None, None
+    _let_go(uow, terminal)
     code = _issue_code(uow, terminal)
     _audit(uow, actor.audit_name, terminal, "people:terminal:renew")
     return code
@@ -72,14 +73,17 @@ def revoke_terminal(uow: UnitOfWork, actor: Actor, terminal_id: str) -> None:
     terminal = _get(uow, actor, terminal_id)
     terminal.revoked_ms = uow.now_ms
     terminal.token_hash, terminal.enrol_hash, terminal.enrol_until_ms = None, None, None
+    _let_go(uow, terminal)
     _audit(uow, actor.audit_name, terminal, "people:terminal:revoke")
 
 
 def bind_browser(uow: UnitOfWork, code: str, *, session_token: str = "", client: str = "") -> tuple[str, Terminal]:
     """Bind the browser that knows the code; returns its token (for the cookie, stored nowhere else) and the terminal.
 
-    The log-in of that browser, if there is one, is at the terminal from now on. Raises WrongCodeError, recorded.
+    The log-in of that browser, if there is one, is at the terminal from now on, and no other. Raises WrongCodeError,
+    AddressLockedError (both recorded).
     """
+    sessions.check_not_locked(uow.session, "", client, uow.now_ms)
     query = select(Terminal).where(
         Terminal.enrol_hash == hash_token(normalise_code(code)),
         col(Terminal.enrol_until_ms) > uow.now_ms,
@@ -91,10 +95,12 @@ def bind_browser(uow: UnitOfWork, code: str, *, session_token: str = "", client:
         audit.append(
             uow, actor="system:web", court_code="", action="people:terminal:refuse", subject="", detail=detail
         )
+        sessions.count_failure(uow, "", client)
         raise rules.WrongCodeError("The code is wrong, too old or was used before; ask for a fresh one.")
     token = new_token()
     terminal.token_hash, terminal.enrol_hash, terminal.enrol_until_ms = hash_token(token), None, None
     terminal.bound_ms = uow.now_ms
+    _let_go(uow, terminal)
     if session_token:
         rule = update(LoginSession).where(col(LoginSession.token_hash) == hash_token(session_token[:200]))
         uow.connection.execute(rule.values(terminal_id=terminal.id))
@@ -125,6 +131,12 @@ def _get(uow: UnitOfWork, actor: Actor, terminal_id: str) -> Terminal:
     if terminal is None or terminal.revoked_ms is not None:
         raise NotFoundError("There is no such terminal among yours; see the list of terminals.")
     return terminal
+
+
+def _let_go(uow: UnitOfWork, terminal: Terminal) -> None:
+    """The log-ins of the browser bound before go on, but no more as log-ins at this terminal."""
+    rule = update(LoginSession).where(col(LoginSession.terminal_id) == terminal.id)
+    uow.connection.execute(rule.values(terminal_id=None))
 
 
 def _issue_code(uow: UnitOfWork, terminal: Terminal) -> EnrolCode:

@@ -38,6 +38,7 @@ SENTENCES: Final[dict[str, str]] = {
     "directory_refused": "统一身份登录未获通过，或本中心没有为您设立账户；请联系本院管理员。",
     "directory_unreachable": "统一身份系统暂时无法使用；请改用密码登录或稍后再试。",
     "ceremony_expired": "操作用时过长或已经完成；请重新开始。",
+    "too_many_exchanges": "您所在地址有过多未完成的登录；请 15 分钟后重试。",
     "reauth_required": "此操作须再次确认身份；请用密码、验证码或通行密钥确认。",
     "terminal_required": "此操作只能在本院登记终端上进行；请换用登记终端，或请安全管理员登记本机。",
     "weak_password": "密码须有至少 10 个字符，不含用户名，且不是常见词或有规律的字符；请另选。",
@@ -49,6 +50,7 @@ SENTENCES: Final[dict[str, str]] = {
     "login_form": "名称须为 3 至 32 个小写字母、数字、点、横线或下划线；请另选。",
     "text_form": "请填写 1 至 %(limit)s 个字符。",
     "login_taken": "该名称已被使用；请另选。",
+    "proposal_pending": "该账户已有事项等待核准；请先由安全管理员核准或不予核准。",
     "account_changed": "该账户刚被他人处理，或已没有待办事项；请刷新页面查看最新情况。",
     # audit, keys, backup
     "audit_witness": "审计见证文件无法使用，或所载记录多于数据库；请检查介质并核验审计链。",

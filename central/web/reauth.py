@@ -18,6 +18,13 @@ from central.web.render import render
 from central.web.security import CSRF_FIELD
 
 PREFIX: Final = "reauth_"
+# Names of fields that hold a password; no page of ours ever shows them again.
+SECRET_FIELDS: Final = frozenset({"old", "password", "repeated"})
+
+
+def holds_secret(fields: Sequence[tuple[str, Any]]) -> bool:
+    """Tell whether a password stands among the fields of an act."""
+    return any(name in SECRET_FIELDS for name, _value in fields)
 
 
 def show_reauth(
@@ -34,7 +41,8 @@ def show_reauth(
     with here.store.read() as session:
         user = people.get_user(session, login.actor.login)
         has_passkey = passkeys.are_available(here.settings) and bool(people.list_passkeys(session, user.id))
-    kept = [(name, value) for name, value in fields if not name.startswith(PREFIX) and name != CSRF_FIELD]
+    left_out = SECRET_FIELDS | {CSRF_FIELD}
+    kept = [(name, value) for name, value in fields if not name.startswith(PREFIX) and name not in left_out]
     request.state.actor = login.actor
     return render(
         request,

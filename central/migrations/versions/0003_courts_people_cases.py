@@ -194,6 +194,9 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("asked_by", sa.String(length=80), nullable=False),
         sa.Column("asked_ms", sa.BigInteger(), nullable=False),
+        sa.Column("uploaded_by", sa.String(length=80), nullable=False),
+        sa.Column("decided_by", sa.String(length=80), nullable=False),
+        sa.Column("decided_ms", sa.BigInteger(), nullable=True),
         sa.Column("started_ms", sa.BigInteger(), nullable=True),
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.Column("heartbeat_ms", sa.BigInteger(), nullable=True),
@@ -230,10 +233,12 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("user_id", sa.String(length=32), nullable=True),
+        sa.Column("client", sa.String(length=100), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
         sa.Column("expires_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(op.f("ix_login_ceremony_client"), "login_ceremony", ["client"], unique=False)
     op.create_index(op.f("ix_login_ceremony_expires_ms"), "login_ceremony", ["expires_ms"], unique=False)
     op.create_table(
         "party",
@@ -333,12 +338,21 @@ def upgrade() -> None:
         sa.Column("note", sa.String(length=200), nullable=False),
         sa.Column("court_code", sa.String(length=20), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=True),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.String(length=80), nullable=False),
         sa.Column("expires_ms", sa.BigInteger(), nullable=False),
+        sa.Column("admitted_ms", sa.BigInteger(), nullable=True),
+        sa.Column("admitted_by", sa.String(length=80), nullable=False),
+        sa.Column("pending_by", sa.String(length=80), nullable=False),
+        sa.Column("pending_scopes", sa.JSON(), nullable=False),
+        sa.Column("pending_days", sa.Integer(), nullable=False),
+        sa.Column("pending_token", sa.Boolean(), nullable=False),
+        sa.Column("token_due", sa.Boolean(), nullable=False),
+        sa.Column("issued_by", sa.String(length=80), nullable=False),
         sa.Column("revoked_ms", sa.BigInteger(), nullable=True),
         sa.Column("used_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["court_code"],
             ["court.code"],
@@ -541,6 +555,11 @@ def upgrade() -> None:
     op.add_column("user_account", sa.Column("pending_role", sa.String(length=20), server_default="", nullable=False))
     op.add_column("user_account", sa.Column("pending_court", sa.String(length=20), server_default="", nullable=False))
     op.add_column("user_account", sa.Column("pending_by", sa.String(length=80), server_default="", nullable=False))
+    op.add_column("user_account", sa.Column("pending_reset", sa.String(length=20), server_default="", nullable=False))
+    op.add_column("user_account", sa.Column("password_due", sa.Boolean(), server_default="0", nullable=False))
+    op.add_column("user_account", sa.Column("due_proposed_by", sa.String(length=80), server_default="", nullable=False))
+    op.add_column("user_account", sa.Column("due_admitted_by", sa.String(length=80), server_default="", nullable=False))
+    op.add_column("user_account", sa.Column("issued_by", sa.String(length=80), server_default="", nullable=False))
     op.add_column("user_account", sa.Column("must_change_password", sa.Boolean(), server_default="0", nullable=False))
     op.add_column("user_account", sa.Column("password_ms", sa.BigInteger(), nullable=True))
     op.add_column("user_account", sa.Column("totp_cipher", sa.LargeBinary(), nullable=True))
@@ -575,6 +594,11 @@ def downgrade() -> None:
     op.drop_column("user_account", "totp_cipher")
     op.drop_column("user_account", "password_ms")
     op.drop_column("user_account", "must_change_password")
+    op.drop_column("user_account", "issued_by")
+    op.drop_column("user_account", "due_admitted_by")
+    op.drop_column("user_account", "due_proposed_by")
+    op.drop_column("user_account", "password_due")
+    op.drop_column("user_account", "pending_reset")
     op.drop_column("user_account", "pending_by")
     op.drop_column("user_account", "pending_court")
     op.drop_column("user_account", "pending_role")
@@ -631,6 +655,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_party_case_id"), table_name="party")
     op.drop_table("party")
     op.drop_index(op.f("ix_login_ceremony_expires_ms"), table_name="login_ceremony")
+    op.drop_index(op.f("ix_login_ceremony_client"), table_name="login_ceremony")
     op.drop_table("login_ceremony")
     op.drop_index(op.f("ix_import_problem_job_id"), table_name="import_problem")
     op.drop_table("import_problem")

@@ -95,6 +95,7 @@ RIGHTS: Final = {
     "share_case": Label(_("授权他院查阅"), "list", "info"),
     "export_cases": Label(_("导出案件清单"), "list", "info"),
     "import_cases": Label(_("导入案件"), "list", "info"),
+    "release_import": Label(_("核准导入"), "list", "info"),
     "see_courts": Label(_("查看法院"), "list", "info"),
     "manage_units": Label(_("维护指挥单位"), "list", "info"),
     "appoint_commander": Label(_("任命指挥长"), "list", "info"),
@@ -105,6 +106,7 @@ RIGHTS: Final = {
     "manage_sessions": Label(_("管理会话"), "list", "info"),
     "manage_terminals": Label(_("管理终端"), "list", "info"),
     "manage_service_accounts": Label(_("管理接口账户"), "list", "info"),
+    "admit_service_accounts": Label(_("核准接口账户"), "list", "info"),
     "see_roles": Label(_("查看权限表"), "list", "info"),
     "export_audit": Label(_("导出审计"), "list", "info"),
     "verify_audit": Label(_("核验审计链"), "list", "info"),
@@ -112,8 +114,10 @@ RIGHTS: Final = {
 
 ACCOUNT_STATES: Final = {
     "active": Label(_("正常"), "check-circle", "ok"),
+    "waiting": Label(_("全部待核准"), "waiting", "warn"),
     "proposed": Label(_("待核准"), "waiting", "warn"),
     "changing": Label(_("变更待核准"), "waiting", "warn"),
+    "due": Label(_("待发放密码"), "key", "warn"),
     "disabled": Label(_("已停用"), "lock", "off"),
 }
 METHODS: Final = {
@@ -134,6 +138,9 @@ TERMINAL_STATES: Final = {
     "revoked": Label(_("已撤销"), "cross-circle", "off"),
 }
 SERVICE_STATES: Final = {
+    "proposed": Label(_("待核准"), "waiting", "warn"),
+    "changing": Label(_("变更待核准"), "waiting", "warn"),
+    "due": Label(_("待发放令牌"), "key", "warn"),
     "active": Label(_("正常"), "check-circle", "ok"),
     "expired": Label(_("已到期"), "clock", "warn"),
     "revoked": Label(_("已撤销"), "cross-circle", "off"),

@@ -8,11 +8,13 @@ from fastapi.responses import RedirectResponse
 from central.base.errors import NotFoundError
 from central.people.directory import Directory
 from central.people.rules import (
+    AddressLockedError,
     CeremonyExpiredError,
     DirectoryRefusedError,
     DirectoryUnreachableError,
     NotAdmittedError,
     TerminalRequiredError,
+    TooManyExchangesError,
 )
 from central.web.context import Context, Here
 from central.web.pages.login import show_gate
@@ -24,6 +26,7 @@ router = APIRouter(prefix="/login/directory")
 STATE_COOKIE = "zhixing_directory"
 STATE_MAX_AGE_S = 15 * 60
 REFUSALS = (
+    AddressLockedError,
     CeremonyExpiredError,
     DirectoryRefusedError,
     DirectoryUnreachableError,
@@ -36,8 +39,8 @@ REFUSALS = (
 def depart(request: Request, here: Here, next: str = "/") -> Response:
     """Send the browser to the directory, with a cookie only it can bring back."""
     try:
-        journey = _directory(here).depart(here.store, local_path(next))
-    except DirectoryUnreachableError as error:
+        journey = _directory(here).depart(here.store, local_path(next), client=visit_of(request).client)
+    except (DirectoryUnreachableError, TooManyExchangesError) as error:
         return show_gate(request, here, "login/login.html", error=error, next=local_path(next), login="")
     response = RedirectResponse(journey.url, status_code=303)
     # Lax, not strict: the way back is a navigation that the directory's site begins.

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from central.people import passkeys, second
 from central.people.passkeys import MAX_ANSWER_CHARS
 from central.people.queries import Login
-from central.people.rules import PasskeyRefusedError, WrongCodeError
+from central.people.rules import AddressLockedError, PasskeyRefusedError, WrongCodeError
 from central.web.context import Here, LoginRequiredError, ProvenLogin, any_login, proven_login
 from central.web.pages.login import show_gate
 from central.web.security import SESSION_COOKIE
@@ -114,11 +114,13 @@ def give_options(
 ) -> dict[str, Any]:
     """Begin an exchange with the browser's authenticator (WebAuthn JSON)."""
     login = None if purpose == "login" else (setting_up(request) if purpose == "register" else any_login(request))
+    client = visit_of(request).client
     with here.store.write() as uow:
         if purpose == "register" and login is not None:
-            made = passkeys.begin_register(uow, here.settings, login.actor.user_id)
+            made = passkeys.begin_register(uow, here.settings, login.actor.user_id, client=client)
         else:
-            made = passkeys.begin_assert(uow, here.settings, login.actor.user_id if login else None)
+            user_id = login.actor.user_id if login else None
+            made = passkeys.begin_assert(uow, here.settings, user_id, client=client)
     return {"ceremony": made.ceremony_id, "options": made.options}
 
 
@@ -137,7 +139,7 @@ def enter_by_passkey(
                 stage = passkeys.prove(
                     uow, here.settings, token, ceremony_id=ceremony, answer=answer, client=visit.client
                 )
-    except PasskeyRefusedError as error:
+    except (PasskeyRefusedError, AddressLockedError) as error:
         if login is None:
             return show_gate(request, here, "login/login.html", error=error, next=local_path(next), login="")
         ways = {"totp": True, "passkey": True}

@@ -1,4 +1,4 @@
-"""Accounts of other systems: what each may do, until when, when it was last here."""
+"""Accounts of other systems: proposed by one administrator, admitted by another, then given their token."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from central.web.problems import render_form
 router = APIRouter(prefix="/admin/service-accounts")
 
 Days = Annotated[int, Form(ge=1, le=service_accounts.MAX_DAYS)]
+# 0: the end stays.
+OtherDays = Annotated[int, Form(ge=0, le=service_accounts.MAX_DAYS)]
+Version = Annotated[int, Form(ge=1, lt=2**31)]
+Scopes = Annotated[list[str] | None, Form()]
 
 
 @router.get("")
@@ -27,7 +31,7 @@ def list_accounts(request: Request, here: Here, actor: SignedIn) -> Response:
 
 
 @router.post("")
-def add(
+def propose(
     *,
     request: Request,
     here: Here,
@@ -35,26 +39,67 @@ def add(
     name: Annotated[str, Form(max_length=100)] = "",
     note: Annotated[str, Form(max_length=400)] = "",
     court: Annotated[str, Form(max_length=40)] = "",
-    scopes: Annotated[list[str] | None, Form()] = None,
+    scopes: Scopes = None,
     days: Days = 365,
 ) -> Response:
-    """Create an account; its token is shown once, here."""
+    """Propose an account: what it may do and for how long."""
     try:
         with here.store.write() as uow:
-            issued = service_accounts.add_service(
+            service_accounts.propose_service(
                 uow, actor, name=name, note=note, court_code=court, scopes=scopes or [], days=days
             )
     except (InvalidInputError, ConflictError) as error:
         typed = {"name": name, "note": note, "court": court, "scopes": scopes or [], "days": days}
         return _show(request, here, actor, error=error, typed=typed)
-    return _show(request, here, actor, issued=issued)
+    return _back()
 
 
-@router.post("/{account_id}/rotate")
-def rotate(request: Request, here: Here, actor: Proven, account_id: str, days: Days = 365) -> Response:
-    """Give an account a fresh token; the former one ends at once."""
+@router.post("/{account_id}/change")
+def change(
+    *,
+    request: Request,
+    here: Here,
+    actor: Proven,
+    account_id: str,
+    version: Version,
+    scopes: Scopes = None,
+    days: OtherDays = 0,
+    fresh: Annotated[bool, Form()] = False,
+) -> Response:
+    """Change scopes, end or token: less counts at once, more and a fresh token wait to be admitted."""
+    try:
+        with here.store.write() as uow:
+            service_accounts.propose_change(
+                uow, actor, account_id, version=version, scopes=scopes or [], days=days, fresh=fresh
+            )
+    except InvalidInputError as error:
+        return _show(request, here, actor, error=error)
+    return _back()
+
+
+@router.post("/{account_id}/admit")
+def admit(here: Here, actor: Proven, account_id: str, version: Version) -> Response:
+    """Admit what was proposed."""
     with here.store.write() as uow:
-        issued = service_accounts.rotate_service(uow, actor, account_id, days=days)
+        service_accounts.admit_service(uow, actor, account_id, version=version)
+    return _back()
+
+
+@router.post("/{account_id}/refuse")
+def refuse(
+    here: Here, actor: Proven, account_id: str, version: Version, reason: Annotated[str, Form(max_length=400)] = ""
+) -> Response:
+    """Refuse what was proposed."""
+    with here.store.write() as uow:
+        service_accounts.refuse_service(uow, actor, account_id, version=version, reason=reason)
+    return _back()
+
+
+@router.post("/{account_id}/token")
+def issue(request: Request, here: Here, actor: Proven, account_id: str, version: Version) -> Response:
+    """Make the token that was agreed on; it is shown once, here, and a former one ends at once."""
+    with here.store.write() as uow:
+        issued = service_accounts.issue_token(uow, actor, account_id, version=version)
     return _show(request, here, actor, issued=issued)
 
 
@@ -63,6 +108,10 @@ def revoke(here: Here, actor: Proven, account_id: str) -> Response:
     """End an account for good."""
     with here.store.write() as uow:
         service_accounts.revoke_service(uow, actor, account_id)
+    return _back()
+
+
+def _back() -> Response:
     return RedirectResponse("/admin/service-accounts", status_code=303)
 
 
@@ -70,6 +119,9 @@ def _show(request: Request, here: Context, actor: Actor, **more: Any) -> Respons
     with here.store.read() as session:
         rows = service_accounts.list_services(session, actor)
         known = {row.code: row for row in courts.list_courts(session, actor)}
-    values = {"rows": rows, "courts": known, "scopes": SCOPES, "max_days": service_accounts.MAX_DAYS}
+    values = {
+        "rows": rows, "courts": known, "scopes": SCOPES, "max_days": service_accounts.MAX_DAYS,
+        "state_of": service_accounts.state_of,
+    }  # fmt: skip
     typed = {"name": "", "note": "", "court": actor.court_code, "scopes": [], "days": 365}
     return render_form(request, "admin/service_accounts.html", **{"issued": None, "typed": typed, **values, **more})

@@ -11,7 +11,7 @@ from central.base.errors import InvalidInputError
 from central.courts import queries as courts
 from central.courts.permissions import Actor
 from central.people import terminals
-from central.people.rules import WrongCodeError
+from central.people.rules import AddressLockedError, WrongCodeError
 from central.web.context import Context, Here, Proven, SignedIn
 from central.web.pages.login import show_gate
 from central.web.problems import render_form
@@ -75,7 +75,7 @@ def bind(request: Request, here: Here, code: Annotated[str, Form(max_length=64)]
     try:
         with here.store.write() as uow:
             made, _terminal = terminals.bind_browser(uow, code, session_token=token, client=visit_of(request).client)
-    except WrongCodeError as error:
+    except (WrongCodeError, AddressLockedError) as error:
         return _show_binding(request, here, error=error)
     return keep_terminal(here, RedirectResponse("/terminal", status_code=303), made)
 

@@ -11,7 +11,7 @@ from central.base.errors import ConflictError, DomainError, InvalidInputError
 from central.base.unit_of_work import ReadSession
 from central.courts import queries as courts
 from central.courts.permissions import ROLES, Actor, may
-from central.people import accounts, passwords, sessions
+from central.people import accounts, passwords, resets, sessions
 from central.people import queries as people
 from central.people.queries import ACCOUNT_STATES
 from central.web.context import Context, Here, Proven, SignedIn
@@ -43,13 +43,14 @@ def list_users(
             page=page,
         )  # fmt: skip
         known = courts.list_courts(session, actor)
-        waiting = people.count_waiting(session, actor)
+        waiting, due = people.count_waiting(session, actor), people.count_due(session, actor)
     return render(
         request,
         "admin/users.html",
         found=found,
         courts={row.code: row for row in known},
         waiting=waiting,
+        due=due,
         roles=ROLES,
         states=ACCOUNT_STATES,
         state_of=people.state_of,
@@ -74,19 +75,14 @@ def propose(
     role: Annotated[str, Form(max_length=40)] = "",
     court: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
-    """Propose an account; its first password is shown once, here."""
-    accounts.check_may_propose(actor)
-    first = passwords.make_password()
-    hashed = passwords.hash_password(first)
+    """Propose an account; its first password is issued once it has been admitted."""
     try:
         with here.store.write() as uow:
-            made = accounts.propose_user(
-                uow, actor, login=login, name=name, role=role, court_code=court, first=first, hashed=hashed
-            )
+            made = accounts.propose_user(uow, actor, login=login, name=name, role=role, court_code=court)
     except (InvalidInputError, ConflictError) as error:
         typed = {"login": login, "name": name, "role": role, "court": court}
         return _show_form(request, here, actor, error=error, typed=typed)
-    return _show_user(request, here, actor, made.login, first=made)
+    return _back(made)
 
 
 @router.get("/users/{login}")
@@ -143,23 +139,26 @@ def enable(here: Here, actor: Proven, login: str, version: Version) -> Response:
     return _back(login)
 
 
+@router.post("/users/{login}/reset")
+def propose_reset(
+    here: Here, actor: Proven, login: str, version: Version, what: Annotated[str, Form(max_length=20)] = ""
+) -> Response:
+    """Propose that the password or the second ways be reset."""
+    with here.store.write() as uow:
+        resets.propose_reset(uow, actor, login, what=what, version=version)
+    return _back(login)
+
+
 @router.post("/users/{login}/password")
-def reset_password(request: Request, here: Here, actor: Proven, login: str, version: Version) -> Response:
-    """Give the account a password for first use; shown once, here."""
-    accounts.check_may_propose(actor)
+def issue_password(request: Request, here: Here, actor: Proven, login: str, version: Version) -> Response:
+    """Issue the one-time password that two administrators agreed on; shown once, here."""
+    with here.store.read() as session:
+        resets.check_may_issue(session, actor, login)
     first = passwords.make_password()
     hashed = passwords.hash_password(first)
     with here.store.write() as uow:
-        made = accounts.reset_password(uow, actor, login, version=version, first=first, hashed=hashed)
+        made = resets.issue_password(uow, actor, login, version=version, first=first, hashed=hashed)
     return _show_user(request, here, actor, login, first=made)
-
-
-@router.post("/users/{login}/second")
-def reset_second(here: Here, actor: Proven, login: str, version: Version) -> Response:
-    """Take the account's second ways away."""
-    with here.store.write() as uow:
-        accounts.reset_second(uow, actor, login, version=version)
-    return _back(login)
 
 
 @router.post("/users/{login}/sessions")
@@ -203,6 +202,8 @@ def _show_user(request: Request, here: Context, actor: Actor, login: str, **more
             "sessions": _sessions(session, here, actor, user.id),
             "is_own": user.id == actor.user_id,
             "is_proposer": (user.pending_by or user.created_by) == actor.audit_name,
+            "may_issue": resets.may_issue(actor, user),
+            "issuer_role": resets.issuer_of(user),
         }
     return render(request, "admin/user.html", **{"first": None, **values, **more})
 

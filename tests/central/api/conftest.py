@@ -71,7 +71,8 @@ def add_account(
         uow.session.add(
             ServiceAccount(
                 name=name, court_code=court_code, scopes=list(scopes), token_hash=hash_token(token),
-                created_ms=uow.now_ms, created_by="user:anquan", expires_ms=uow.now_ms + days * DAY_MS,
+                created_ms=uow.now_ms, created_by="user:guanli", admitted_ms=uow.now_ms,
+                admitted_by="user:anquan", expires_ms=uow.now_ms + days * DAY_MS,
             )
         )  # fmt: skip
     return Account(name, token)

@@ -40,7 +40,9 @@ class TestToken:
         assert [client.get("/courts", headers=who.headers).status_code for who in (ended, revoked)] == [200, 200]
         change_account(store, "revoked", revoked_ms=clock.now_ms())
         clock.advance(s=86_400)
-        shown = [ended.token, revoked.token, "unknown", "x" * 5000, "a b", "%00", "'; DROP TABLE case;--"]
+        proposed = add_account(store, "proposed")
+        change_account(store, "proposed", admitted_ms=None)
+        shown = [ended.token, revoked.token, proposed.token, "unknown", "x" * 5000, "a b", "%00", "'; DROP TABLE case;--"]
         answers = [client.get("/courts", headers={"authorization": f"Bearer {token}"}) for token in shown]
         answers.append(client.get("/courts", headers={"authorization": "Bearer"}))
         answers.append(client.get("/courts", headers={"authorization": "Basic " + court_system.token}))

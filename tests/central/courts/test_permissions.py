@@ -117,7 +117,7 @@ EXPECTED = {
     | FIELD
     | READING_CASES
     | {"unmask_party", "edit_case", "assign_case", "flag_case", "approve_case_act", "set_recusal", "share_case"}
-    | {"export_cases", "import_cases", "manage_units"},
+    | {"export_cases", "import_cases", "release_import", "manage_units"},
     # own cases; recordings as evidence
     "judge": EVERYBODY
     | READING_CASES
@@ -147,9 +147,9 @@ EXPECTED = {
     # the three administrators
     "system_admin": EVERYBODY
     | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users"}
-    | {"manage_courts", "manage_features"},
+    | {"manage_courts", "manage_features", "manage_service_accounts"},
     "security_admin": EVERYBODY
-    | {"see_users", "admit_users", "manage_sessions", "manage_terminals", "manage_service_accounts"},
+    | {"see_users", "admit_users", "manage_sessions", "manage_terminals", "admit_service_accounts"},
     "audit_admin": EVERYBODY | {"see_users", "read_audit", "export_audit", "verify_audit"},
     # answers for the own department
     "liaison": EVERYBODY,
@@ -187,6 +187,7 @@ PAIRS_KEPT_APART = [
     ("request_case_act", "sign_case_act"),
     ("approve_case_act", "sign_case_act"),
     ("manage_users", "admit_users"),
+    ("manage_service_accounts", "admit_service_accounts"),
     ("manage_users", "read_audit"),
     ("admit_users", "read_audit"),
     ("manage_users", "appoint_commander"),

@@ -8,7 +8,8 @@ from sqlmodel import select
 from central.audit.models import AuditEntry
 from central.base.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from central.base.settings import Settings
-from central.people import accounts, appointments, password_rules, passwords, queries, rules, service, sessions
+from central.people import accounts, appointments, queries, resets, rules, service, sessions
+from central.people.approvals import ProposalPendingError
 from central.people.models import Appointment
 from central.people.rules import AccountChangedError, NotAdmittedError, SamePersonError
 from tests.central.people.conftest import PASSWORD, PEOPLE
@@ -17,10 +18,10 @@ pytestmark = pytest.mark.both_databases
 SETTINGS = Settings(second_factor="optional")
 
 
-def propose(store, actor, hashed, **changes):
+def propose(store, actor, **changes):
     values = {"login": "xinren", "name": "样例新人", "role": "judge", "court_code": "云2901"}
     with store.write() as uow:
-        return accounts.propose_user(uow, actor, **{**values, **changes}, first=PASSWORD, hashed=hashed)
+        return accounts.propose_user(uow, actor, **{**values, **changes})
 
 
 def act(store, function, actor, login, version, **values):
@@ -39,16 +40,17 @@ def log_in(store, login, password=PASSWORD):
 
 class TestPropose:
     def test_a_proposed_account_waits_and_cannot_log_in(self, store, people, hashed):
-        made = propose(store, people["guanli"], hashed)
-        assert made.password == PASSWORD
-        assert queries.state_of(read(store, "xinren")) == "proposed"
-        with pytest.raises(NotAdmittedError):
-            log_in(store, "xinren")
+        assert propose(store, people["guanli"]) == "xinren"
+        user = read(store, "xinren")
+        assert (queries.state_of(user), user.password_hash, user.password_due) == ("proposed", "", False)
+        for guess in ("", PASSWORD):
+            with pytest.raises(rules.WrongPasswordError):
+                log_in(store, "xinren", guess)
 
     @pytest.mark.parametrize("login", ["anquan", "shenji", "faguan"])
     def test_only_the_system_administrator_proposes(self, store, people, hashed, login):
         with pytest.raises(ForbiddenError):
-            propose(store, people[login], hashed)
+            propose(store, people[login])
 
     @pytest.mark.parametrize(
         ("changes", "error"),
@@ -63,36 +65,37 @@ class TestPropose:
     )
     def test_bad_input_is_refused(self, store, people, hashed, changes, error):
         with pytest.raises(error):
-            propose(store, people["guanli"], hashed, **changes)
+            propose(store, people["guanli"], **changes)
 
     def test_the_name_loses_what_nobody_sees(self, store, people, hashed):
-        propose(store, people["guanli"], hashed, name=" 样例\u200b新人\u202e ")
+        propose(store, people["guanli"], name=" 样例\u200b新人\u202e ")
         assert read(store, "xinren").name == "样例新人"
 
 
 class TestAdmit:
-    def test_a_security_administrator_admits_and_the_person_must_change_the_password(self, store, people, hashed):
-        propose(store, people["guanli"], hashed)
+    def test_a_security_administrator_admits_once_and_a_password_is_due(self, store, people, hashed):
+        propose(store, people["guanli"])
         act(store, accounts.admit, people["anquan"], "xinren", 1)
-        issued = log_in(store, "xinren")
-        assert issued.stage == "password"
+        assert queries.state_of(read(store, "xinren")) == "due"
+        with pytest.raises(rules.WrongPasswordError):
+            log_in(store, "xinren")
         with pytest.raises(AccountChangedError):
             act(store, accounts.admit, people["anquan"], "xinren", 2)
 
     @pytest.mark.parametrize("login", ["guanli", "guanli2", "shenji", "faguan"])
     def test_nobody_else_admits(self, store, people, hashed, login):
-        propose(store, people["guanli"], hashed)
+        propose(store, people["guanli"])
         with pytest.raises(ForbiddenError):
             act(store, accounts.admit, people[login], "xinren", 1)
 
     def test_not_from_a_lower_court(self, store, people, hashed):
-        propose(store, people["guanli"], hashed, court_code="云29")
+        propose(store, people["guanli"], court_code="云29")
         with pytest.raises(NotFoundError):
             act(store, accounts.admit, people["anquan2"], "xinren", 1)
 
     def test_nobody_admits_what_he_proposed(self, store, people, hashed):
         """Even where the table were changed to give one role both rights, or the person changed roles between."""
-        propose(store, people["guanli"], hashed)
+        propose(store, people["guanli"])
         with store.write() as uow:
             user = queries.get_user(uow.session, "xinren")
             user.created_by = people["anquan"].audit_name
@@ -100,7 +103,7 @@ class TestAdmit:
             act(store, accounts.admit, people["anquan"], "xinren", 1)
 
     def test_of_two_at_once_one_is_second(self, store, people, hashed):
-        propose(store, people["guanli"], hashed)
+        propose(store, people["guanli"])
         outcomes, gate = [], threading.Barrier(2)
 
         def race(function, **values):
@@ -122,7 +125,7 @@ class TestAdmit:
         assert sorted(outcomes) == ["done", "second"]
 
     def test_refusing_a_new_account_disables_it_with_a_reason(self, store, people, hashed):
-        propose(store, people["guanli"], hashed)
+        propose(store, people["guanli"])
         with pytest.raises(rules.TextFormError):
             act(store, accounts.refuse, people["anquan"], "xinren", 1, reason=" ")
         act(store, accounts.refuse, people["anquan"], "xinren", 1, reason="查无此人")
@@ -166,18 +169,26 @@ class TestChange:
         with store.read() as session:
             assert appointments.posts_of(session, chief.user_id, clock.now_ms()) == frozenset()
 
+    def test_one_thing_waits_at_a_time_as_its_proposer_must_not_admit_it(self, store, people):
+        act(store, accounts.propose_change, people["guanli"], "faguan", 1, role="clerk", court_code="云2901")
+        for function, values in (
+            (accounts.propose_change, {"role": "judge", "court_code": "云29"}),
+            (resets.propose_reset, {"what": "password"}),
+        ):
+            with pytest.raises(ProposalPendingError):
+                act(store, function, people["guanli2"], "faguan", 2, **values)
+
     def test_refused_changes_leave_everything_as_it_was(self, store, people):
         act(store, accounts.propose_change, people["guanli"], "faguan", 1, role="clerk", court_code="云2901")
         act(store, accounts.refuse, people["anquan"], "faguan", 2, reason="未经任命")
         user = read(store, "faguan")
         assert (user.role, queries.state_of(user)) == ("judge", "active")
 
-    @pytest.mark.parametrize("function", ["propose_change", "disable", "reset_password"])
-    def test_nobody_changes_his_own_account(self, store, people, hashed, function):
+    @pytest.mark.parametrize("function", ["propose_change", "disable"])
+    def test_nobody_changes_his_own_account(self, store, people, function):
         values = {
             "propose_change": {"role": "judge", "court_code": "云29"},
             "disable": {"reason": "x"},
-            "reset_password": {"first": "x", "hashed": hashed},
         }[function]
         with pytest.raises(SamePersonError):
             act(store, getattr(accounts, function), people["guanli"], "guanli", 1, **values)
@@ -213,12 +224,28 @@ class TestDisable:
         act(store, accounts.admit, people["anquan"], "faguan", 3)
         assert log_in(store, "faguan").stage == "full"
 
+    def test_enabling_again_forgets_what_waited_before(self, store, people):
+        with store.write() as uow:
+            user = queries.get_user(uow.session, "faguan")
+            user.disabled_ms, user.pending_role, user.pending_reset, user.password_due = 1, "clerk", "second", True
+        act(store, accounts.enable, people["guanli"], "faguan", 1)
+        act(store, accounts.admit, people["anquan"], "faguan", 2)
+        user = read(store, "faguan")
+        assert (user.role, user.pending_role, user.pending_reset, user.password_due) == ("judge", "", "", False)
+
+    def test_what_was_refused_is_not_admitted_afterwards(self, store, people):
+        propose(store, people["guanli"])
+        act(store, accounts.refuse, people["anquan"], "xinren", 1, reason="查无此人")
+        with pytest.raises(AccountChangedError):
+            act(store, accounts.admit, people["anquan"], "xinren", 2)
+
     def test_the_audit_administrator_changes_nothing(self, store, people, hashed):
         for function, values in (
             (accounts.disable, {"reason": "x"}),
             (accounts.enable, {}),
-            (accounts.reset_second, {}),
-            (accounts.reset_password, {"first": "x", "hashed": hashed}),
+            (accounts.admit, {}),
+            (resets.propose_reset, {"what": "password"}),
+            (resets.issue_password, {"first": "x", "hashed": hashed}),
         ):
             with pytest.raises(ForbiddenError):
                 act(store, function, people["shenji"], "faguan", 1, **values)
@@ -226,39 +253,9 @@ class TestDisable:
             assert queries.search_users(session, people["shenji"]).total == len(PEOPLE)
 
 
-class TestReset:
-    def test_a_reset_password_must_be_changed_and_ends_sessions_and_lock(self, store, people):
-        for _ in range(10):
-            with pytest.raises((rules.WrongPasswordError, rules.LockedOutError)):
-                log_in(store, "faguan", "wrong password")
-        first = passwords.make_password()
-        fresh = passwords.hash_password(first)
-        act(store, accounts.reset_password, people["guanli"], "faguan", 1, first=first, hashed=fresh)
-        issued = log_in(store, "faguan", first)
-        assert issued.stage == "password"
-        with pytest.raises(rules.PasswordUnchangedError):
-            passwords.choose_password(store, SETTINGS, token=issued.token, password=first)
-        with pytest.raises(rules.WeakPasswordError):
-            passwords.choose_password(store, SETTINGS, token=issued.token, password="faguan-is-my-name")
-        stage = passwords.choose_password(store, SETTINGS, token=issued.token, password="三棵树 与一条河 流")
-        assert stage == "full"
-        assert log_in(store, "faguan", "三棵树 与一条河 流").stage == "full"
-
-    def test_neither_administrator_does_the_others_part(self, store, people, hashed):
-        with pytest.raises(ForbiddenError):
-            act(store, accounts.reset_second, people["guanli"], "faguan", 1)
-        with pytest.raises(ForbiddenError):
-            act(store, accounts.reset_password, people["anquan"], "faguan", 1, first="x", hashed=hashed)
-
-    def test_made_passwords_are_long_and_differ(self):
-        made = {passwords.make_password() for _ in range(50)}
-        assert len(made) == 50
-        assert all(len(password) == 19 and password_rules.check_password(password, "xinren") for password in made)
-
-
 class TestSearch:
     def test_by_login_name_role_court_and_state(self, store, people, hashed):
-        propose(store, people["guanli"], hashed)
+        propose(store, people["guanli"])
 
         def find(**wanted):
             with store.read() as session:
@@ -278,7 +275,6 @@ class TestSearch:
             for number in range(60):
                 accounts.propose_user(
                     uow, people["guanli"], login=f"duo{number:03}", name="样例", role="clerk", court_code="云2901",
-                    first="x", hashed=hashed,
                 )  # fmt: skip
         with store.read() as session:
             pages = [queries.search_users(session, people["guanli"], text="duo", page=page) for page in (1, 2, 3)]
@@ -295,7 +291,7 @@ class TestSearch:
                 queries.get_seen_user(session, people["anquan2"], "guanli")
 
     def test_handlers_are_admitted_judges_and_clerks_of_the_court(self, store, people, hashed):
-        propose(store, people["guanli"], hashed)
+        propose(store, people["guanli"])
         with store.read() as session:
             assert [user.login for user in queries.list_handlers(session, "云2901")] == ["faguan"]
             assert queries.list_handlers(session, "云29") == []

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlmodel import select
 
 from central.audit.models import AuditEntry
-from central.people import accounts, queries, rules
+from central.people import accounts, queries, resets, rules
 from central.people.directory import Directory
 from central.people.models import Ceremony
 from central.people.sessions import Visit
@@ -90,7 +90,9 @@ def test_a_disabled_account_stays_out(store, settings, provider, people):
 def test_resetting_second_ways_ends_the_link(store, settings, provider, people):
     travel(store, settings, provider, "d-1")
     with store.write() as uow:
-        accounts.reset_second(uow, people["anquan"], "faguan", version=1)
+        resets.propose_reset(uow, people["guanli"], "faguan", what="second", version=1)
+    with store.write() as uow:
+        accounts.admit(uow, people["anquan"], "faguan", version=2)
     with store.read() as session:
         assert queries.get_user(session, "faguan").oidc_subject is None
 

@@ -6,7 +6,7 @@ from sqlmodel import select
 
 from central.audit.models import AuditEntry
 from central.base.errors import ConflictError, NotFoundError
-from central.people import passkeys, queries, rules, second, service
+from central.people import ceremonies, passkeys, queries, rules, second, service
 from central.people.models import Passkey
 from central.people.sessions import Visit
 from tests.central.people.conftest import PASSWORD
@@ -90,7 +90,7 @@ class TestRegister:
         with store.read() as session:
             assert session.exec(select(Passkey)).all() == []
 
-    @pytest.mark.parametrize("answer", ["", "null", "{}", "[1]", '{"id": 7}', "x" * 20_000])
+    @pytest.mark.parametrize("answer", ["", "null", "{}", "[1]", '{"id": 7}', "x" * 20_000, "[" * 16_000])
     def test_nonsense_is_refused(self, store, settings, people, answer):
         token = log_in(store, settings).token
         with store.write() as uow:
@@ -178,6 +178,38 @@ class TestLogIn:
         with store.read() as session:
             rows = session.exec(select(AuditEntry).where(AuditEntry.action == "people:session:refuse")).all()
         assert len(rows) == 1
+
+    @pytest.mark.parametrize("answer", ["", "[" * 16_000, '{"rawId": [], "response": 7}', '{"a":' * 3_000])
+    def test_nonsense_is_refused_not_stumbled_over(self, store, settings, owned, answer):
+        with pytest.raises(rules.PasskeyRefusedError):
+            enter(store, settings, ask(store, settings), answer)
+
+    def test_refused_ones_lock_the_address_and_fill_no_audit(self, store, settings, owned, monkeypatch):
+        monkeypatch.setattr(rules, "MAX_ADDRESS_FAILURES", 5)
+        for number in range(12):
+            with pytest.raises(rules.PasskeyRefusedError if number < 4 else rules.AddressLockedError):
+                enter(store, settings, ask(store, settings), "{}")
+        with store.read() as session:
+            rows = session.exec(select(AuditEntry).where(AuditEntry.action == "people:session:refuse")).all()
+        assert len(rows) == 5
+
+    def test_an_address_has_so_many_exchanges_open(self, store, settings, clock, owned, monkeypatch):
+        monkeypatch.setattr(ceremonies, "MAX_OPEN", 3)
+
+        def begin(client="2001:db8::7"):
+            with store.write() as uow:
+                return passkeys.begin_assert(uow, settings, None, client=client)
+
+        asked = [begin() for _ in range(3)]
+        with pytest.raises(rules.TooManyExchangesError):
+            begin("2001:db8::8")
+        assert begin("203.0.113.7")
+        enter(store, settings, asked[0], owned.prove(asked[0].options))
+        assert begin(), "one that was answered counts no more"
+        with pytest.raises(rules.TooManyExchangesError):
+            begin()
+        clock.advance(ms=rules.PENDING_MS)
+        assert begin()
 
     def test_a_disabled_account_stays_out(self, store, settings, owned):
         with store.write() as uow:

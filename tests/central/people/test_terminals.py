@@ -2,9 +2,13 @@
 
 import msgspec
 import pytest
+from sqlmodel import select
 
+from central.audit.models import AuditEntry
 from central.base.errors import ForbiddenError, NotFoundError
+from central.base.ids import hash_token
 from central.people import queries, rules, service, sessions, terminals
+from central.people.models import Terminal
 from central.people.sessions import Visit
 from tests.central.people.conftest import PASSWORD
 
@@ -105,11 +109,41 @@ def test_a_revoked_terminal_is_none_at_the_next_request(store, people, settings,
         sessions.check_terminal(login.terminal_court, login.actor.court_code)
 
 
-def test_a_fresh_code_lets_the_old_browser_go(store, people):
+def test_a_fresh_code_lets_the_old_browser_go(store, people, settings, clock):
     made = register(store, people["anquan"])
     token, _terminal = bind(store, made.code)
+    session_token = log_in(store, settings, token).token
     with store.write() as uow:
         again = terminals.renew_code(uow, people["anquan"], made.terminal_id)
     with store.read() as session:
         assert terminals.find_bound(session, token) is None
+    assert find(store, clock, session_token).terminal_court is None
     assert bind(store, again.code)[0] != token
+    assert find(store, clock, session_token).terminal_court is None
+
+
+def test_binding_another_browser_lets_the_log_ins_of_the_former_one_go(store, people, settings, clock):
+    made = register(store, people["anquan"])
+    former = log_in(store, settings, bind(store, made.code)[0]).token
+    with store.write() as uow:  # a code that was written down and not used, as before renewing let anybody go
+        row = uow.session.get(Terminal, made.terminal_id)
+        row.enrol_hash, row.enrol_until_ms = hash_token("AGAIN"), clock.now_ms() + 1000
+    new = log_in(store, settings).token
+    bind(store, "AGAIN", session_token=new)
+    assert find(store, clock, former).terminal_court is None
+    assert find(store, clock, new).terminal_court == "云2901"
+
+
+def test_wrong_codes_lock_the_address_and_fill_no_audit(store, people, clock, monkeypatch):
+    monkeypatch.setattr(rules, "MAX_ADDRESS_FAILURES", 5)
+    code = register(store, people["anquan"]).code
+    for number in range(12):
+        error = rules.WrongCodeError if number < 4 else rules.AddressLockedError
+        with pytest.raises(error):
+            bind(store, f"AAAA-{number}", client="2001:db8::7")
+    with pytest.raises(rules.AddressLockedError):
+        bind(store, code, client="2001:db8::8")  # the same network
+    with store.read() as session:
+        rows = session.exec(select(AuditEntry).where(AuditEntry.action == "people:terminal:refuse")).all()
+    assert len(rows) == 5
+    assert bind(store, code, client="203.0.113.7")

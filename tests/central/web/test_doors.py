@@ -110,6 +110,7 @@ DOORS: dict[str, Door] = {
     "share_case": post(f"{CASE}/shares", court="云2901"),
     "export_cases": get("/cases/export.csv"),
     "import_cases": get("/imports/new"),
+    "release_import": post("/imports/none/release"),
     # courts and command units
     "see_courts": get("/admin/courts"),
     "manage_units": post(f"/admin/courts/{COURT}/units", kind="other", name=""),
@@ -123,7 +124,8 @@ DOORS: dict[str, Door] = {
     "admit_users": post("/admin/users/door-police/admit", version=1),
     "manage_sessions": post("/admin/users/door-police/sessions", ref="none"),
     "manage_terminals": get("/admin/terminals"),
-    "manage_service_accounts": get("/admin/service-accounts"),
+    "manage_service_accounts": post("/admin/service-accounts", court=COURT),
+    "admit_service_accounts": post("/admin/service-accounts/none/admit", version=1),
     "see_roles": get("/admin/roles"),
     "read_audit": get("/audit"),
     "export_audit": post("/audit/export"),

@@ -224,24 +224,35 @@ class TestTerminals:
 
 class TestUsers:
     def test_the_first_password_is_shown_once_and_refusals_keep_what_was_typed(self, log_in, store):
-        client = log_in("guanli")
+        client, security = log_in("guanli"), log_in("anquan")
         answer = send(client, "/admin/new-user", login="x y", name="样例新人", role="judge", court="云2901")
         assert answer.status_code == 422
         assert 'value="样例新人"' in answer.text
         assert send(client, "/admin/new-user", login="zhiban", name="x", role="judge", court="云29").is_error
-        page = send(client, "/admin/new-user", login="xinren", name="样例新人", role="judge", court="云2901").text
+        fields = {"login": "xinren", "name": "样例新人", "role": "judge", "court": "云2901"}
+        assert send(client, "/admin/new-user", **fields).headers["location"] == "/admin/users/xinren"
+        assert "发放一次性密码</button>" not in client.get("/admin/users/xinren").text
+        assert send(client, "/admin/users/xinren/password", version=1).status_code == 409
+        assert send(security, "/admin/users/xinren/admit", version=1).status_code == 303
+        assert "1 项待发放密码" in client.get("/admin/users").text
+        assert "发放一次性密码</button>" in client.get("/admin/users/xinren").text
+        assert "发放一次性密码</button>" not in security.get("/admin/users/xinren").text
+        assert send(security, "/admin/users/xinren/password", version=2).status_code == 403
+        page = send(client, "/admin/users/xinren/password", version=2).text
         first = re.search(r'id="first-password">([^<]+)<', page)[1]
+        assert page.count("user:guanli") >= 2
+        assert "user:anquan" in page
         assert first not in client.get("/admin/users/xinren").text
         with store.read() as session:
             assert first not in queries.get_user(session, "xinren").model_dump_json()
 
     def test_the_way_of_an_account_through_both_administrators(self, log_in, client, store):
         system, security = log_in("guanli"), log_in("anquan")
-        page = send(system, "/admin/new-user", login="xinren", name="样例新人", role="clerk", court="云2901").text
-        first = re.search(r'id="first-password">([^<]+)<', page)[1]
-        assert enter(client, "xinren", first) == 403
-        assert "xinren" in security.get("/admin/users?state=proposed").text
+        send(system, "/admin/new-user", login="xinren", name="样例新人", role="clerk", court="云2901")
+        assert "xinren" in security.get("/admin/users?state=waiting").text
         assert send(security, "/admin/users/xinren/admit", version=1).status_code == 303
+        page = send(system, "/admin/users/xinren/password", version=2).text
+        first = re.search(r'id="first-password">([^<]+)<', page)[1]
         answer = send(client, "/login", login="xinren", password=first)
         assert answer.headers["location"] == "/login/password?next=/"
         weak = send(client, "/login/password", "/login/password", password="1234567890", repeated="1234567890")
@@ -250,19 +261,26 @@ class TestUsers:
         differ = send(client, "/login/password", "/login/password", **{**new, "repeated": "x" * 12})
         assert "两次输入的新密码不一致" in differ.text
         assert send(client, "/login/password", "/login/password", **new).headers["location"] == "/work"
-        assert send(security, "/admin/users/xinren/admit", version=2).status_code == 409
+        assert send(security, "/admin/users/xinren/admit", version=3).status_code == 409
 
-        assert send(system, "/admin/users/xinren/change", version=2, role="judge", court="云2901").status_code == 303
-        assert send(security, "/admin/users/xinren/refuse", version=3, reason="").status_code == 422
-        assert send(security, "/admin/users/xinren/admit", version=3).status_code == 303
+        assert send(system, "/admin/users/xinren/change", version=3, role="judge", court="云2901").status_code == 303
+        assert send(security, "/admin/users/xinren/refuse", version=4, reason="").status_code == 422
+        assert send(security, "/admin/users/xinren/admit", version=4).status_code == 303
         assert client.get("/work").status_code == 303  # a changed role ends the sessions
-        for path, fields in (("disable", {"reason": "调离"}), ("enable", {}), ("password", {})):
-            version = version_of(store, "xinren")
-            assert send(system, f"/admin/users/xinren/{path}", version=version, **fields).status_code in (200, 303), (
-                path
-            )
-        assert "重置第二步验证" in security.get("/admin/users/xinren").text
-        assert send(security, "/admin/users/xinren/second", version=version_of(store, "xinren")).status_code == 303
+        for who, path, fields in (
+            (system, "disable", {"reason": "调离"}),
+            (system, "enable", {}),
+            (security, "admit", {}),
+            (system, "reset", {"what": "second"}),
+            (security, "admit", {}),
+            (system, "reset", {"what": "password"}),
+            (security, "refuse", {"reason": "本人未申请"}),
+        ):
+            page = who.get("/admin/users/xinren").text
+            assert f'action="/admin/users/xinren/{path}"' in page, path
+            answer = send(who, f"/admin/users/xinren/{path}", version=version_of(store, "xinren"), **fields)
+            assert answer.status_code == 303, path
+        assert "重置第二步验证" not in security.get("/admin/users/xinren").text
 
     def test_stale_pages_conflict(self, log_in):
         client = log_in("guanli")
@@ -315,6 +333,20 @@ class TestProfile:
         assert enter(client, "zhiban") == 401
         assert enter(client, "zhiban", new["password"]) == 303
 
+    def test_a_stale_proof_asks_for_the_form_again_and_shows_no_password(self, log_in, clock):
+        person = log_in("zhiban")
+        clock.advance(ms=rules.REAUTH_MS + 1)
+        new = {"old": PASSWORD, "password": "三棵树与一条 小河流", "repeated": "三棵树与一条 小河流"}
+        answer = send(person, "/profile/password", **new)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/profile/password")
+        assert person.get("/profile/password").headers["location"] == "/reauth?next=/profile/password"
+        answer = person.post("/profile/password", data=new, headers={"hx-request": "true"})
+        assert answer.headers["hx-redirect"] == "/profile/password"
+        carried = send(person, "/reauth", **new, reauth_target="/profile/password", reauth_post="yes")
+        assert carried.status_code == 401
+        assert new["old"] not in carried.text
+        assert new["password"] not in carried.text
+
     def test_an_acting_commander_has_the_rights_of_the_post(self, log_in, store):
         client = log_in("juzhang")
         assert "办结事件" not in client.get("/profile").text
@@ -327,26 +359,51 @@ class TestProfile:
         assert "办结事件" in client.get("/profile").text
 
 
+SERVICE = {"name": "case-system", "court": "云29", "days": "30", "scopes": ["cases:read", "changes:read"]}
+
+
 class TestServiceAccounts:
-    def test_the_token_is_shown_once(self, log_in):
-        client = log_in("anquan")
-        fields = {"name": "case-system", "court": "云29", "days": "30", "scopes": ["cases:read", "changes:read"]}
-        page = send(client, "/admin/service-accounts", **fields).text
-        token = re.search(r'id="service-token">([^<]+)<', page)[1]
-        assert token.startswith("zxs_")
+    def post(self, client, act, **fields):
+        """Press the button of the one account on the page as it stands now."""
         page = client.get("/admin/service-accounts").text
-        assert token not in page
-        again = send(client, "/admin/service-accounts", **{**fields, "note": "样例说明"})
+        version = hidden(page, "version")
+        account = re.search(r'action="/admin/service-accounts/([0-9a-f]{32})/\w+"', page)[1]
+        return send(client, f"/admin/service-accounts/{account}/{act}", version=version, **fields)
+
+    def test_three_steps_by_two_people_and_the_token_is_shown_once(self, log_in):
+        system, security = log_in("guanli"), log_in("anquan")
+        assert send(system, "/admin/service-accounts", **SERVICE).status_code == 303
+        again = send(system, "/admin/service-accounts", **{**SERVICE, "note": "样例说明"})
         assert again.status_code == 409
         assert 'value="样例说明"' in again.text
-        account = re.search(r'action="/admin/service-accounts/([0-9a-f]{32})/rotate"', page)[1]
-        fresh = send(client, f"/admin/service-accounts/{account}/rotate", days="10").text
-        assert re.search(r'id="service-token">([^<]+)<', fresh)[1] != token
-        assert send(client, f"/admin/service-accounts/{account}/revoke").status_code == 303
-        assert "已撤销" in client.get("/admin/service-accounts").text
+        assert "发放令牌</button>" not in system.get("/admin/service-accounts").text
+        assert "待核准" in security.get("/admin/service-accounts").text
+        assert self.post(security, "admit").status_code == 303
+        assert "发放令牌</button>" not in security.get("/admin/service-accounts").text
+        page = system.get("/admin/service-accounts").text
+        assert "发放令牌</button>" in page
+        account = re.search(r"/admin/service-accounts/([0-9a-f]{32})/token", page)[1]
+        page = send(system, f"/admin/service-accounts/{account}/token", version=2).text
+        token = re.search(r'id="service-token">([^<]+)<', page)[1]
+        assert token.startswith("zxs_")
+        page = system.get("/admin/service-accounts").text
+        assert token not in page
+        assert "发放令牌</button>" not in page
+        assert all(name in page for name in ("user:guanli", "user:anquan"))
+        # the button of a fresh token, the form of a change, both by the fields the page itself has
+        send(system, f"/admin/service-accounts/{account}/change", version=3, days="0", fresh="true",
+             scopes=["cases:read", "changes:read"])  # fmt: skip
+        assert "新令牌" in security.get("/admin/service-accounts").text
+        refused = send(security, f"/admin/service-accounts/{account}/refuse", version=4, reason="")
+        assert refused.status_code == 422
+        assert send(security, f"/admin/service-accounts/{account}/refuse", version=4, reason="x").status_code == 303
+        wrong = send(system, f"/admin/service-accounts/{account}/change", version=5, days="0")
+        assert wrong.status_code == 422
+        assert send(security, f"/admin/service-accounts/{account}/revoke").status_code == 303
+        assert "已撤销" in system.get("/admin/service-accounts").text
 
     def test_a_missing_scope_is_told(self, log_in):
-        answer = send(log_in("anquan"), "/admin/service-accounts", name="case-system", court="云29", days="30")
+        answer = send(log_in("guanli"), "/admin/service-accounts", name="case-system", court="云29", days="30")
         assert answer.status_code == 422
 
 
