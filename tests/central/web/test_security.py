@@ -1,11 +1,15 @@
 """Headers on everything, and no state change without proof."""
 
+import logging
+
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
 from central.web.pages import ROUTERS
 from central.web.security import CSRF_HEADER
 
+TYPED = "999999199001010016"
 STATE_CHANGING = sorted(
     route.path
     for router in ROUTERS
@@ -95,3 +99,53 @@ def test_what_a_kit_says_is_escaped(log_in, kits, raise_sos):
     text = log_in("zhihui").get("/").text
     assert "&lt;b&gt;急&lt;/b&gt;" in text
     assert "<b>急</b>" not in text
+
+
+def test_every_kind_of_answer_has_the_headers_and_is_in_no_cache(log_in):
+    clerk, chief, auditor = log_in("shuji"), log_in("juzhang"), log_in("shenji")
+    answers = [
+        chief.get("/cases/export.csv"),
+        clerk.get("/imports/template.csv"),
+        clerk.get("/imports/template.xlsx"),
+        clerk.get("/cases/none/documents/none"),
+        clerk.get("/kits?court=%00"),
+        clerk.post("/cases", content=b"x" * 2_000_000),
+        auditor.post("/audit/export"),
+        auditor.post("/audit/export?as=jsonl"),
+        auditor.get("/audit?until=9999-12-31&since=0001-01-01"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 422, 413, 200, 200, 200]
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store", answer.url
+        assert answer.headers["x-content-type-options"] == "nosniff", answer.url
+        assert "content-security-policy" in answer.headers, answer.url
+
+
+def test_an_unforeseen_error_is_answered_with_the_headers_and_its_log_quotes_nothing(log_in, monkeypatch, caplog):
+    def fail(*_args, **_kwargs):
+        raise ValueError(TYPED)
+
+    client = log_in("zhihui")
+    monkeypatch.setattr("central.web.pages.kits.devices.list_kits", fail)
+    with caplog.at_level(logging.INFO):
+        answer = client.get("/kits")
+    assert answer.status_code == 500
+    assert "系统内部错误" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "content-security-policy" in answer.headers
+    assert "test_security.py" in caplog.text  # where it happened
+    assert "ValueError" in caplog.text
+    assert TYPED not in caplog.text + answer.text
+
+
+def test_an_answer_that_fails_half_way_is_cut_off(log_in, monkeypatch, caplog):
+    def fail(*_args, **_kwargs):
+        yield b"the first rows"
+        raise ValueError(TYPED)
+
+    auditor = log_in("shenji")
+    monkeypatch.setattr("central.web.pages.audit.export.write_csv", fail)
+    with pytest.raises(httpx.RemoteProtocolError):
+        auditor.post("/audit/export")
+    assert "ValueError" in caplog.text
+    assert TYPED not in caplog.text
