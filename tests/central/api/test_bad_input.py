@@ -4,13 +4,17 @@ import json
 import socket
 from urllib.parse import quote
 
+import httpx
 import pytest
 
-from tests.central.api.conftest import add_account, check_problem, serve_copy
+from central.base import db
+from central.base.unit_of_work import Store
+from tests.central.api.conftest import Server, add_account, check_problem, serve_copy
 from tests.central.api.test_cases import PATH, make_case
 
 CASE_BYTES = 1024 * 1024
 JSON = {"content-type": "application/json"}
+NUL = "%00"
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +196,25 @@ class TestWire:
             except ConnectionError:
                 return 0
         return int(answer.split()[1]) if answer else 0
+
+
+def test_postgresql_sees_no_nul(pg_url, settings):
+    """It keeps none in a text, where SQLite would: every place a caller writes into refuses it before."""
+    store = Store(db.create_engine(pg_url))
+    server = Server(settings, store)
+    headers = add_account(store, "court-system").headers
+    server.start()
+    with httpx.Client(base_url=server.url + "/api/v1", headers=headers) as client:
+        answers = [
+            client.get(f"/courts/{NUL}"),
+            client.get(f"/cases/{NUL}"),
+            client.get(f"/imports/{NUL}"),
+            *(client.get(f"/cases?{name}={NUL}") for name in ("court_code", "case_no", "after", "type_code")),
+            client.get(f"/changes?after={NUL}"),
+            client.get(PATH, headers={"Purpose": NUL}),
+            client.put(PATH, json=make_case(cause="a\0b")),
+            client.put(PATH, json=make_case(handler_login="\0")),
+        ]
+    server.stop()
+    store.close()
+    assert [answer.status_code for answer in answers if answer.status_code not in (404, 422)] == []
