@@ -33,7 +33,9 @@ ADMIN_PAGES: Final[tuple[AdminPage, ...]] = (
     ),
     AdminPage("/admin/users", _("用户"), _("账户由一名管理员提请、另一名核准"), ("see_users",), "users"),
     AdminPage("/admin/roles", _("角色与权限"), _("每个角色可以做什么"), ("see_roles",), "matrix"),
-    AdminPage("/admin/terminals", _("终端"), _("重要操作只在登记的办公电脑上进行"), ("manage_terminals",), "terminal"),
+    AdminPage(
+        "/admin/terminals", _("终端"), _("重要操作只在登记的办公电脑上进行"), ("manage_terminals",), "terminal"
+    ),
     AdminPage(
         "/admin/service-accounts",
         _("接口账户"),
