@@ -23,7 +23,7 @@ from central.cases.catalogue import get_catalogue
 from central.cases.clock import today
 from central.cases.models import CaseNode, EnforcementCase
 from central.cases.service import DocumentMeta
-from central.cases.writer import store_cases
+from central.cases.writer import Outcome, take_cases
 from central.courts.permissions import Actor
 from central.people.queries import actor_of, get_user
 from demo.fiction import make_cases
@@ -52,7 +52,9 @@ def fill_cases(store: Store, settings: Settings, *, count: int = COUNT) -> int:
     created = 0
     while batch := list(islice(drafts, _BATCH)):
         with store.write() as uow:
-            created += len(store_cases(uow, keyring, catalogue, batch, source=SOURCE, actor="system:demo"))
+            # What was worked on since an earlier filling is refused and stays as it is.
+            outcomes = take_cases(uow, keyring, catalogue, batch, source=SOURCE, actor="system:demo")
+            created += outcomes.count(Outcome.CREATED)
     for court in COUNTIES:
         _work_at(store, settings, keyring, court)
     return created

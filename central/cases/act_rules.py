@@ -162,7 +162,7 @@ def list_unmet(catalogue: Catalogue, closing: str, case: ActCase, on: date) -> l
 def _is_met(catalogue: Catalogue, condition: Condition, case: ActCase, on: date) -> bool:
     # Papers prove what later rooms (inquiry, disclosure) will know by themselves: the lists then read their records.
     papers = set(case.papers)
-    if condition.since_filing and on < add_limit(case.filed_on, catalogue.limits[condition.since_filing]):
+    if condition.since_filing and on <= add_limit(case.filed_on, catalogue.limits[condition.since_filing]):
         return False
     return (
         set(condition.nodes) <= set(case.nodes_done)

@@ -130,7 +130,8 @@ def _is_mine(actor: Actor) -> ColumnElement[bool]:
     served = select(EnforcementCase.case_id).where(
         EnforcementCase.clerk_id == actor.user_id, col(EnforcementCase.state).in_(STATES)
     )
-    within = col(EnforcementCase.due_on).is_not(None)
+    # A case is the own one only within the own court: who moved to another sees nothing of those left behind.
+    within = and_(col(EnforcementCase.due_on).is_not(None), in_scope(EnforcementCase.court_code, actor))
     return col(CaseNode.case_id).in_(own.where(within).union_all(served.where(within)))
 
 
@@ -167,7 +168,10 @@ def _leave_out_recused(
 
 def _list_assigned(session: Session, actor: Actor, limit: int) -> list[DueRow]:
     query = select(EnforcementCase).where(
-        EnforcementCase.handler_id == actor.user_id, EnforcementCase.state == "assigned", is_not_recused(actor)
+        EnforcementCase.handler_id == actor.user_id,
+        EnforcementCase.state == "assigned",
+        in_scope(EnforcementCase.court_code, actor),
+        is_not_recused(actor),
     )
     cases = session.exec(query.order_by(col(EnforcementCase.due_on)).limit(limit)).all()
     return _with_parties(session, [_due_row(case, None) for case in cases])
@@ -205,7 +209,8 @@ def _list_drafts(session: Session, actor: Actor, today: date, limit: int) -> lis
         col(CaseAct.state).in_(act_rules.PENDING),
         and_(col(CaseAct.state) == "refused", col(CaseAct.drafted_ms) >= since_ms),
     )
-    return _act_rows(session, actor, limit, CaseAct.drafted_by == actor.login, is_shown)
+    own = CaseAct.drafted_by == actor.login
+    return _act_rows(session, actor, limit, own, in_scope(CaseAct.court_code, actor), is_shown)
 
 
 def _act_rows(session: Session, actor: Actor, limit: int, *conditions: Any) -> list[ActRow]:

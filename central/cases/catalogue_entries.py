@@ -50,6 +50,7 @@ class Condition(_Entry, kw_only=True, frozen=True):
     documents_all: tuple[str, ...] = ()
     documents_any: tuple[str, ...] = ()
     since_filing: str = ""
+    """A limit from the filing that must be over: its last day is not enough (已超过)."""
     remedy_zh: str
     remedy_en: str
 

@@ -8,6 +8,7 @@ A pause runs from `from_on` to the day before `until_on`, the first day that cou
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -22,6 +23,8 @@ from central.cases.catalogue_entries import NodeKind
 # China has one zone and no summer time since 1991.
 SHANGHAI: Final = timezone(timedelta(hours=8))
 _DAY: Final = timedelta(days=1)
+LAST_DAY: Final = date.max
+"""No day is later; a pause without end runs until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,15 @@ def day_start_ms(day: date) -> int:
 
 def add_months(day: date, months: int) -> date:
     """Return the day of the same number `months` later, or the last day of that month (31 August + 6: 28 Feb.)."""
-    month_index = day.year * 12 + day.month - 1 + months
-    year, month = divmod(month_index, 12)
-    following = date(year + (month == 11), (month + 1) % 12 + 1, 1)
-    return date(year, month + 1, min(day.day, (following - _DAY).day))
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if year > LAST_DAY.year:
+        return LAST_DAY
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def add_days(day: date, days: int) -> date:
+    """Return the day `days` later, LAST_DAY at the most: no sum of limits and pauses overflows the calendar."""
+    return day + timedelta(days=days) if days <= (LAST_DAY - day).days else LAST_DAY
 
 
 def is_provisional(day: date) -> bool:
@@ -77,7 +85,7 @@ def is_working_day(day: date) -> bool:
 @lru_cache(maxsize=4096)
 def add_working_days(day: date, count: int) -> date:
     """Return the `count`-th working day after `day`."""
-    while count:
+    while count and day < LAST_DAY:
         day += _DAY
         count -= is_working_day(day)
     return day
@@ -90,8 +98,8 @@ def add_limit(day: date, limit: Limit) -> date:
     if limit.unit == "working_days":
         return add_working_days(day, limit.amount)
     if limit.unit == "hours":
-        return day + timedelta(days=-(-limit.amount // 24))
-    return day + timedelta(days=limit.amount)
+        return add_days(day, -(-limit.amount // 24))
+    return add_days(day, limit.amount)
 
 
 def merge_pauses(pauses: Iterable[Pause], until: date) -> list[tuple[date, date]]:
@@ -114,7 +122,7 @@ def raw_days(filed_on: date, on: date) -> int:
 
 def net_days(filed_on: date, on: date, pauses: Iterable[Pause]) -> int:
     """Return `raw_days` without paused days; a day in two pauses is left out once."""
-    first, after = filed_on + _DAY, max(on, filed_on) + _DAY
+    first, after = add_days(filed_on, 1), add_days(max(on, filed_on), 1)
     stretches = merge_pauses(pauses, after)
     paused = sum(max(0, (min(end, after) - max(start, first)).days) for start, end in stretches)
     return raw_days(filed_on, on) - paused
@@ -130,12 +138,12 @@ def shift_by_pauses(started_on: date, due_on: date, pauses: Sequence[Pause]) -> 
 
     A pause that begins after the due day moves nothing: what was late stays late.
     """
-    for start, end in merge_pauses(pauses, date.max):
+    for start, end in merge_pauses(pauses, LAST_DAY):
         if start > due_on:
             break
-        if end == date.max:
+        if end == LAST_DAY:
             return None
-        due_on += timedelta(days=max(0, (end - max(start, started_on + _DAY)).days))
+        due_on = add_days(due_on, max(0, (end - max(start, add_days(started_on, 1))).days))
     return due_on
 
 

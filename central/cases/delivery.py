@@ -9,23 +9,30 @@ from typing import ClassVar, Final, NamedTuple
 
 from sqlmodel import select
 
-from central.base.errors import ConflictError, ForbiddenError
+from central.base.errors import ForbiddenError
 from central.base.keyring import Keyring
 from central.base.unit_of_work import UnitOfWork
 from central.cases.catalogue import Catalogue, get_catalogue
 from central.cases.clock import today
+from central.cases.foresight import CaseWorkedHereError, OtherSourceError
 from central.cases.models import EnforcementCase
 from central.cases.rules import STATES, CaseExistsError, EditConflictError, unknown_case
 from central.cases.writer import CaseDraft, Outcome, store_cases
 from central.courts.permissions import Viewer, check_permission, sees_court
 
+__all__ = [
+    "CaseWorkedHereError",
+    "Delivery",
+    "Expectation",
+    "Fault",
+    "ForeignCaseError",
+    "OtherSourceError",
+    "deliver_case",
+    "list_faults",
+    "source_of",
+]
+
 MAX_SOURCE_CHARS: Final = 40
-
-
-class OtherSourceError(ConflictError):
-    """The case was registered here or came from another system; whoever changes it must have read it."""
-
-    code: ClassVar[str] = "case_of_other_source"
 
 
 class ForeignCaseError(ForbiddenError):
@@ -83,7 +90,10 @@ def deliver_case(
     _check_expectation(case, number.text, source, expected)
     if case is not None and case.court_code != number.court_code:
         raise CaseExistsError(f"There is a case {number.text} of another court: correct court_code.")
-    (outcome,) = store_cases(uow, keyring, get_catalogue(), [draft], source=source, actor=sender.audit_name)
+    (outcome,) = store_cases(
+        uow, keyring, get_catalogue(), [draft], source=source, actor=sender.audit_name,
+        replaces_others=expected.versions is not None or expected.is_there is not None,
+    )  # fmt: skip
     stored = uow.session.exec(query.execution_options(populate_existing=True)).one()
     return Delivery(number.text, outcome, stored.version)
 

@@ -1,4 +1,4 @@
-"""Who handles the cases of a batch: a log-in, or a name that is unique among the court's people."""
+"""Who handles the cases of a batch: a judge of the case's court, by log-in or by a name that no other there bears."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from sqlmodel import Session, col
 from central.cases.drafts import CaseDraft
 from central.people.models import User
 
-_ROLES = ("judge", "clerk")
+Place = tuple[str, str]
+"""Court, and log-in or name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """Accounts by log-in and by (court, name)."""
+    """Judges as (account id, name) by (court, log-in) and by (court, name)."""
 
-    by_login: dict[str, tuple[str, str]]
-    by_name: dict[tuple[str, str], tuple[str, str]]
+    by_login: dict[Place, tuple[str, str]]
+    by_name: dict[Place, tuple[str, str]]
+
+    def is_fit(self, draft: CaseDraft) -> bool:
+        """Tell whether the log-in a draft names, if any, is that of somebody who could be assigned the case."""
+        return not draft.handler_login or (draft.number.court_code, draft.handler_login) in self.by_login
 
     def of(self, draft: CaseDraft) -> tuple[str | None, str]:
         """Return account id (None: no account fits) and name of a draft's handler."""
-        found = self.by_login.get(draft.handler_login) if draft.handler_login else None
-        found = found or self.by_name.get((draft.number.court_code, draft.handler_name))
+        court = draft.number.court_code
+        found = self.by_login.get((court, draft.handler_login)) or self.by_name.get((court, draft.handler_name))
         return found or (None, draft.handler_name)
 
 
@@ -34,14 +39,16 @@ def find_handlers(session: Session, drafts: Iterable[CaseDraft]) -> Handlers:
     names = {draft.handler_name for draft in drafts} - {""}
     if not logins and not names:
         return Handlers({}, {})
-    columns = (col(User.id), col(User.login), col(User.name), col(User.court_code), col(User.role))
+    columns = (col(User.id), col(User.login), col(User.name), col(User.court_code))
     query = select(*columns).where(
-        or_(col(User.login).in_(logins), col(User.name).in_(names)), col(User.disabled_ms).is_(None)
+        or_(col(User.login).in_(logins), col(User.name).in_(names)),
+        col(User.role) == "judge",
+        col(User.admitted_ms).is_not(None),
+        col(User.disabled_ms).is_(None),
     )
-    by_login: dict[str, tuple[str, str]] = {}
-    by_name: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for user_id, login, name, court_code, role in session.connection().execute(query):
-        by_login[login] = (user_id, name)
-        if role in _ROLES:
-            by_name.setdefault((court_code, name), []).append((user_id, name))
+    by_login: dict[Place, tuple[str, str]] = {}
+    by_name: dict[Place, list[tuple[str, str]]] = {}
+    for user_id, login, name, court_code in session.connection().execute(query):
+        by_login[court_code, login] = (user_id, name)
+        by_name.setdefault((court_code, name), []).append((user_id, name))
     return Handlers(by_login, {place: found[0] for place, found in by_name.items() if len(found) == 1})

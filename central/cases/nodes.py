@@ -87,6 +87,8 @@ def start_node(
         raise rules.DayError(
             "The last day lies before the start; correct the days.", first=str(started_on), last=str(due_on)
         )
+    if due_on is not None:
+        rules.check_ahead(due_on, filed_on=case.filed_on)
     note = rules.check_text(note, "note", MAX_NOTE_CHARS)
     node = record.add_node(uow, case, kind, started_on=started_on, stated_on=due_on, note=note)
     detail = {"node": kind, "started_on": str(started_on), **({"note": note} if note else {})}

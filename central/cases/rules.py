@@ -36,6 +36,8 @@ MAX_MONEY_FEN: Final = 10**17
 # Two reads of a case by one person within this time are one row of the audit.
 READ_AGAIN_MS: Final = 5 * 60 * 1000
 MAX_SHARE_DAYS: Final = 366
+# No deadline and no pause reaches further from the filing: the longest the law knows here are five years of 终本.
+MAX_YEARS: Final = 20
 # Why a role ordinarily reads cases: the purpose in the audit when the reader states none.
 READ_PURPOSES: Final = {
     "judge": "办理案件",
@@ -236,6 +238,18 @@ def check_day(day: date, *, filed_on: date, on: date) -> date:
     return day
 
 
+def check_ahead(day: date, *, filed_on: date) -> date:
+    """Return a day that a paper states for the future; raises DayError more than MAX_YEARS after the filing."""
+    last = add_months(filed_on, 12 * MAX_YEARS)
+    if not filed_on <= day <= last:
+        raise DayError(
+            f"The day {day} must lie between the filing on {filed_on} and {last}; correct it.",
+            first=str(filed_on),
+            last=str(last),
+        )
+    return day
+
+
 def check_pause(
     catalogue: Catalogue, kind: str, *, from_on: date, until_on: date | None, doc_no: str, filed_on: date, on: date
 ) -> None:
@@ -250,6 +264,7 @@ def check_pause(
         if rule.needs_end:
             raise PauseError(f"{rule.en} needs its last day from the start; enter the day it ends.", kind=kind)
         return
+    check_ahead(until_on, filed_on=filed_on)
     if until_on <= from_on:
         raise PauseError("The pause must end after it begins; correct the days.", kind=kind)
     if rule.max_months and until_on > add_months(from_on, rule.max_months):

@@ -10,9 +10,9 @@ from central.base.unit_of_work import UnitOfWork
 from central.cases import record, rules
 from central.cases.catalogue import get_catalogue
 from central.cases.models import CaseFlag, CaseRecusal, CaseShare, EnforcementCase
+from central.cases.recusals import list_recusable
 from central.courts.permissions import Actor
 from central.courts.queries import get_court
-from central.people.queries import get_user
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -49,11 +49,14 @@ def clear_flag(uow: UnitOfWork, actor: Actor, case_no: str, flag_id: str, reason
 def set_recusal(uow: UnitOfWork, actor: Actor, case_no: str, login: str, reason: str) -> CaseRecusal:
     """Recuse a person from a case (回避): from now on it does not exist for that person.
 
-    A recused handler stays named until the bureau chief assigns another; the case shows among those without handler.
+    Only somebody who could have to do with the case is recused (`list_recusable`). A recused handler stays named
+    until the bureau chief assigns another; the case shows among those without handler.
     Raises AlreadySetError, TextMissingError, NotFoundError (case or log-in), ForbiddenError.
     """
     case = record.open_case(uow, actor, case_no, "set_recusal")
-    user = get_user(uow.session, login)
+    user = next((one for one in list_recusable(uow.session, case.court_code) if one.login == login), None)
+    if user is None:  # the same for a log-in of elsewhere as for none: a form tells nobody which there are
+        raise NotFoundError(f"{login!r} has nothing to do with this court; choose somebody of the list.", login=login)
     reason = rules.check_text(reason, "reason", is_needed=True)
     query = select(CaseRecusal.id).where(
         CaseRecusal.case_id == case.case_id, CaseRecusal.user_id == user.id, col(CaseRecusal.ended_ms).is_(None)

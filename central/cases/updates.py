@@ -1,7 +1,8 @@
 """What a source's newer word changes in cases that are already here.
 
-The source decides what it tells: sums, cause, basis, parties, filing day. What was done here stays: a state that went
-further, a closing that was signed here, a handler who was assigned here, nodes, pauses, acts, papers.
+The source decides what it tells: sums, cause, basis, parties. What was done here stays: a handler who was assigned
+here, nodes, pauses, acts, papers. State, closing and filing day follow the source only where nothing was decided
+here: foresight.py has refused every other draft before it gets here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.cases import clock, record, rows
 from central.cases.catalogue import Catalogue
 from central.cases.clock import Pause
-from central.cases.drafts import CaseDraft, CaseHeldError
+from central.cases.drafts import CaseDraft
 from central.cases.handlers import Handlers
 from central.cases.models import CaseAct, CaseEntry, CaseNode, CasePause, EnforcementCase
 from central.cases.rewriting import Rewrite, rewrite_many
@@ -59,14 +60,12 @@ def update_cases(
     """Take over newer drafts (by case_id) and return the cases that changed.
 
     A draft that says nothing new leaves its case alone, whatever its digest: index keys may have been replaced since.
-    Raises CaseHeldError when a number belongs to another court here.
+    Whose case it is stays as it was: who changes a case of another source does not come to own it.
     """
     if not wanted:
         return set()
     query = select(EnforcementCase).where(col(EnforcementCase.case_id).in_(wanted))
     cases = {case.case_id or 0: case for case in uow.session.exec(query.execution_options(populate_existing=True))}
-    for case_id, update in wanted.items():
-        _check_court(cases[case_id], update.draft)
     held = _load(uow, catalogue, list(wanted))
     rewrites = {case_id: _rewrite(cases[case_id], update.draft) for case_id, update in wanted.items()}
     with_new_parties = rewrite_many(uow, keyring, rewrites)
@@ -81,7 +80,7 @@ def update_cases(
             continue
         changed.add(case_id)
         record.set_dues(catalogue, case, [n for n in nodes if n.done_on is None], held.pauses.get(case_id, []))
-        case.source, case.changed_ms = source or case.source, uow.now_ms
+        case.changed_ms = uow.now_ms
         case.version += 1
         detail: dict[str, object] = {"source": source, "fields": fields, "version": case.version}
         if case_id in with_new_parties:
@@ -95,14 +94,6 @@ def update_cases(
 
 def _rewrite(case: EnforcementCase, draft: CaseDraft) -> Rewrite:
     return Rewrite(case.seq, case.filed_day, draft.filed_on.toordinal(), draft.parties)
-
-
-def _check_court(case: EnforcementCase, draft: CaseDraft) -> None:
-    if case.court_code != draft.number.court_code:
-        raise CaseHeldError(
-            f"Case {case.case_no} is one of another court here: correct the number or the court.",
-            case_no=case.case_no,
-        )
 
 
 def _load(uow: UnitOfWork, catalogue: Catalogue, case_ids: Sequence[int]) -> _Held:

@@ -6,11 +6,10 @@ comes in between waits no longer than that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
-from sqlalchemy import select as sql_select
 from sqlmodel import col, select
 
 from central.audit import service as audit
@@ -21,16 +20,23 @@ from central.cases import rows
 from central.cases.catalogue import Catalogue
 from central.cases.clock import plan_nodes, today
 from central.cases.drafts import CaseCourtError, CaseDraft, DuplicateCaseError, Outcome, draft_text
-from central.cases.handlers import Handlers, find_handlers
-from central.cases.models import EnforcementCase
+from central.cases.foresight import DIGEST_KIND, Refusal, foresee
+from central.cases.handlers import Handlers
 from central.cases.rewriting import rewrite_parties
 from central.cases.updates import Update, update_cases
 from central.courts.models import Court
 from central.courts.rules import lowest_common_superior
 
-__all__ = ["CaseDraft", "DuplicateCaseError", "Outcome", "rewrite_parties", "store_cases"]
-
-DIGEST_KIND = "case.digest"
+__all__ = [
+    "DIGEST_KIND",
+    "CaseDraft",
+    "DuplicateCaseError",
+    "Outcome",
+    "Refusal",
+    "rewrite_parties",
+    "store_cases",
+    "take_cases",
+]
 
 
 @dataclass(slots=True)
@@ -46,37 +52,63 @@ class _Batch:
 
 
 def store_cases(
-    uow: UnitOfWork, keyring: Keyring, catalogue: Catalogue, drafts: Sequence[CaseDraft], *, source: str, actor: str
+    uow: UnitOfWork,
+    keyring: Keyring,
+    catalogue: Catalogue,
+    drafts: Sequence[CaseDraft],
+    *,
+    source: str,
+    actor: str,
+    replaces_others: bool = False,
 ) -> list[Outcome]:
-    """Store `drafts` and return what became of each, in order. Storing the same again changes nothing.
+    """Store `drafts` whole and return what became of each, in order. Storing the same again changes nothing.
 
     A known case takes over what the source says and keeps what was done here (updates.py). `source` names the system
-    the drafts come from, "" this one; `actor` is how the audit names who brings them.
-    Raises DuplicateCaseError, CaseCourtError, CaseHeldError, UnknownCodeError: then nothing of the batch may stay.
+    the drafts come from, "" this one; `actor` is how the audit names who brings them; `replaces_others` as `foresee`.
+    Raises DuplicateCaseError, CaseCourtError, CaseHeldError, OtherSourceError, CaseWorkedHereError,
+    HandlerUnfitError, UnknownCodeError: then nothing of the batch may stay.
+    """
+    taken: list[Outcome] = []
+    for outcome in take_cases(
+        uow, keyring, catalogue, drafts, source=source, actor=actor, replaces_others=replaces_others
+    ):
+        if isinstance(outcome, Refusal):
+            raise outcome.error()
+        taken.append(outcome)
+    return taken
+
+
+def take_cases(
+    uow: UnitOfWork,
+    keyring: Keyring,
+    catalogue: Catalogue,
+    drafts: Sequence[CaseDraft],
+    *,
+    source: str,
+    actor: str,
+    people: Collection[str] = (),
+    replaces_others: bool = False,
+) -> list[Outcome | Refusal]:
+    """Store what may be taken of `drafts`, and return what became of each, in order; as `store_cases` and `foresee`.
+
+    A refused draft leaves its case untouched. Raises DuplicateCaseError, CaseCourtError, UnknownCodeError.
     """
     _check_batch(uow, drafts)
     keyring = keyring.held()
-    known = _find_known(uow, [draft.number.text for draft in drafts])
-    handlers = find_handlers(uow.session, drafts)
-    outcomes: list[Outcome] = []
-    created: list[tuple[CaseDraft, str]] = []
-    updated: dict[int, Update] = {}
-    for draft in drafts:
-        text = draft_text(draft)
-        case = known.get(draft.number.text)
-        if case is None:
-            created.append((draft, text))
-            outcomes.append(Outcome.CREATED)
-        elif case[1] is not None and case[1] in keyring.blind_indexes(DIGEST_KIND, text):
-            outcomes.append(Outcome.UNCHANGED)
-        else:
-            updated[case[0]] = Update(draft, keyring.blind_index(DIGEST_KIND, text))
-            outcomes.append(Outcome.UPDATED)
-    changed = update_cases(uow, keyring, catalogue, updated, handlers, source=source, actor=actor)
+    uow.session.flush()
+    ahead = foresee(uow.session, keyring, drafts, source=source, people=people, replaces_others=replaces_others)
+    outcomes, created, updated = ahead.outcomes, list[tuple[CaseDraft, str]](), dict[int, Update]()
+    for draft, outcome in zip(drafts, outcomes, strict=True):
+        if outcome == Outcome.CREATED:
+            created.append((draft, draft_text(draft)))
+        elif outcome == Outcome.UPDATED:
+            digest = keyring.blind_index(DIGEST_KIND, draft_text(draft))
+            updated[ahead.known[draft.number.text].case_id] = Update(draft, digest)
+    changed = update_cases(uow, keyring, catalogue, updated, ahead.handlers, source=source, actor=actor)
     for at, draft in enumerate(drafts):
-        if outcomes[at] == Outcome.UPDATED and known[draft.number.text][0] not in changed:
+        if outcomes[at] == Outcome.UPDATED and ahead.known[draft.number.text].case_id not in changed:
             outcomes[at] = Outcome.UNCHANGED
-    _create(uow, keyring, catalogue, created, handlers, source=source, actor=actor)
+    _create(uow, keyring, catalogue, created, ahead.handlers, source=source, actor=actor)
     _audit(uow, drafts, outcomes, source=source, actor=actor)
     return outcomes
 
@@ -99,12 +131,6 @@ def _check_batch(uow: UnitOfWork, drafts: Sequence[CaseDraft]) -> None:
                 case_no=draft.number.text,
                 court_code=draft.number.court_code,
             )
-
-
-def _find_known(uow: UnitOfWork, numbers: Iterable[str]) -> dict[str, tuple[int, bytes | None]]:
-    columns = (col(EnforcementCase.case_no), col(EnforcementCase.case_id), col(EnforcementCase.source_digest))
-    query = sql_select(*columns).where(columns[0].in_(list(numbers)))
-    return {case_no: (case_id or 0, digest) for case_no, case_id, digest in uow.connection.execute(query)}
 
 
 def _create(
@@ -167,17 +193,20 @@ def _write(uow: UnitOfWork, batch: _Batch) -> None:
 
 
 def _audit(
-    uow: UnitOfWork, drafts: Sequence[CaseDraft], outcomes: Sequence[Outcome], *, source: str, actor: str
+    uow: UnitOfWork, drafts: Sequence[CaseDraft], outcomes: Sequence[Outcome | Refusal], *, source: str, actor: str
 ) -> None:
     counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}
     if counts["created"] + counts["updated"] == 0:
         return
+    numbers = [
+        draft.number for draft, outcome in zip(drafts, outcomes, strict=True) if not isinstance(outcome, Refusal)
+    ]
     audit.append(
         uow,
         actor=actor,
-        court_code=reduce(lowest_common_superior, {draft.number.court_code for draft in drafts}),
+        court_code=reduce(lowest_common_superior, {number.court_code for number in numbers}),
         action="cases:batch:store",
         subject=f"source:{source or 'centre'}",
-        case_no=drafts[0].number.text if len(drafts) == 1 else "",
-        detail={**counts, "first": drafts[0].number.text, "last": drafts[-1].number.text},
+        case_no=numbers[0].text if len(numbers) == 1 else "",
+        detail={**counts, "first": numbers[0].text, "last": numbers[-1].text},
     )

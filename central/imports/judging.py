@@ -49,14 +49,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Frame:
-    """What rows are judged by: courts by code and by every name, the job's court, today, the catalogue, log-ins."""
+    """What rows are judged by: courts by code and by every name, the job's court, today, the catalogue."""
 
     catalogue: Catalogue
     courts: Mapping[str, str]
     job_court: str
     today: date
-    logins: frozenset[str] | None = None
-    """Log-ins of possible handlers; None: not judged."""
 
 
 class Judge:
@@ -114,7 +112,7 @@ class Judge:
             self._refuse("closed_before_filed", "closed_on", value=str(closed_on), filed_on=str(filed_on))
         claim, received = self._read_amount(values, "claim"), self._read_amount(values, "received")
         basis, cause = self._read_text(values, "basis_doc_no"), self._read_text(values, "cause")
-        name, login = self._read_text(values, "handler_name"), self._read_login(values)
+        name, login = self._read_text(values, "handler_name"), self._read_text(values, "handler_login")
         nodes = self._read_nodes(values, type_code, filed_on)
         if number is None or filed_on is None:
             return None
@@ -235,13 +233,6 @@ class Judge:
         if len(cleaned) > _TEXT_LENGTH:
             self._refuse("text_too_long", column, limit=_TEXT_LENGTH)
         return cleaned
-
-    def _read_login(self, values: Mapping[str, str]) -> str:
-        login = self._read_text(values, "handler_login")
-        if login and self._frame.logins is not None and login not in self._frame.logins:
-            self._note("handler_unknown", "handler_login", value=hide_numbers(login))
-            return ""
-        return login
 
     # ---- state and closing
 

@@ -29,17 +29,22 @@ class ImportJob(SQLModel, table=True):
     sha256: str = Field(max_length=64)
     is_dry_run: bool
     state: str = Field(default="queued", index=True, max_length=16)
-    """queued -> running (-> cancelling) -> done | failed | cancelled; a killed worker's job is taken up again."""
+    """rules.TRANSITIONS; a killed worker's job is taken up again."""
     file_id: str = Field(default="", max_length=32)
     """Name of the sealed upload in data_dir/imports; empty once it is deleted or given to another job."""
     options: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
-    """`mapping`: heading -> column; `sheet`: name of the sheet to read."""
+    """`mapping`: heading -> column; `sheet`: name of the sheet to read; `dry`: id of the dry run before it."""
     claim: str = Field(default="", max_length=32)
     """Who runs it now: a worker that lost its claim can no longer write for this job."""
     attempts: int = 0
     """Claims in a row that did not end in order; a file that kills its worker is given up."""
     asked_by: str = Field(max_length=80)
     asked_ms: int = Field(sa_type=BigInteger)
+    uploaded_by: str = Field(default="", max_length=80)
+    """Who uploaded the file, where that was another step (the dry run)."""
+    decided_by: str = Field(default="", max_length=80)
+    """Who released or refused it (a person's import for real)."""
+    decided_ms: int | None = Field(default=None, sa_type=BigInteger)
     started_ms: int | None = Field(default=None, sa_type=BigInteger)
     ended_ms: int | None = Field(default=None, sa_type=BigInteger)
     heartbeat_ms: int | None = Field(default=None, sa_type=BigInteger)

@@ -9,29 +9,27 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
-from central.base.keyring import Keyring
-from central.cases.drafts import CaseDraft, Outcome, draft_text
 from central.cases.models import EnforcementCase
-from central.cases.writer import DIGEST_KIND
 from central.courts.models import Court
-from central.courts.permissions import Viewer, check_permission, sees_court
+from central.courts.permissions import Actor, Viewer, check_permission, may, sees_court
 from central.courts.queries import in_scope
 from central.imports.models import ImportJob, ImportProblem
 from central.imports.rules import OPEN_STATES
 from central.imports.tallies import Group
-from central.people.models import User
 
 _PAGE = 1000
 
 
 def list_jobs(
-    session: Session, viewer: Viewer, *, before_ms: int | None = None, limit: int = 50
+    session: Session, viewer: Viewer, *, before_ms: int | None = None, state: str = "", limit: int = 50
 ) -> Sequence[ImportJob]:
-    """Return imports of the viewer's courts, newest first; raises ForbiddenError without the right."""
+    """Return imports of the viewer's courts (in `state`), newest first; raises ForbiddenError without the right."""
     check_permission(viewer, "import_cases")
     query = select(ImportJob).where(in_scope(ImportJob.court_code, viewer))
     if before_ms is not None:
         query = query.where(ImportJob.asked_ms < before_ms)
+    if state:
+        query = query.where(ImportJob.state == state)
     return session.exec(query.order_by(col(ImportJob.asked_ms).desc()).limit(limit)).all()
 
 
@@ -128,9 +126,37 @@ def load_courts(session: Session) -> dict[str, str]:
     return names | {code: code for code in codes}
 
 
-def load_logins(session: Session) -> frozenset[str]:
-    """Return the log-ins a handler may have."""
-    return frozenset(session.exec(select(User.login).where(col(User.disabled_ms).is_(None))).all())
+def load_refusals(session: Session, job_id: str) -> dict[int, str]:
+    """Return the code of the last refusal of each row that an import lists as refused."""
+    query = select(ImportProblem.row_no, ImportProblem.code).where(
+        ImportProblem.job_id == job_id, col(ImportProblem.is_refusal).is_(True)
+    )
+    return dict(session.exec(query.order_by(col(ImportProblem.id))).all())
+
+
+def list_stale_waiting(session: Session, *, asked_before_ms: int) -> Sequence[ImportJob]:
+    """Return imports that nobody released or refused since then."""
+    return session.exec(
+        select(ImportJob).where(ImportJob.state == "waiting", ImportJob.asked_ms < asked_before_ms)
+    ).all()
+
+
+def count_waiting(session: Session, actor: Actor) -> int:
+    """Return how many imports wait for this person to release them; 0 without the right."""
+    if not may(actor, "release_import"):
+        return 0
+    name = actor.audit_name
+    query = (
+        select(func.count())
+        .select_from(ImportJob)
+        .where(
+            ImportJob.state == "waiting",
+            in_scope(ImportJob.court_code, actor),
+            ImportJob.asked_by != name,
+            ImportJob.uploaded_by != name,
+        )
+    )
+    return session.exec(query).one()
 
 
 def count_cases(session: Session, *, source: str, court_code: str) -> dict[Group, tuple[int, int]]:
@@ -142,20 +168,3 @@ def count_cases(session: Session, *, source: str, court_code: str) -> dict[Group
     )
     rows = session.connection().execute(query.group_by(*columns))
     return {(court, kind, state): (int(count), int(claims)) for court, kind, state, count, claims in rows}
-
-
-def preview_cases(session: Session, keyring: Keyring, drafts: Sequence[CaseDraft]) -> list[Outcome]:
-    """Return what `cases.writer.store_cases` would make of `drafts`, without writing."""
-    columns = (col(EnforcementCase.case_no), col(EnforcementCase.source_digest))
-    numbers = [draft.number.text for draft in drafts]
-    rows = session.connection().execute(sql_select(*columns).where(columns[0].in_(numbers)))
-    known: dict[str, bytes | None] = {row[0]: row[1] for row in rows}
-    outcomes = []
-    for draft in drafts:
-        if draft.number.text not in known:
-            outcomes.append(Outcome.CREATED)
-        elif known[draft.number.text] in keyring.blind_indexes(DIGEST_KIND, draft_text(draft)):
-            outcomes.append(Outcome.UNCHANGED)
-        else:
-            outcomes.append(Outcome.UPDATED)
-    return outcomes

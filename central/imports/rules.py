@@ -10,14 +10,17 @@ from typing import ClassVar, Final
 
 from central.base.errors import ConflictError, DomainError, InvalidInputError
 
-# state -> states it may go to; a job that is done, failed or cancelled stays so.
+# state -> states it may go to; a job that is done, failed, cancelled or refused stays so.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    # A person's import for real: another one, the bureau chief, lets it go or refuses it.
+    "waiting": frozenset({"queued", "refused", "cancelled"}),
     "queued": frozenset({"running", "cancelled"}),
     "running": frozenset({"queued", "cancelling", "done", "failed"}),
     "cancelling": frozenset({"cancelled", "done", "failed"}),
     "done": frozenset(),
     "failed": frozenset(),
     "cancelled": frozenset(),
+    "refused": frozenset(),
 }
 OPEN_STATES: Final = ("queued", "running", "cancelling")
 BATCH_ROWS: Final = 250
@@ -27,6 +30,9 @@ STALE_MS: Final = 60_000
 MAX_ATTEMPTS: Final = 5
 KEEP_DRY_FILE_MS: Final = 24 * 3600 * 1000
 """How long the sealed file of a dry run waits to be imported for real."""
+KEEP_WAITING_MS: Final = 7 * 24 * 3600 * 1000
+"""How long an import waits for its release before it is cancelled and its file deleted."""
+MAX_REASON_CHARS: Final = 400
 MAX_LISTED_REFUSALS: Final = 100_000
 MAX_LISTED_WARNINGS: Final = 10_000
 """Problems beyond these are counted, not listed."""
@@ -139,6 +145,29 @@ class NotDryRunError(ConflictError):
     """Only a finished dry run can be imported for real."""
 
     code: ClassVar[str] = "import_not_dry"
+
+
+class NeedsReleaseError(ConflictError):
+    """A person's file is imported for real only after a dry run and another person's release."""
+
+    code: ClassVar[str] = "import_needs_release"
+
+
+class OwnImportError(ConflictError):
+    """Whoever uploaded the file or asked for its import cannot release it."""
+
+    code: ClassVar[str] = "import_own"
+
+
+class NotWaitingError(ConflictError):
+    """The import waits for nobody's release: it was decided, cancelled, or never asked for."""
+
+    code: ClassVar[str] = "import_not_waiting"
+
+
+def people_of(*names: str) -> frozenset[str]:
+    """Return the log-ins of the people among names as the audit has them (`user:login`)."""
+    return frozenset(name.removeprefix("user:") for name in names if name.startswith("user:"))
 
 
 def check_source(source: str) -> str:

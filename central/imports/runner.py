@@ -24,8 +24,9 @@ from central.base.unit_of_work import Store
 from central.cases.catalogue import load_catalogue
 from central.cases.clock import today
 from central.cases.drafts import CaseDraft, Outcome
-from central.cases.writer import store_cases
-from central.imports import ending, files, queries, rules, service
+from central.cases.foresight import Refusal, foresee
+from central.cases.writer import take_cases
+from central.imports import counting, ending, files, queries, rules, service
 from central.imports.columns import Binder
 from central.imports.judging import Frame, Judge, Judged, Problem
 from central.imports.models import ImportJob
@@ -107,11 +108,14 @@ class _Run:
         self._beat_ms = store.clock.now_ms()
         with store.read() as session:
             listed = queries.count_problems(session, job.id)
-            courts, logins = queries.load_courts(session), queries.load_logins(session)
+            courts = queries.load_courts(session)
+            # Rows that the cases room refused before this run: they read well again, and were not stored.
+            self._refused = queries.load_refusals(session, job.id) if self._skip else {}
         self._listed = {
             kind: sum(n for (_, refuses), n in listed.items() if refuses is kind) for kind in (True, False)
         }
-        self._frame = Frame(self._catalogue, courts, job.court_code, today(job.asked_ms), logins)
+        self._frame = Frame(self._catalogue, courts, job.court_code, today(job.asked_ms))
+        self._people = rules.people_of(job.asked_by, job.uploaded_by, job.decided_by)
 
     def work(self) -> str:
         """Read and store the whole file, then reconcile and end the job; returns its state."""
@@ -143,7 +147,8 @@ class _Run:
         for one in judged:
             rows += 1
             if rows <= self._skip:
-                self._count(one)
+                code = self._refused.get(one.row_no) if one.draft is not None else None
+                self._count(counting.refuse(one, Problem(code)) if code else one)
                 if rows % rules.BATCH_ROWS == 0:
                     self._check_turn()
                 continue
@@ -191,22 +196,21 @@ class _Run:
         # The error's text may hold what the row holds.
         log.warning("row %d of import %s was not taken: %s", judged.row_no, self._job.id, type(error).__name__)
         code = error.code if isinstance(error, DomainError) else "row_not_stored"
-        self._store_rows([Judged(judged.row_no, judged.case_no, None, (*judged.problems, Problem(code)))])
+        self._store_rows([counting.refuse(judged, Problem(code))])
 
     def _store_rows(self, judged: Sequence[Judged]) -> None:
         """Store drafts, problems and progress in one transaction."""
         drafts = [one.draft for one in judged if one.draft is not None]
-        if self._job.is_dry_run:
-            with self._store.read() as session:
-                outcomes = queries.preview_cases(session, self._keyring, drafts)
-            with self._store.write() as uow:
-                progress, listed = self._advance(judged, outcomes)
-                service.save_progress(uow, self._job, progress, listed)
-        else:
-            with self._store.write() as uow:
-                outcomes = self._store_drafts(uow, drafts)
-                progress, listed = self._advance(judged, outcomes)
-                service.save_progress(uow, self._job, progress, listed)
+        outcomes = self._foresee(drafts) if self._job.is_dry_run else []
+        with self._store.write() as uow:
+            if drafts and not self._job.is_dry_run:
+                outcomes = take_cases(
+                    uow, self._keyring, self._catalogue, drafts, source=self._job.source, actor=self._job.asked_by,
+                    people=self._people,
+                )  # fmt: skip
+            judged = counting.refuse_rows(judged, outcomes)
+            progress, listed = counting.advance(self._progress, judged, outcomes, self._listed)
+            service.save_progress(uow, self._job, progress, listed)
         self._progress = progress
         for _, _, problem in listed:
             self._listed[problem.is_refusal] += 1
@@ -215,39 +219,11 @@ class _Run:
         self._beat_ms = self._store.clock.now_ms()
         self._on_progress(progress)
 
-    def _store_drafts(self, uow: Any, drafts: Sequence[CaseDraft]) -> list[Outcome]:
+    def _foresee(self, drafts: Sequence[CaseDraft]) -> list[Outcome | Refusal]:
         if not drafts:
             return []
-        return store_cases(
-            uow, self._keyring, self._catalogue, drafts, source=self._job.source, actor=self._job.asked_by
-        )
-
-    def _advance(
-        self, judged: Sequence[Judged], outcomes: Sequence[Outcome]
-    ) -> tuple[Progress, list[tuple[int, str, Problem]]]:
-        """Return the progress after these rows, and the problems that are listed."""
-        old = self._progress
-        refused = sum(one.draft is None for one in judged)
-        progress = Progress(
-            read_bytes=old.read_bytes,
-            rows_read=old.rows_read + len(judged),
-            created_count=old.created_count + outcomes.count(Outcome.CREATED),
-            updated_count=old.updated_count + outcomes.count(Outcome.UPDATED),
-            unchanged_count=old.unchanged_count + outcomes.count(Outcome.UNCHANGED),
-            rejected_count=old.rejected_count + refused,
-            warned_count=old.warned_count + sum(bool(one.problems) for one in judged if one.draft is not None),
-        )
-        room = {
-            True: rules.MAX_LISTED_REFUSALS - self._listed[True],
-            False: rules.MAX_LISTED_WARNINGS - self._listed[False],
-        }
-        listed = []
-        for one in judged:
-            for problem in one.problems:
-                if room[problem.is_refusal] > 0:
-                    room[problem.is_refusal] -= 1
-                    listed.append((one.row_no, one.case_no, problem))
-        return progress, listed
+        with self._store.read() as session:
+            return foresee(session, self._keyring, drafts, source=self._job.source, people=self._people).outcomes
 
     def _finish(self, binder: Binder) -> str:
         job, progress = self._job, self._progress

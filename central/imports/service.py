@@ -19,7 +19,7 @@ from central.base import bulk
 from central.base.errors import NotFoundError
 from central.base.ids import new_id
 from central.base.unit_of_work import UnitOfWork
-from central.courts.permissions import Viewer, check_permission
+from central.courts.permissions import Actor, Viewer, check_permission
 from central.courts.queries import get_court
 from central.imports import queries, rules
 from central.imports.files import Upload
@@ -66,10 +66,15 @@ def start_import(
 ) -> ImportJob:
     """Queue an import of a sealed file. A name instead of a viewer stands for one whose right the caller has checked.
 
-    Raises ForbiddenError, NotFoundError (court), SourceNameError, WrongFormError.
+    What a person uploads is judged only; releasing.py leads on from there.
+    Raises ForbiddenError, NeedsReleaseError, NotFoundError (court), SourceNameError, WrongFormError.
     """
     if not isinstance(who, str):
         check_permission(who, "import_cases", court_code)
+    if isinstance(who, Actor) and not is_dry_run:
+        raise rules.NeedsReleaseError(
+            "Let the file be judged in a dry run first, then ask for its import: a bureau chief releases it."
+        )
     get_court(uow.session, court_code)
     job = ImportJob(
         court_code=court_code,
@@ -85,39 +90,7 @@ def start_import(
         expected=expected,
         options={"mapping": dict(mapping or {}), "sheet": sheet[:100]},
     )
-    return _queue(uow, job)
-
-
-def import_for_real(uow: UnitOfWork, who: Viewer, job_id: str) -> ImportJob:
-    """Queue the real import of the file a finished dry run has judged; the file goes over to the new job.
-
-    Raises NotDryRunError, ImportFileGoneError, and what `queries.get_job` raises.
-    """
-    dry = queries.get_job(uow.session, who, job_id)
-    check_permission(who, "import_cases", dry.court_code)
-    if not dry.is_dry_run or dry.state != "done":
-        raise rules.NotDryRunError("Only a finished dry run can be imported for real: wait for it, or start another.")
-    file_id = dry.file_id
-    rule = update(ImportJob).where(col(ImportJob.id) == job_id, col(ImportJob.file_id) == file_id)
-    if not file_id or not uow.connection.execute(rule.values(file_id="")).rowcount:
-        raise rules.ImportFileGoneError("The file of this dry run is no longer kept: upload it again.")
-    uow.session.expire(dry)
-    job = ImportJob(
-        court_code=dry.court_code,
-        source=dry.source,
-        file_name=dry.file_name,
-        form=dry.form,
-        size_bytes=dry.size_bytes,
-        sha256=dry.sha256,
-        file_id=file_id,
-        is_dry_run=False,
-        rows_total=dry.rows_total,
-        asked_by=_name(who),
-        asked_ms=uow.now_ms,
-        expected=dry.expected,
-        options=dry.options,
-    )
-    return _queue(uow, job)
+    return queue_job(uow, job, "start")
 
 
 def cancel_import(uow: UnitOfWork, who: Viewer, job_id: str) -> ImportJob:
@@ -128,12 +101,14 @@ def cancel_import(uow: UnitOfWork, who: Viewer, job_id: str) -> ImportJob:
     job = queries.get_job(uow.session, who, job_id)
     check_permission(who, "import_cases", job.court_code)
     rule = update(ImportJob).where(col(ImportJob.id) == job_id)
-    waiting = rule.where(col(ImportJob.state) == "queued").values(state="cancelled", ended_ms=uow.now_ms)
+    waiting = rule.where(col(ImportJob.state).in_(("waiting", "queued"))).values(
+        state="cancelled", ended_ms=uow.now_ms
+    )
     running = rule.where(col(ImportJob.state) == "running").values(state="cancelling")
     if not uow.connection.execute(waiting).rowcount and not uow.connection.execute(running).rowcount:
         raise rules.JobEndedError("This import has ended: start another one.")
     uow.session.refresh(job)
-    _audit(uow, job, "cancel", _name(who))
+    audit_job(uow, job, "cancel", _name(who))
     return job
 
 
@@ -211,7 +186,7 @@ def end_job(
         row = (job.id, 0, "", problem.column, problem.code, _json(problem.params), problem.is_refusal)
         bulk.insert_rows(uow.connection, "import_problem", _PROBLEM_COLUMNS, [row])
     job = uow.session.get_one(ImportJob, job.id, populate_existing=True)
-    _audit(uow, job, {"done": "finish", "failed": "fail", "cancelled": "stop"}[state], job.asked_by)
+    audit_job(uow, job, {"done": "finish", "failed": "fail", "cancelled": "stop"}[state], job.asked_by)
 
 
 def cancel_waiting(uow: UnitOfWork, job_id: str) -> None:
@@ -219,7 +194,7 @@ def cancel_waiting(uow: UnitOfWork, job_id: str) -> None:
     rule = update(ImportJob).where(col(ImportJob.id) == job_id, col(ImportJob.state) == "queued")
     if uow.connection.execute(rule.values(state="cancelled", ended_ms=uow.now_ms)).rowcount:
         job = uow.session.get_one(ImportJob, job_id, populate_existing=True)
-        _audit(uow, job, "stop", job.asked_by)
+        audit_job(uow, job, "stop", job.asked_by)
 
 
 def forget_file(uow: UnitOfWork, job_id: str) -> None:
@@ -227,10 +202,11 @@ def forget_file(uow: UnitOfWork, job_id: str) -> None:
     uow.connection.execute(update(ImportJob).where(col(ImportJob.id) == job_id).values(file_id=""))
 
 
-def _queue(uow: UnitOfWork, job: ImportJob) -> ImportJob:
+def queue_job(uow: UnitOfWork, job: ImportJob, verb: str) -> ImportJob:
+    """Add a job, audited as `verb`."""
     uow.session.add(job)
     uow.session.flush()
-    _audit(uow, job, "start", job.asked_by)
+    audit_job(uow, job, verb, job.asked_by)
     return job
 
 
@@ -249,16 +225,19 @@ def _lost(uow: UnitOfWork, job: ImportJob) -> Exception:
     return JobCancelledError(job.id) if now.state == "cancelling" and now.claim == job.claim else JobLostError(job.id)
 
 
-def _audit(uow: UnitOfWork, job: ImportJob, verb: str, actor: str) -> None:
+def audit_job(uow: UnitOfWork, job: ImportJob, verb: str, actor: str) -> None:
+    """Append to the audit what became of a job."""
     counts = {name: getattr(job, f"{name}_count") for name in ("created", "updated", "unchanged", "rejected")}
     about = {"source": job.source, "file": job.file_name, "sha256": job.sha256, "dry_run": job.is_dry_run}
+    if verb == "refuse":
+        about["reason"] = job.message
     audit.append(
         uow,
         actor=actor,
         court_code=job.court_code,
         action=f"imports:job:{verb}",
         subject=f"import:{job.id}",
-        detail=about if verb == "start" else {**about, "rows": job.rows_read, **counts},
+        detail=about if job.started_ms is None else {**about, "rows": job.rows_read, **counts},
     )
 
 

@@ -118,6 +118,31 @@ PROBLEMS: Final[dict[str, tuple[str, str]]] = {
         "案号与第 %(first)s 行重复；已采用先出现的一行，请只保留一行。",
         "The case number stands in row %(first)s too, which was taken: keep one of the two.",
     ),
+    # the case that is here already
+    "case_unknown": (
+        "该案件不能由您导入或更新；如确需更新，请由其他人员办理。",
+        "You cannot import or update this case: if it must be updated, let somebody else do it.",
+    ),
+    "case_of_other_source": (
+        "该案件不是由此来源系统导入的（在本系统登记，或来自其他来源），未作更改；请核对来源系统名称，"
+        "或在案件页面修改。",
+        "The case was not imported from this source (it was registered here or came from another one) and was left "
+        "as it is: check the name of the source, or correct the case on its page.",
+    ),
+    "case_worked_here": (
+        "该案件已在本系统办理，以下各项不能由文件更改：%(fields)s；整行未导入。请在源系统改为与本系统一致，"
+        "或在案件页面提请办理。",
+        "The case was worked on here; a file cannot change: %(fields)s. The row was left out: let the source say "
+        "what stands here, or draft the act on the case's page.",
+    ),
+    "case_other_court": (
+        "该案号在本系统中属于另一法院；请核对案号与法院。",
+        "The number is that of a case of another court here: correct the number or the court.",
+    ),
+    "handler_unfit": (
+        "承办人账号不是该案所属法院法官的账号；请更正，或只填写承办人姓名。",
+        "The handler's log-in is not that of a judge of the case's court: correct it, or give the name only.",
+    ),
     # parties; `position` counts within the cell
     "party_missing": ("没有申请执行人也没有被执行人；请补充当事人。", "The row names no party: add the parties."),
     "executee_missing": ("实施类案件必须有被执行人；请补充。", "An implementing case needs an executee: add one."),
@@ -201,10 +226,6 @@ PROBLEMS: Final[dict[str, tuple[str, str]]] = {
         "The day %(value)s is before the filing; the step's day was left out.",
     ),
     "amount_rounded": ("金额的分以下部分已四舍五入。", "The amount was rounded to whole fen."),
-    "handler_unknown": (
-        "没有承办人账号“%(value)s”；只保存承办人姓名。",
-        "There is no log-in %(value)s for the handler; only the name is kept.",
-    ),
     "columns_unknown": (
         "以下列未导入（不认识其表头）：%(columns)s。如需导入，请提供列名对照文件。",
         "These columns mean nothing here and were left out: %(columns)s. Name them in a mapping to import them.",
@@ -229,11 +250,17 @@ def tell(code: str, params: Mapping[str, Any], language: Language, *, fallback: 
     """Return what is to be said of a problem; `fallback` for a code that neither table knows."""
     zh, en = PROBLEMS.get(code, (SENTENCES.get(code, ""), ""))
     text = (zh if language == "zh" else en) or fallback or zh or code
-    shown = {name: column_name(value, language) if name == "column" else value for name, value in params.items()}
+    shown = {name: _show(name, value, language) for name, value in params.items()}
     try:
         return text % shown
     except (KeyError, ValueError, TypeError):
         return text
+
+
+def _show(name: str, value: Any, language: Language) -> Any:
+    if name == "fields":  # several columns, by their codes
+        return ("、" if language == "zh" else ", ").join(column_name(code, language) for code in value.split(","))
+    return column_name(value, language) if name == "column" else value
 
 
 def column_name(code: str, language: Language) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
-from central.imports import files, queries, rules, runner, service
+from central.imports import files, queries, releasing, rules, runner, service
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,10 @@ def run_next(store: Store, settings: Settings, stop: threading.Event) -> bool:
 
 
 def tidy_files(store: Store, settings: Settings) -> None:
-    """Delete the files of dry runs nobody imported for real, of jobs that ended, and of uploads that broke off."""
+    """Delete the files of dry runs nobody asked to import, of jobs that ended, and of uploads that broke off."""
     now_ms = store.clock.now_ms()
     with store.write() as uow:
+        releasing.cancel_stale(uow)
         expired = [
             (job.id, job.file_id)
             for job in queries.list_expired_files(uow.session, ended_before_ms=now_ms - rules.KEEP_DRY_FILE_MS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.base.errors import NotFoundError
@@ -109,6 +109,9 @@ def _proven_desk(request: Request, here: Here, actor: Proven, case_no: str) -> C
     return CaseDesk(request, here, actor, case_no)
 
 
+# Numbers of rows as a path or a query names them: what no database counts to is refused before it is asked.
+RowNo = Annotated[int, Path(ge=0, lt=2**63)]
+BeforeRow = Annotated[int | None, Query(ge=0, lt=2**63)]
 # As context.SignedIn, AtTerminal and Proven; the path names the case.
 Desk = Annotated[CaseDesk, Depends(_desk)]
 TerminalDesk = Annotated[CaseDesk, Depends(_terminal_desk)]

@@ -22,6 +22,7 @@ class JobView:
     is_silent: bool
     """Its worker has not been heard of for a while; another takes it up."""
     can_be_real: bool
+    can_cancel: bool
     differences: int
     is_clean: bool
     """Every row was taken and every count agrees."""
@@ -42,6 +43,7 @@ def view_job(job: Any, *, now_ms: int) -> JobView:
         left_s=left_s,
         is_silent=job.state == "running" and now_ms - (job.heartbeat_ms or now_ms) > STALE_MS,
         can_be_real=job.is_dry_run and job.state == "done" and bool(job.file_id),
+        can_cancel=job.state in ("waiting", "queued", "running"),
         differences=int(outcome.get("differences", 0)),
         is_clean=job.state == "done" and not job.rejected_count and not outcome.get("differences"),
     )

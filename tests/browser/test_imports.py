@@ -47,7 +47,7 @@ def test_from_the_file_to_the_cases(open_page, work, size):
     assert violations(page) == []
     page.get_by_label("来源系统", exact=True).fill("旧系统")
     page.get_by_label("文件（CSV、XLSX 或 JSON）").set_input_files(sheet(1 if size else 5001))
-    page.get_by_role("button", name="上传并开始").click()
+    page.get_by_role("button", name="上传并试运行").click()
     page.wait_for_selector("text=正在排队")
     assert violations(page) == []
     work()
@@ -58,7 +58,18 @@ def test_from_the_file_to_the_cases(open_page, work, size):
     with page.expect_download() as download:
         page.get_by_role("link", name="下载错误报告").click()
     assert download.value.path().read_bytes().startswith("\ufeff行号,案号".encode())
-    page.get_by_role("button", name="正式导入此文件").click()
+    page.get_by_role("button", name="申请导入").click()
+    page.wait_for_selector("text=等待另一位执行局长核准")
+    assert page.get_by_role("button", name="核准导入").count() == 0
+    assert violations(page) == []
+    chief = open_page("juzhang", "/imports", **({"size": size} if size else {}))
+    chief.wait_for_selector("text=件导入等待您核准")
+    assert violations(chief) == []
+    chief.goto(page.url)
+    assert violations(chief) == []
+    chief.get_by_role("button", name="核准导入").click()
+    chief.wait_for_selector(".page-head .state:not(:has-text('待核准'))")
+    page.reload()
     page.wait_for_selector(".badge.ok:has-text('正式导入')")
     page.wait_for_selector(".page-head .state.ok:has-text('已完成')")
     assert page.locator(".figure.ok b").inner_text() == "890"

@@ -93,6 +93,8 @@ CASE_STEPS: Final = {
 }
 # Imports (central.imports.rules.TRANSITIONS).
 IMPORT_STATES: Final = {
+    "waiting": Label(_("待核准"), "waiting", "warn"),
+    "refused": Label(_("已驳回"), "cross-circle", "bad"),
     "queued": Label(_("等待处理"), "waiting", "info"),
     "running": Label(_("正在处理"), "upload", "info"),
     "cancelling": Label(_("正在取消"), "pause", "warn"),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from central.cases import service as cases
 from central.courts import queries as courts
 from central.web import case_page
-from central.web.case_desk import Desk, Line, TerminalDesk
+from central.web.case_desk import BeforeRow, Desk, Line, RowNo, TerminalDesk
 from central.web.context import Here, SignedIn
 from central.web.refusals import refusal
 from central.web.render import render, words_of
@@ -21,13 +21,13 @@ UNMASK_FIELDS: Final = {"purpose_short": "purpose", "text_too_long": "purpose"}
 
 
 @router.get("")
-def show_case(desk: Desk, before: int | None = None) -> Response:
+def show_case(desk: Desk, before: BeforeRow = None) -> Response:
     """Show a case; reading it is audited. `before` pages the timeline."""
     return desk.show(before=before)
 
 
 @router.post("/parties/{party_id}/unmask")
-def unmask(desk: TerminalDesk, party_id: int, purpose: Line = "") -> Response:
+def unmask(desk: TerminalDesk, party_id: RowNo, purpose: Line = "") -> Response:
     """Show one party's clear data this once; who, what for and which fields are audited."""
     form, here = f"party-{party_id}", desk.here
     with refusal(desk.request, form, UNMASK_FIELDS, section="parties") as refused, here.store.write() as uow:

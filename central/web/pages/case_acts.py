@@ -16,7 +16,7 @@ from central.base.errors import InvalidInputError
 from central.base.unit_of_work import UnitOfWork
 from central.cases import service as cases
 from central.courts.permissions import check_permission
-from central.web.case_desk import REASON_FIELDS, ActForm, CaseDesk, Code, Day, Desk, Line, ProvenDesk
+from central.web.case_desk import REASON_FIELDS, ActForm, CaseDesk, Code, Day, Desk, Line, ProvenDesk, RowNo
 from central.web.case_views import need_day, parse_day
 from central.web.uploads import MemorySink, UploadForm, receive_form
 
@@ -62,7 +62,7 @@ class PaperSent(BaseModel):
 
 
 @router.post("/nodes/{node_id}")
-def finish_node(desk: Desk, node_id: int, done_on: Day = "", note: Line = "", document_id: Code = "") -> Response:
+def finish_node(desk: Desk, node_id: RowNo, done_on: Day = "", note: Line = "", document_id: Code = "") -> Response:
     """Record that a node was done."""
     return desk.perform(
         NODE.of(node_id),

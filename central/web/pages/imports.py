@@ -1,25 +1,25 @@
-"""Importing cases from a file: upload, dry run, progress, result with reconciliation and problems, report."""
+"""Importing cases from a file: upload, dry run, request and release, progress, result, problems, report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from central.courts import queries as courts
 from central.courts.permissions import Actor, check_permission
-from central.imports import files, queries, service, template
+from central.imports import files, queries, releasing, service, template
 from central.imports.columns import COLUMNS
 from central.imports.kinds import kind_name
 from central.imports.mapping import read_mapping
 from central.imports.report import write_report
-from central.imports.rules import KEEP_DRY_FILE_MS, WrongFormError
+from central.imports.rules import KEEP_DRY_FILE_MS, KEEP_WAITING_MS, MAX_REASON_CHARS, WrongFormError
 from central.imports.tallies import read_expected
 from central.imports.words import column_name, tell
-from central.web.context import Context, Here, SignedIn
+from central.web.context import Context, Here, Proven, SignedIn
 from central.web.import_views import group_rows, view_job
 from central.web.render import language_of, render
 from central.web.uploads import UploadForm, receive_form
@@ -34,17 +34,27 @@ _XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml
 
 @router.get("")
 def list_jobs(
-    *, request: Request, here: Here, actor: SignedIn, before: Annotated[int | None, Query()] = None
+    *,
+    request: Request,
+    here: Here,
+    actor: SignedIn,
+    before: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    waiting: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
-    """List the imports of the actor's courts, newest first."""
+    """List the imports of the actor's courts, newest first; `waiting=yes`: those that wait for a release."""
     check_permission(actor, "import_cases")
     with here.store.read() as session:
-        jobs = queries.list_jobs(session, actor, before_ms=before, limit=PAGE_JOBS + 1)
+        state = "waiting" if waiting else ""
+        jobs = queries.list_jobs(session, actor, before_ms=before, state=state, limit=PAGE_JOBS + 1)
+        to_release = queries.count_waiting(session, actor)
         names = _court_names(session, actor)
     older = jobs[PAGE_JOBS - 1].asked_ms if len(jobs) > PAGE_JOBS else None
     rows = [view_job(job, now_ms=here.now_ms()) for job in jobs[:PAGE_JOBS]]
     is_busy = any(row.is_open for row in rows)
-    return render(request, "imports/list.html", rows=rows, names=names, older=older, before=before, is_busy=is_busy)
+    return render(
+        request, "imports/list.html", rows=rows, names=names, older=older, before=before, is_busy=is_busy,
+        waiting=waiting, to_release=to_release,
+    )  # fmt: skip
 
 
 @router.get("/new")
@@ -74,7 +84,7 @@ def download_xlsx(actor: SignedIn) -> Response:
 
 @router.post("")
 async def upload_file(request: Request, here: Here, actor: SignedIn) -> Response:
-    """Take a file, seal it as it comes, and queue its import. The form's proof stands in its address."""
+    """Take a file, seal it as it comes, and queue its dry run. The form's proof stands in its address."""
     check_permission(actor, "import_cases")
     writers: list[files.UploadWriter] = []
 
@@ -102,8 +112,7 @@ def _start(here: Context, actor: Actor, form: UploadForm, writer: files.UploadWr
             job = service.start_import(
                 uow, actor, upload, file_name=form.file_name, source=form.fields.get("source", ""),
                 court_code=form.fields.get("court", "") or actor.court_code,
-                is_dry_run=form.fields.get("run") != "real", expected=expected, mapping=mapping,
-                sheet=form.fields.get("sheet", "").strip(),
+                is_dry_run=True, expected=expected, mapping=mapping, sheet=form.fields.get("sheet", "").strip(),
             )  # fmt: skip
     except BaseException:
         files.delete_file(here.settings, upload.file_id)
@@ -120,7 +129,7 @@ def show_job(
     job_id: str,
     code: Annotated[str, Query(max_length=40)] = "",
     kind: Annotated[str, Query(max_length=10)] = "",
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
 ) -> Response:
     """Show an import: how far it is, or what became of it, with its problems by page."""
     is_refusal = {"refused": True, "noted": False}.get(kind)
@@ -149,7 +158,8 @@ def show_job(
     return render(
         request, "imports/job.html", view=view, job=job, problems=shown, more=more, code=code, kind=kind, after=after,
         codes=codes, listed=sum(listed.values()), names=names, groups=group_rows(job.reconciliation),
-        keep_hours=KEEP_DRY_FILE_MS // 3_600_000,
+        keep_hours=KEEP_DRY_FILE_MS // 3_600_000, keep_days=KEEP_WAITING_MS // 86_400_000,
+        may_release=job.state == "waiting" and releasing.may_release(actor, job),
     )  # fmt: skip
 
 
@@ -172,12 +182,30 @@ def cancel(here: Here, actor: SignedIn, job_id: str) -> Response:
     return RedirectResponse(f"/imports/{job_id}", status_code=303)
 
 
-@router.post("/{job_id}/real")
-def import_for_real(here: Here, actor: SignedIn, job_id: str) -> Response:
-    """Import the file a dry run has judged."""
+@router.post("/{job_id}/request")
+def request_import(here: Here, actor: SignedIn, job_id: str) -> Response:
+    """Ask for the import of the file a dry run has judged."""
     with here.store.write() as uow:
-        job = service.import_for_real(uow, actor, job_id)
+        job = releasing.request_import(uow, actor, job_id)
     return RedirectResponse(f"/imports/{job.id}", status_code=303)
+
+
+@router.post("/{job_id}/release")
+def release(here: Here, actor: Proven, job_id: str) -> Response:
+    """Let another's import go: a grave act."""
+    with here.store.write() as uow:
+        releasing.release_import(uow, actor, job_id)
+    return RedirectResponse(f"/imports/{job_id}", status_code=303)
+
+
+@router.post("/{job_id}/refuse")
+def refuse(
+    here: Here, actor: SignedIn, job_id: str, reason: Annotated[str, Form(max_length=MAX_REASON_CHARS)] = ""
+) -> Response:
+    """Refuse another's import, with a reason."""
+    with here.store.write() as uow:
+        releasing.refuse_import(uow, actor, here.settings, job_id, reason)
+    return RedirectResponse(f"/imports/{job_id}", status_code=303)
 
 
 @router.get("/{job_id}/problems.csv")

@@ -49,7 +49,7 @@ def drafted(store, cast, case_no):
 
 @pytest.fixture
 def ripe(store, cast, case_no, settings, keyring):
-    """A case that passes the gate from 1 December 2026 on."""
+    """A case that passes the gate from 2 December 2026 on."""
     with store.write() as uow:
         for node in ("notice", "inquiry"):
             cases.record_node(uow, cast.judge, case_no, node, done_on=date(2026, 9, 3))
@@ -67,7 +67,7 @@ def decide(store, act, *steps):
 
 
 def close_for_now(store, cast, clock, case_no):
-    clock.advance(s=7 * 86_400)  # 1 December
+    clock.advance(s=8 * 86_400)  # 2 December
     with store.write() as uow:
         act = cases.draft_act(uow, cast.judge, case_no, "close", FOR_NOW, reason="无财产可供执行")
     decide(store, act, (cast.chief, "approve"), (cast.president, "sign"))
@@ -217,12 +217,12 @@ def test_three_months_must_have_passed(store, cast, keyring, clock, ripe):
     with pytest.raises(act_rules.ClosingGateError) as refused, store.write() as uow:
         cases.draft_act(uow, cast.judge, ripe, "close", FOR_NOW, reason="无财产可供执行")
     assert refused.value.params["unmet"] == ["three_months"]
-    clock.advance(s=7 * 86_400)
+    clock.advance(s=8 * 86_400)
     assert all(condition.is_met for condition in view(store, keyring, cast.judge).conditions)
 
 
 def test_a_paper_withdrawn_before_the_signature_stops_the_closing(store, cast, keyring, clock, ripe):
-    clock.advance(s=7 * 86_400)
+    clock.advance(s=8 * 86_400)
     with store.write() as uow:
         act = cases.draft_act(uow, cast.judge, ripe, "close", FOR_NOW, reason="无财产可供执行")
     decide(store, act, (cast.chief, "approve"))
@@ -236,7 +236,7 @@ def test_a_paper_withdrawn_before_the_signature_stops_the_closing(store, cast, k
 
 def test_after_terminating_for_now_ten_rechecks_follow_one_after_the_other(store, cast, keyring, clock, ripe):
     close_for_now(store, cast, clock, ripe)
-    closed_on = date(2026, 12, 1)
+    closed_on = date(2026, 12, 2)
     assert view(store, keyring, cast.judge).case.due_node == "recheck"
     days = []
     while (due := open_nodes(store).get("recheck")) is not None:
@@ -244,7 +244,7 @@ def test_after_terminating_for_now_ten_rechecks_follow_one_after_the_other(store
         clock.advance(s=(due - clock_day(clock)).days * 86_400)
         with store.write() as uow:
             cases.record_node(uow, cast.judge, ripe, "recheck", done_on=due, note="未发现财产，已告知")
-    assert days == [date(closed_on.year + (11 + 6 * n) // 12, 6 if n % 2 else 12, 1) for n in range(1, 11)]
+    assert days == [date(closed_on.year + (11 + 6 * n) // 12, 6 if n % 2 else 12, 2) for n in range(1, 11)]
     assert view(store, keyring, cast.judge).case.due_on is None
 
 
@@ -270,7 +270,7 @@ def test_reopening_an_error_needs_the_president_and_brings_the_clock_back(store,
     assert seen.case.limit_on == date(2027, 3, 1)
     assert "recheck" not in open_nodes(store)
     close_for_now(store, cast, clock, ripe)
-    assert open_nodes(store)["recheck"] == date(2027, 6, 8)
+    assert open_nodes(store)["recheck"] == date(2027, 6, 10)
 
 
 def test_an_open_case_is_not_reopened(store, cast, case_no):

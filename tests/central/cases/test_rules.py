@@ -149,7 +149,7 @@ def look(**changes):
     return ActCase(**{**values, **changes})
 
 
-def unmet(on=date(2026, 11, 1), **changes):
+def unmet(on=date(2026, 11, 2), **changes):
     return [c.code for c in act_rules.list_unmet(CATALOGUE, "terminated_for_now", look(**changes), on)]
 
 
@@ -191,8 +191,9 @@ def test_each_node_matters(node, condition):
 
 
 def test_three_months_are_counted_from_filing():
-    assert unmet(on=date(2026, 10, 31)) == ["three_months"]
-    assert unmet(on=date(2026, 11, 1)) == []
+    """已超过三个月 (法〔2016〕373号): the last day of the three months is not enough."""
+    assert unmet(on=date(2026, 11, 1)) == ["three_months"]
+    assert unmet(on=date(2026, 11, 2)) == []
 
 
 def test_the_refusal_lists_every_unmet_condition_with_its_remedy():

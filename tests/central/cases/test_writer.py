@@ -12,6 +12,7 @@ from central.audit.models import AuditEntry
 from central.base.keyring import load_keyring
 from central.cases.catalogue import load_catalogue
 from central.cases.drafts import CaseCourtError, CaseDraft, CaseHeldError, DuplicateCaseError, Outcome, draft_text
+from central.cases.foresight import CaseWorkedHereError
 from central.cases.models import (
     CaseAct,
     CaseChange,
@@ -179,13 +180,22 @@ def test_the_handler_is_found_by_login_or_by_a_name_nobody_shares(store, store_d
             ("judge3", "样例法官乙", "云2901"), ("judge4", "样例法官甲", "云2922"),
         ):  # fmt: skip
             uow.session.add(
-                User(id=login, login=login, name=name, role="judge", court_code=court, password_hash="", created_ms=1)
+                User(
+                    id=login,
+                    login=login,
+                    name=name,
+                    role="judge",
+                    court_code=court,
+                    password_hash="",
+                    created_ms=1,
+                    admitted_ms=1,
+                )
             )
     store_drafts(
         draft(1, handler_login="judge2", handler_name="别名"),
         draft(2, handler_name="样例法官甲"),
         draft(3, handler_name="样例法官乙"),
-        draft(4, handler_login="nobody", handler_name="样例法官丙"),
+        draft(4, handler_name="样例法官丙"),
     )
     handlers = [(case_of(store, n).handler_id, case_of(store, n).handler_name) for n in (1, 2, 3, 4)]
     assert handlers == [
@@ -262,10 +272,14 @@ def test_a_closing_signed_here_stands(store, store_drafts):
         case.state, case.closing, case.closed_on = "closed", "completed", date(2026, 11, 18)
         act = {"kind": "close", "state": "done", "drafted_by": "judge", "drafted_ms": 1, "court_code": "云2901"}
         uow.session.add(CaseAct(case_id=case.case_id, **act))
-    store_drafts(draft(state="closed", closing="terminated", closed_on=date(2026, 11, 20), claim_fen=7))
-    assert (case_of(store).closing, case_of(store).claim_fen) == ("completed", 7)
-    store_drafts(draft(state="active", claim_fen=8))
-    assert (case_of(store).state, case_of(store).claim_fen) == ("closed", 8)
+    for said in ({"state": "closed", "closing": "terminated", "closed_on": date(2026, 11, 20)}, {"state": "active"}):
+        with pytest.raises(CaseWorkedHereError):
+            store_drafts(draft(claim_fen=7, **said))
+    assert (case_of(store).state, case_of(store).closing, case_of(store).claim_fen) == (
+        "closed",
+        "completed",
+        1_000_00,
+    )
 
 
 def test_a_suspension_the_source_told_of_ends_by_its_word(store, store_drafts):

@@ -74,6 +74,6 @@ def xlsx_bytes(table: Iterable[Sequence[object]], *, title: str = "Sheet1") -> b
     return file.getvalue()
 
 
-def frame(job_court: str = "云29", logins: Iterable[str] | None = None) -> Frame:
+def frame(job_court: str = "云29") -> Frame:
     courts = {code: code for code in ("云29", *COURTS)} | {"大理市人民法院": "云2901", "大理": "云2901"}
-    return Frame(load_catalogue(), courts, job_court, TODAY, None if logins is None else frozenset(logins))
+    return Frame(load_catalogue(), courts, job_court, TODAY)

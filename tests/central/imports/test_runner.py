@@ -155,14 +155,14 @@ class TestFailure:
         assert counts(run(data)) == (300, 50, 0, 250, 0)
 
     def test_a_row_the_cases_room_does_not_take_costs_no_other(self, store, run, monkeypatch):
-        real = runner.store_cases
+        real = runner.take_cases
 
         def picky(uow, keyring, catalogue, drafts, **options):
             if any(draft.number.seq == 7 for draft in drafts):
                 raise rules.ImportFileError("Seven is not taken.")
             return real(uow, keyring, catalogue, drafts, **options)
 
-        monkeypatch.setattr(runner, "store_cases", picky)
+        monkeypatch.setattr(runner, "take_cases", picky)
         job = run(a_file())
         assert counts(job) == (20, 19, 0, 0, 1)
         assert problems(store, job) == [(8, "import_file", "")]
@@ -172,7 +172,7 @@ class TestFailure:
         def broken(*_args, **_options):
             raise rules.ImportFileError(f"No: {person_id(1)}.")
 
-        monkeypatch.setattr(runner, "store_cases", broken)
+        monkeypatch.setattr(runner, "take_cases", broken)
         job = run(a_file(60))
         assert job.state == "failed"
         assert len(problems(store, job)) <= 21
@@ -181,7 +181,7 @@ class TestFailure:
         def broken(*_args, **_options):
             raise ValueError(person_id(1))
 
-        monkeypatch.setattr(runner, "store_cases", broken)
+        monkeypatch.setattr(runner, "take_cases", broken)
         job = run(a_file(3))
         assert (job.state, problems(store, job)) == ("failed", [(0, "import_internal", "")])
         assert "ValueError" in caplog.text
@@ -207,22 +207,6 @@ class TestDryRun:
         assert (job.state, counts(job)) == ("done", (4, 1, 1, 1, 1))
         assert problems(store, job) == [(5, "case_number", "case_no")]
         assert [path.name for path in files.folder(place).iterdir()] == [job.file_id]
-
-    def test_its_file_is_then_imported_for_real_and_gone(self, store, place, run, chief):
-        dry = run(a_file(5), is_dry_run=True)
-        with store.write() as uow:
-            job = service.import_for_real(uow, chief, dry.id)
-        assert runner.run_job(store, place, job.id) == "done"
-        with store.read() as session:
-            assert counts(queries.find_job(session, job.id)) == (5, 5, 0, 0, 0)
-        assert list(files.folder(place).iterdir()) == []
-        with store.write() as uow, pytest.raises(rules.ImportFileGoneError):
-            service.import_for_real(uow, chief, dry.id)
-
-    def test_nothing_else_can_be_imported_for_real(self, store, run, chief):
-        job = run(a_file(1))
-        with store.write() as uow, pytest.raises(rules.NotDryRunError):
-            service.import_for_real(uow, chief, job.id)
 
     def test_its_file_is_forgotten_after_a_day(self, store, place, run, clock):
         job = run(a_file(1), is_dry_run=True)
@@ -337,6 +321,8 @@ class TestRights:
     def test_who_may_not_import(self, store, place, queue, operator, chief, neighbour_chief):
         upload = files.receive(place, load_keyring(Path(place.keys_dir)), [a_file(1)])
         given = {"file_name": "x.csv", "source": "x", "court_code": "云2901", "is_dry_run": True}
+        with store.write() as uow, pytest.raises(rules.NeedsReleaseError):
+            service.start_import(uow, chief, upload, **{**given, "is_dry_run": False})
         for who in (operator, neighbour_chief):
             with store.write() as uow, pytest.raises(ForbiddenError):
                 service.start_import(uow, who, upload, **given)

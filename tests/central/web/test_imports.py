@@ -1,13 +1,22 @@
 """The import pages, driven by HTTP as browsers do without scripts."""
 
 import threading
+from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from central.base.keyring import load_keyring
+from central.cases.drafts import CaseDraft
+from central.cases.models import EnforcementCase, Party
+from central.cases.numbers import parse_case_no
+from central.cases.parties import PartyDraft
+from central.cases.service import register_case
 from central.imports import files, queries, service, worker
-from tests.central.imports.sheets import csv_bytes, person_id, row, xlsx_bytes
+from central.people.queries import actor_of, get_user
+from central.people.rules import REAUTH_MS
+from tests.central.imports.sheets import case_no, csv_bytes, person_id, row, xlsx_bytes
 from tests.central.web.conftest import csrf_of
 
 NO_STOP = threading.Event()
@@ -34,7 +43,7 @@ def work(store, settings):
         pass
 
 
-def test_a_dry_run_is_judged_and_then_imported_for_real(clerk, store, settings):
+def test_a_dry_run_is_judged_then_asked_for_and_released_by_another(clerk, log_in, store, settings):
     answer = send(clerk, csv_bytes([row(1), row(2, 案号="无"), row(3, 被执行人证件号码="")]))
     assert answer.status_code == 303
     page = answer.headers["location"]
@@ -51,14 +60,111 @@ def test_a_dry_run_is_judged_and_then_imported_for_real(clerk, store, settings):
     assert "不是规范的案号" not in clerk.get(f"{page}?kind=noted").text
     assert "没有证件号码；" not in clerk.get(f"{page}?code=case_number").text
     assert clerk.get(f"{page}/progress").headers["HX-Refresh"] == "true"
-    real = clerk.post(f"{page}/real").headers["location"]
-    assert real != page
+    asked = clerk.post(f"{page}/request").headers["location"]
+    assert asked != page
     work(store, settings)
-    assert "导入后库中" in clerk.get(real).text
-    assert "正式导入此文件" not in clerk.get(page).text
+    waiting = clerk.get(asked).text
+    assert "等待另一位执行局长核准" in waiting
+    assert f'href="{page}"' in waiting
+    assert f"{asked}/release" not in waiting
+    assert clerk.post(f"{asked}/release").status_code == 403
+    assert clerk.post(f"{asked}/refuse", data={"reason": "x"}).status_code == 403
+    chief = log_in("juzhang")
+    listed = chief.get("/imports?waiting=yes").text
+    assert "有 1 件导入等待您核准" in listed
+    assert listed.count("案件.csv") == 1
+    assert f"{asked}/release" in chief.get(asked).text
+    assert chief.post(f"{asked}/release").status_code == 303
+    assert chief.post(f"{asked}/release").status_code == 409
+    work(store, settings)
+    assert "导入后库中" in clerk.get(asked).text
+    assert "user:juzhang" in clerk.get(asked).text
+    assert "申请导入" not in clerk.get(page).text
+    assert "等待您核准" not in chief.get("/imports").text
     listing = clerk.get("/imports").text
     assert listing.count("案件.csv") == 2
-    assert clerk.post(f"{page}/real").status_code == 409
+    assert clerk.post(f"{page}/request").status_code == 409
+
+
+def test_a_chief_does_not_release_the_own_file(log_in, store, settings):
+    chief = log_in("juzhang")
+    page = send(chief, csv_bytes([row(1)]), run="real").headers["location"]
+    work(store, settings)
+    assert "将新建" in chief.get(page).text, "whatever the form says, an upload is a dry run"
+    asked = chief.post(f"{page}/request").headers["location"]
+    assert f"{asked}/release" not in chief.get(asked).text
+    assert "等待您核准" not in chief.get("/imports").text
+    answer = chief.post(f"{asked}/release")
+    assert (answer.status_code, "不能由您核准" in answer.text) == (409, True)
+
+
+def test_releasing_asks_for_a_fresh_proof(clerk, log_in, store, settings, clock):
+    page = send(clerk, csv_bytes([row(1)])).headers["location"]
+    work(store, settings)
+    asked = clerk.post(f"{page}/request").headers["location"]
+    chief = log_in("juzhang")
+    clock.advance(ms=REAUTH_MS + 1)
+    answer = chief.post(f"{asked}/release")
+    assert answer.status_code != 303 or "/imports/" not in answer.headers["location"].partition("?")[0]
+    with store.read() as session:
+        assert queries.find_job(session, asked.rpartition("/")[2]).state == "waiting"
+
+
+def test_a_refusal_is_told_with_its_reason(clerk, log_in, store, settings):
+    page = send(clerk, csv_bytes([row(1)])).headers["location"]
+    work(store, settings)
+    asked = clerk.post(f"{page}/request").headers["location"]
+    chief = log_in("juzhang")
+    assert chief.post(f"{asked}/refuse").status_code == 422
+    assert chief.post(f"{asked}/refuse", data={"reason": "来源未核实"}).status_code == 303
+    told = clerk.get(asked).text
+    assert "导入已被驳回，未写入任何案件：来源未核实" in told
+    assert files.list_files(settings, before_s=float("inf")) == []
+
+
+def test_one_clerk_alone_closes_no_case(clerk, log_in, store, settings):
+    """A file of another source name, or of the right one, released or not: the case registered here stays."""
+    keyring = load_keyring(Path(settings.keys_dir))
+    with store.write() as uow:
+        actor = actor_of(get_user(uow.session, "shuji"))
+        parties = (PartyDraft("applicant", "natural", "样例甲"), PartyDraft("executee", "natural", "样例乙"))
+        number = parse_case_no(case_no(1))
+        register_case(uow, actor, keyring, CaseDraft(number=number, filed_on=date(2026, 11, 1), parties=parties))
+    closed = row(
+        1,
+        立案日期="2026-11-01",
+        案件状态="已结案",
+        结案方式="终结本次执行程序",
+        结案日期="2026-11-20",
+        被执行人="改名",
+    )
+    page = send(clerk, csv_bytes([closed]), source="手工").headers["location"]
+    work(store, settings)
+    assert "该案件不是由此来源系统导入的" in clerk.get(page).text
+    asked = clerk.post(f"{page}/request").headers["location"]
+    assert log_in("juzhang").post(f"{asked}/release").status_code == 303
+    work(store, settings)
+    with store.read() as session:
+        job = queries.find_job(session, asked.rpartition("/")[2])
+        case = session.exec(select(EnforcementCase)).one()
+        names = [party.name for party in session.exec(select(Party)).all()]
+    assert (job.rejected_count, job.updated_count) == (1, 0)
+    assert (case.state, case.closing, case.source, case.version) == ("filed", "", "", 1)
+    assert names == ["样例甲", "样例乙"]
+    assert job.reconciliation["differences"] == 0
+
+
+@pytest.mark.parametrize("number", ["-1", str(2**63), str(10**30), "x"])
+def test_numbers_no_database_holds_are_refused(clerk, store, settings, number):
+    page = send(clerk, csv_bytes([row(1)])).headers["location"]
+    assert clerk.get(f"/imports?before={number}").status_code == 422
+    assert clerk.get(f"{page}?after={number}").status_code == 422
+
+
+def test_the_largest_numbers_are_only_empty(clerk, store, settings):
+    page = send(clerk, csv_bytes([row(1)])).headers["location"]
+    assert clerk.get(f"/imports?before={2**63 - 1}").status_code == 200
+    assert clerk.get(f"{page}?after={2**63 - 1}").status_code == 200
 
 
 def test_the_report(clerk, store, settings):

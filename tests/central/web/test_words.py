@@ -68,6 +68,7 @@ def test_every_refusal_has_its_chinese(kind):
         given="x", unmet_zh="条件（补救）",
         columns="案号", column="案号", second="执行案号", sheet="案件", sheets="Sheet1", detail="x",
         name="样例甲", superior="云71", unit="样例中心", lat="0", lon="0", km=110, feature="司法查控",
+        fields="state",
     )  # fmt: skip
     assert CHINESE.search(say(error, load_words("zh")))
     assert "%(" not in say(error, load_words("zh"))
