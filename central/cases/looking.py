@@ -21,6 +21,7 @@ from central.courts.models import Court
 from central.courts.permissions import Viewer, sees_court
 
 Place = tuple[int, int]
+Blocks = list[int]
 
 MAX_SHARED: Final = 1000
 # SQLite takes 500 parts in a compound; PostgreSQL plans each.
@@ -172,15 +173,16 @@ def places_of(
     return sorted(places, reverse=True)
 
 
-def count_term(session: Session, terms: Collection[int], limit: int) -> int:
+def count_terms(session: Session, blocks: Blocks, terms: Collection[int], limit: int) -> int:
     """Return how many entries `terms` have together, at most `limit`."""
     query = f"SELECT count(*) FROM (SELECT 1 AS one {_ENTRIES} LIMIT :limit) AS entries"  # noqa: S608
-    return int(_read(session, query, {**_asked(session, terms), "limit": limit})[0][0])
+    return int(_read(session, query, {"blocks": blocks, "terms": list(terms), "limit": limit})[0][0])
 
 
-def find_by_terms(session: Session, terms: Collection[int], also: Sequence[int] = ()) -> list[Place]:
+def find_by_terms(session: Session, blocks: Blocks, terms: Collection[int], also: Sequence[int] = ()) -> list[Place]:
     """Return the places of the cases that have one of `terms` and all of `also`, newest first."""
-    params = _asked(session, terms) | {f"also_{at}": term for at, term in enumerate(also)}
+    params: dict[str, Any] = {"blocks": blocks, "terms": list(terms)}
+    params |= {f"also_{at}": term for at, term in enumerate(also)}
     # A scalar subquery is asked row by row; as EXISTS, PostgreSQL would join, and read a common term whole.
     probe = (
         "(SELECT 1 FROM case_term o WHERE o.block = t.block AND o.term = :also_{0} "
@@ -191,10 +193,9 @@ def find_by_terms(session: Session, terms: Collection[int], also: Sequence[int] 
     return sorted(set(rows) if len(terms) > 1 else rows, reverse=True)
 
 
-def order_by_rarity(session: Session, terms: Sequence[int]) -> list[int]:
+def order_by_rarity(session: Session, blocks: Blocks, terms: Sequence[int]) -> list[int]:
     """Return `terms`, rarest first, as a few blocks show them."""
-    blocks = _list_blocks(session)
-    if len(terms) < 2 or not blocks:
+    if len(terms) < 2:
         return list(terms)
     # Fewer blocks for a long name: most of its pairs are common ones, of which a block has a thousand.
     sampled = max(1, _SAMPLED_BLOCKS // ((len(terms) + 1) // 2))
@@ -213,13 +214,10 @@ def has_term(name: str) -> str:
     return f"({found}) = 1"
 
 
-def _asked(session: Session, terms: Collection[int]) -> dict[str, Any]:
-    return {"blocks": _list_blocks(session) or [0], "terms": list(terms)}
-
-
-def _list_blocks(session: Session) -> list[int]:
+def list_blocks(session: Session) -> Blocks:
+    """Return every block there is."""
     highest = _read(session, "SELECT max(case_id) FROM enforcement_case", {})[0][0]
-    return [] if highest is None else list(range(block_of(int(highest)) + 1))
+    return list(range(block_of(int(highest or 0)) + 1))
 
 
 def _read(session: Session, query: str, params: Mapping[str, Any]) -> list[Any]:

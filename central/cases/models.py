@@ -128,7 +128,7 @@ class CaseTerm(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     block: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    """case_id >> 12: new cases write to one narrow stretch of the index."""
+    """case_id >> 13: new cases write to one narrow stretch of the index."""
     term: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     filed_day: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     """Of the case: what is found is put in order without looking at the cases."""

@@ -16,14 +16,16 @@ from sqlmodel import Session
 from central.cases import looking
 from central.cases.looking import Conditions, Place, Scope
 from central.cases.numbers import NumberQuery
-from central.cases.terms import holds, identity_term, name_terms_asked, serial_term
+from central.cases.terms import CASES_A_BLOCK, holds, identity_term, name_terms_asked, serial_term
 
 # As measured at a million cases: up to so many entries of a term are read and put in order; above it, walking the
 # courts' indexes newest first and asking each case for the term comes upon a page of them sooner.
 MANY: Final = 10_000
+# A term that one case in so many has is met soon enough in any case.
+DENSE: Final = 50
 # A handler's cases, or those of a time of due days, are fetched whole up to so many.
 FEW: Final = 3000
-_FIRST_PORTION: Final = 150
+_FIRST_PORTION: Final = 60
 # A walk begins with a page of each court and goes on in steps of so many rows in all.
 _FIRST_SIZE: Final = 60
 _FIRST_STEP: Final = 1500
@@ -122,6 +124,11 @@ class Search:
             sizes = {court: 20 + 5 * step * scan.seen.get(court, 0) // (4 * total) for court in sizes}
             step = min(2 * step, _MAX_STEP)
 
+    def _are_few(self, blocks: looking.Blocks, terms: Sequence[int]) -> bool:
+        """Tell whether the entries of a term are better read whole than met along a walk."""
+        most = min(MANY, max(MANY // 20, len(blocks) * CASES_A_BLOCK // DENSE))
+        return looking.count_terms(self.session, blocks, terms, most + 1) <= most
+
     def _pick(self, places: Sequence[Place], after: Place | None) -> Iterator[Stretch]:
         """Yield those of `places` that meet the filters and lie in the courts, in growing portions."""
         rest = places if after is None else places[bisect_right(places, _negated(after), key=_negated) :]
@@ -174,7 +181,9 @@ class NumberSearch(Search):
             params = {**self.conditions.params, "courts": list(self.scope.courts)}
             yield Stretch(looking.find_places(self.session, where, params, after=after, limit=FEW), None)
         elif self._number.seq is not None:
-            yield from self._pick(looking.find_by_terms(self.session, [serial_term(self._number.seq)]), after)
+            blocks = looking.list_blocks(self.session)
+            places = looking.find_by_terms(self.session, blocks, [serial_term(self._number.seq)])
+            yield from self._pick(places, after)
         else:
             yield from super().stretches(after)
 
@@ -196,8 +205,9 @@ class IdentitySearch(Search):
             yield Stretch([], None)
             return
         terms = [identity_term(index) for index in self._indexes]
-        if looking.count_term(self.session, terms, MANY + 1) <= MANY:
-            yield from self._pick(looking.find_by_terms(self.session, terms), after)
+        blocks = looking.list_blocks(self.session)
+        if self._are_few(blocks, terms):
+            yield from self._pick(looking.find_by_terms(self.session, blocks, terms), after)
         else:
             asked = " OR ".join(looking.has_term(f"term_{at}") for at in range(len(terms)))
             self.conditions.params |= {f"term_{at}": term for at, term in enumerate(terms)}
@@ -222,9 +232,10 @@ class NameSearch(Search):
         if not self._form or not self.scope.courts:
             yield Stretch([], None)
             return
-        terms = looking.order_by_rarity(self.session, name_terms_asked(self._form))[:_MAX_ASKED]
-        if looking.count_term(self.session, terms[:1], MANY + 1) <= MANY:
-            yield from self._pick(looking.find_by_terms(self.session, terms[:1], terms[1:]), after)
+        blocks = looking.list_blocks(self.session)
+        terms = looking.order_by_rarity(self.session, blocks, name_terms_asked(self._form))[:_MAX_ASKED]
+        if self._are_few(blocks, terms[:1]):
+            yield from self._pick(looking.find_by_terms(self.session, blocks, terms[:1], terms[1:]), after)
         else:
             self.conditions.params |= {f"term_{at}": term for at, term in enumerate(terms)}
             yield from self._walk(after, hit=" AND ".join(looking.has_term(f"term_{at}") for at in range(len(terms))))

@@ -7,7 +7,7 @@ A term is one number below 2^63, of which the highest bits tell the kind:
 - a serial of a case number: SERIAL | serial.
 - an identity number: IDENTITY | 61 bits of its blind index, which tells nothing of the number.
 
-Rows of the table `case_term` are kept by block: 4,096 cases of consecutive ids share one. A batch of new cases then
+Rows of the table `case_term` are kept by block: 8,192 cases of consecutive ids share one. A batch of new cases then
 writes to one narrow stretch of the index, however large the rest has become; a search asks every block. The filing
 day stands in the key, so that what is found is put in order without looking at the cases.
 """
@@ -23,7 +23,8 @@ from central.cases.names import search_form
 START: Final = 0
 SERIAL: Final = 1 << 50
 IDENTITY: Final = 1 << 61
-BLOCK_BITS: Final = 12
+BLOCK_BITS: Final = 13
+CASES_A_BLOCK: Final = 1 << BLOCK_BITS
 _SHIFT: Final = 21
 
 
