@@ -32,7 +32,7 @@ _WRONG_BURST: Final = 20
 BEARER: Final = HTTPBearer(
     scheme_name="service_account",
     auto_error=False,
-    description="Token of a service account: proposed by one administrator of the court, admitted by another, with an end.",
+    description="Token of a service account: proposed by one administrator, admitted by another, with an end.",
 )
 
 

@@ -91,7 +91,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         "appoint_commander": ("president",),
         "manage_courts": ("system_admin",),
         "manage_features": ("system_admin",),
-        # keeping the house: accounts, of people and of systems, are proposed by one administrator, admitted by another
+        # keeping the house: accounts of people and systems are proposed by one administrator, admitted by another
         "see_health": ("commander", "duty_operator", "system_admin"),
         "manage_devices": ("system_admin",),
         "see_set_aside": ("system_admin",),

@@ -557,8 +557,12 @@ def upgrade() -> None:
     op.add_column("user_account", sa.Column("pending_by", sa.String(length=80), server_default="", nullable=False))
     op.add_column("user_account", sa.Column("pending_reset", sa.String(length=20), server_default="", nullable=False))
     op.add_column("user_account", sa.Column("password_due", sa.Boolean(), server_default="0", nullable=False))
-    op.add_column("user_account", sa.Column("due_proposed_by", sa.String(length=80), server_default="", nullable=False))
-    op.add_column("user_account", sa.Column("due_admitted_by", sa.String(length=80), server_default="", nullable=False))
+    op.add_column(
+        "user_account", sa.Column("due_proposed_by", sa.String(length=80), server_default="", nullable=False)
+    )
+    op.add_column(
+        "user_account", sa.Column("due_admitted_by", sa.String(length=80), server_default="", nullable=False)
+    )
     op.add_column("user_account", sa.Column("issued_by", sa.String(length=80), server_default="", nullable=False))
     op.add_column("user_account", sa.Column("must_change_password", sa.Boolean(), server_default="0", nullable=False))
     op.add_column("user_account", sa.Column("password_ms", sa.BigInteger(), nullable=True))

@@ -42,7 +42,16 @@ class TestToken:
         clock.advance(s=86_400)
         proposed = add_account(store, "proposed")
         change_account(store, "proposed", admitted_ms=None)
-        shown = [ended.token, revoked.token, proposed.token, "unknown", "x" * 5000, "a b", "%00", "'; DROP TABLE case;--"]
+        shown = [
+            ended.token,
+            revoked.token,
+            proposed.token,
+            "unknown",
+            "x" * 5000,
+            "a b",
+            "%00",
+            "'; DROP TABLE case;--",
+        ]
         answers = [client.get("/courts", headers={"authorization": f"Bearer {token}"}) for token in shown]
         answers.append(client.get("/courts", headers={"authorization": "Bearer"}))
         answers.append(client.get("/courts", headers={"authorization": "Basic " + court_system.token}))
