@@ -36,8 +36,7 @@ MAX_MONEY_FEN: Final = 10**17
 # Two reads of a case by one person within this time are one row of the audit.
 READ_AGAIN_MS: Final = 5 * 60 * 1000
 MAX_SHARE_DAYS: Final = 366
-# No deadline and no pause reaches further from the filing: the longest the law knows here are five years of 终本.
-MAX_YEARS: Final = 20
+MAX_YEARS: Final = 20  # from the filing to any deadline or end of a pause; the law's longest are five years of 终本
 # Why a role ordinarily reads cases: the purpose in the audit when the reader states none.
 READ_PURPOSES: Final = {
     "judge": "办理案件",
@@ -229,25 +228,19 @@ def check_amount(fen: int, field: str) -> int:
 
 def check_day(day: date, *, filed_on: date, on: date) -> date:
     """Return a day on which something of the case was done; raises DayError before filing or after today."""
-    if not filed_on <= day <= on:
-        raise DayError(
-            f"The day {day} must lie between the filing on {filed_on} and today, {on}; correct it.",
-            first=str(filed_on),
-            last=str(on),
-        )
-    return day
+    return _check_between(day, filed_on, on, "today, ")
 
 
 def check_ahead(day: date, *, filed_on: date) -> date:
     """Return a day that a paper states for the future; raises DayError more than MAX_YEARS after the filing."""
-    last = add_months(filed_on, 12 * MAX_YEARS)
-    if not filed_on <= day <= last:
-        raise DayError(
-            f"The day {day} must lie between the filing on {filed_on} and {last}; correct it.",
-            first=str(filed_on),
-            last=str(last),
-        )
-    return day
+    return _check_between(day, filed_on, add_months(filed_on, 12 * MAX_YEARS), "")
+
+
+def _check_between(day: date, first: date, last: date, what: str) -> date:
+    if first <= day <= last:
+        return day
+    text = f"The day {day} must lie between the filing on {first} and {what}{last}; correct it."
+    raise DayError(text, first=str(first), last=str(last))
 
 
 def check_pause(

@@ -81,7 +81,9 @@ def fill_docket(store: Store, keyring: Keyring, *, count: int = 400) -> date:
         if draft.number.text in taken or _is_stale(draft, today):
             continue
         own = draft.number.court_code == "云2901" and draft.state not in ("filed", "closed") and rng.random() < 0.5
-        drafts.append(replace(draft, handler_login="faguan", handler_name="") if own else draft)
+        # The fictitious judges have no accounts in this house: only their names are told.
+        named = replace(draft, handler_login="")
+        drafts.append(replace(named, handler_login="faguan", handler_name="") if own else named)
     for start in range(0, len(drafts), 200):
         with store.write() as uow:
             store_cases(
