@@ -208,6 +208,18 @@ class TestDryRun:
         assert problems(store, job) == [(5, "case_number", "case_no")]
         assert [path.name for path in files.folder(place).iterdir()] == [job.file_id]
 
+    def test_it_foretells_what_the_cases_room_refuses(self, store, run):
+        run(csv_bytes([row(1), row(2)]), source="别的系统")
+        table = [row(1), row(2, 被执行人="样例丙"), row(3, 承办人账号="nobody"), row(4)]
+        for is_dry_run in (True, False):
+            job = run(csv_bytes(table), is_dry_run=is_dry_run)
+            assert counts(job) == (4, 1, 0, 0, 3)
+            assert problems(store, job) == [
+                (2, "case_of_other_source", "case_no"),
+                (3, "case_of_other_source", "case_no"),
+                (4, "handler_unfit", "handler_login"),
+            ]
+
     def test_its_file_is_forgotten_after_a_day(self, store, place, run, clock):
         job = run(a_file(1), is_dry_run=True)
         worker.tidy_files(store, place)
@@ -251,6 +263,21 @@ class TestTurns:
         assert problems(store, job) == [(6, "case_number", "case_no"), (602, "duplicate_in_file", "case_no")]
         with store.read() as session:
             assert counts(queries.find_job(session, job.id)) == (601, 599, 0, 0, 2)
+
+    def test_rows_the_cases_room_refused_stay_refused_across_the_stop(self, store, place, run, queue):
+        run(csv_bytes([row(3), row(4)]), source="别的系统")
+        job = queue(a_file(600))
+        runner.run_job(store, place, job.id, should_stop=self.stop_after(2))
+        assert runner.run_job(store, place, job.id) == "done"
+        assert problems(store, job) == [
+            (4, "case_of_other_source", "case_no"),
+            (5, "case_of_other_source", "case_no"),
+        ]
+        with store.read() as session:
+            done = queries.find_job(session, job.id)
+        assert counts(done) == (600, 598, 0, 0, 2)
+        assert done.reconciliation["differences"] == 0
+        assert done.reconciliation["codes"]["case_of_other_source"] == 2
 
     def test_a_cancelled_job_keeps_what_it_wrote(self, store, place, queue, chief):
         job = queue(a_file(700))

@@ -492,3 +492,11 @@ def test_english(log_in, path):
     for page in ("/work", "/cases", "/calendar", path, f"{path}/edit"):
         assert client.get(page).status_code == 200
     assert "Nodes and deadlines" in client.get(path).text
+
+
+@pytest.mark.parametrize("number", ["-1", str(2**63), str(10**30)])
+def test_numbers_no_database_holds_are_refused(log_in, path, number):
+    judge = log_in("faguan")
+    assert judge.get(f"{path}?before={number}").status_code == 422
+    assert judge.post(f"{path}/parties/{number}/unmask", data={"purpose": "核对样例身份"}).status_code == 422
+    assert judge.post(f"{path}/nodes/{number}", data={"done_on": "2026-11-20"}).status_code == 422
