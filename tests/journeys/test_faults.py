@@ -10,10 +10,12 @@ import pytest
 from sqlmodel import select
 
 from bench.stand import find_process
+from central.courts.permissions import ROLES
 from central.devices.models import Kit, Position, ReceivedItem
 from central.evidence.models import ChainLink, Recording
 from central.incidents.models import AlarmRecord
 from demo.children import script
+from demo.people import all_logins
 from edge.spool import open_spool
 from tests.journeys.conftest import make_part
 
@@ -102,10 +104,11 @@ def test_the_demo_says_ready_and_ctrl_c_leaves_no_process(tmp_path):
         lines = iter(demo.stdout.readline, "")
         ready = next(line for line in lines if line.startswith("ready:"))
         assert "http://localhost:" in ready
-        log_ins = [next(lines).split()[0] for _ in range(4)]
-        assert log_ins == ["duty", "commander", "admin", "xiangyun"]
+        told = [login for login in all_logins() if login.is_told]
+        assert [next(lines).split()[0] for _ in told] == [login.login for login in told]
+        assert {login.role for login in told} == set(ROLES)
         began = {process.pid for process in psutil.process_iter() if mentions(process, str(data))}
-        assert len(began) >= 20, "authority, centre with four children, six kits with three each"
+        assert len(began) >= 20, "authority, centre with six children, six kits with three each"
     finally:
         os.kill(demo.pid, signal.SIGINT)
         demo.communicate(timeout=30)
