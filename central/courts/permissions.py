@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 from central.base.errors import ForbiddenError, InvalidInputError
 
@@ -28,21 +28,7 @@ Role = Literal[
     "liaison",
     "supervisor",
 ]
-ROLES: Final[tuple[Role, ...]] = (
-    "president",
-    "commander",
-    "bureau_chief",
-    "judge",
-    "clerk",
-    "police",
-    "duty_operator",
-    "seal_keeper",
-    "system_admin",
-    "security_admin",
-    "audit_admin",
-    "liaison",
-    "supervisor",
-)
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 # The three administrators are three people: no one holds two of these, nor one of these with any other role.
 ADMIN_ROLES: Final = frozenset({"system_admin", "security_admin", "audit_admin"})
 

@@ -21,25 +21,9 @@ from central.flows.sos import receive_alarm
 from central.people import service as people
 from contract.messages import Alarm, CommandReceipt, Fix, Health
 from contract.trust import KitEntry, Registry
+from tests.cast import CAST, PASSWORD
 
-PASSWORD = "样例密码-only-for-tests"
-USERS = {
-    "zhiban": ("样例值班员", "duty_operator", "云29"),
-    "zhihui": ("样例指挥长", "commander", "云29"),
-    "guanli": ("样例管理员", "system_admin", "云29"),
-    "anquan": ("样例安全员", "security_admin", "云29"),
-    "shenji": ("样例审计员", "audit_admin", "云29"),
-    "yuanzhang": ("样例院长", "president", "云29"),
-    "dayuanzhang": ("样例大理市院长", "president", "云2901"),
-    "juzhang": ("样例执行局长", "bureau_chief", "云2901"),
-    "faguan": ("样例执行法官", "judge", "云2901"),
-    "shuji": ("样例书记员", "clerk", "云2901"),
-    "jiandu": ("样例监督员", "supervisor", "云29"),
-    "fajing": ("样例司法警察", "police", "云2901"),
-    "yinzhang": ("样例印章员", "seal_keeper", "云29"),
-    "lianluo": ("样例联络员", "liaison", "云29"),
-    "xiangyun": ("样例祥云值班员", "duty_operator", "云2923"),
-}
+USERS = CAST | {"xiangyun": ("样例祥云值班员", "duty_operator", "云2923")}
 STEMS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥天地玄黄宇宙洪荒"
 SEATS = {
     "2901": (25.592, 100.230), "2922": (25.670, 99.958), "2923": (25.477, 100.554), "2924": (25.827, 100.575),

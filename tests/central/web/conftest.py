@@ -18,27 +18,11 @@ from central.devices.rules import ItemKey, KitRef
 from central.flows.sos import receive_alarm
 from central.people import service as people
 from contract.messages import Alarm, Fix
+from tests.cast import CAST, PASSWORD
 from tests.central.web.serving import Server
 from tests.fakes.clocks import FakeClock
 
-PASSWORD = "样例密码-only-for-tests"
-USERS = {
-    "zhiban": ("样例值班员", "duty_operator", "云29"),
-    "zhihui": ("样例指挥长", "commander", "云29"),
-    "guanli": ("样例管理员", "system_admin", "云29"),
-    "anquan": ("样例安全员", "security_admin", "云29"),
-    "shenji": ("样例审计员", "audit_admin", "云29"),
-    "yuanzhang": ("样例院长", "president", "云29"),
-    "dayuanzhang": ("样例大理市院长", "president", "云2901"),
-    "juzhang": ("样例执行局长", "bureau_chief", "云2901"),
-    "faguan": ("样例执行法官", "judge", "云2901"),
-    "shuji": ("样例书记员", "clerk", "云2901"),
-    "jiandu": ("样例监督员", "supervisor", "云29"),
-    "fajing": ("样例司法警察", "police", "云2901"),
-    "yinzhang": ("样例印章员", "seal_keeper", "云29"),
-    "lianluo": ("样例联络员", "liaison", "云29"),
-    "linxian": ("样例邻县值班员", "duty_operator", "云2922"),
-}
+USERS = CAST | {"linxian": ("样例邻县值班员", "duty_operator", "云2922")}
 HTML = {"accept": "text/html"}
 
 
