@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from contract.health import Health
+
 MAX_UP_BYTES: Final = 256 * 1024
 MAX_ITEMS: Final = 200
 # Year 2000 to 2200: a clock outside is a fault to be reported, a number outside is not a time at all.
@@ -26,12 +28,17 @@ class MessageError(ValueError):
     """A message from outside cannot be used; the text is the one-line reason."""
 
 
-class Item(Struct, frozen=True):
-    """One entry of a kit's outbox. ``seq`` counts all kinds of one spool; ``at_ms`` is the kit's clock."""
+class Item(Struct, frozen=True, omit_defaults=True):
+    """One entry of a kit's outbox. ``seq`` counts all kinds of one spool; ``at_ms`` is the kit's wall clock.
+
+    ``mono_ms`` is the time since the message's boot at the same moment, suspended time included: it orders what
+    the wall clock may not. None: written by a kit of before it was said.
+    """
 
     seq: _Seq
     at_ms: _TimeMs
     body: msgspec.Raw
+    mono_ms: _Seq | None = None
 
 
 class UpMessage(Struct, frozen=True):
@@ -58,12 +65,13 @@ class Fix(Struct, frozen=True, omit_defaults=True):
     suspect: _Short = ""
 
 
-class PositionItem(Struct, frozen=True):
+class PositionItem(Struct, frozen=True, omit_defaults=True):
     """An :class:`Item` whose body is known to be a fix: decoded in one pass on the busiest path."""
 
     seq: _Seq
     at_ms: _TimeMs
     body: Fix
+    mono_ms: _Seq | None = None
 
 
 class PositionMessage(Struct, frozen=True):
@@ -76,7 +84,10 @@ class PositionMessage(Struct, frozen=True):
 
 
 class Alarm(Struct, frozen=True, omit_defaults=True):
-    """An act or fault that a person must see. ``boot_ms`` is monotonic time since boot at the press."""
+    """An act or fault that a person must see. ``boot_ms`` is monotonic time since boot at the press.
+
+    A mark may name its ``category`` (``contract.categories``) and the ``task`` (directive number) it belongs to.
+    """
 
     alarm_id: _Hex32
     kind: Literal["sos", "sos_withdrawn", "mark", "fault", "tamper"]
@@ -85,6 +96,8 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     fix: Fix | None = None
     recording_id: _Hex32 | None = None
     note: _Note = ""
+    category: _Short = ""
+    task: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
 
 
 class ChainItem(Struct, frozen=True):
@@ -94,31 +107,15 @@ class ChainItem(Struct, frozen=True):
     sig: Annotated[str, Meta(max_length=128)]
 
 
-class Health(Struct, frozen=True, omit_defaults=True):
-    """How a kit is. Sizes in bytes, temperature in degrees Celsius, battery in percent."""
-
-    recording: bool
-    duty: bool
-    queue_outbox: _Seq
-    queue_segments: _Seq
-    free_bytes: _Seq
-    vault_bytes: _Seq
-    uptime_s: _Seq
-    version: _Short
-    recording_id: _Hex32 | None = None
-    source: _Short = ""
-    gps: _Short = ""
-    clock: _Short = ""
-    temp_c: Annotated[float, Meta(ge=-90, le=200)] | None = None
-    battery_pct: Annotated[float, Meta(ge=0, le=100)] | None = None
-    note: _Note = ""
-
-
 class CommandReceipt(Struct, frozen=True, omit_defaults=True):
-    """What became of directive ``number`` at the kit; ``felt`` means lights, sound or vibration told the officer."""
+    """What became of directive ``number`` at the kit.
+
+    ``felt``: lights, sound or vibration told the officer. ``read``, ``accepted`` and ``refused`` are a person's
+    answers to a task; ``refused`` gives its reason in ``note``.
+    """
 
     number: Annotated[int, Meta(ge=1, le=2**53 - 1)]
-    state: Literal["received", "felt", "done", "failed"]
+    state: Literal["received", "felt", "read", "accepted", "refused", "done", "failed"]
     at_ms: _TimeMs
     note: _Note = ""
 
@@ -148,28 +145,6 @@ class Directive(Struct, frozen=True, omit_defaults=True):
     body: msgspec.Raw
     expires_ms: _TimeMs | None = None
     v: Literal[1] = 1
-
-
-class SosAck(Struct, frozen=True, omit_defaults=True):
-    """Body of a ``sos_ack`` directive: a person at the centre has taken the alarm."""
-
-    alarm_id: _Hex32
-    by: _Short
-    at_ms: _TimeMs
-    note: _Note = ""
-
-
-class RecordOrder(Struct, frozen=True, omit_defaults=True):
-    """Body of ``record_start`` and ``record_stop`` directives."""
-
-    cause: _Note
-    by: _Short = ""
-
-
-class TrustUpdate(Struct, frozen=True):
-    """Body of a ``trust`` directive: a signed trust list (``contract.trust``), base64url without padding."""
-
-    list: Annotated[str, Meta(max_length=65536)]
 
 
 # The kinds of uplink item and the shape of their bodies.

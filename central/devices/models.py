@@ -133,7 +133,7 @@ class KitState(SQLModel, table=True):
     source: str = Field(default="", max_length=64)
     suspect: str = Field(default="", max_length=64)
     health: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    """Body of the newest `health` message (contract.messages.Health) as a plain dict."""
+    """Body of the newest `health` message (contract.Health) as a plain dict."""
     health_ms: int | None = Field(default=None, sa_type=BigInteger)
     mailbox_have: int = Field(default=0, sa_type=BigInteger)
     version: str = Field(default="", max_length=64)

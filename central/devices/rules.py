@@ -10,6 +10,7 @@ import msgspec
 
 from central.base.errors import DomainError, InvalidInputError
 from contract.messages import Fix
+from contract.orders import BODY_OF_ORDER
 
 Presence = Literal["live", "late", "stale", "dark"]
 
@@ -26,12 +27,16 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 # Mailbox: from which states an entry may go on. Ends: done, failed, expired.
 MAILBOX_STEPS: Final[dict[str, frozenset[str]]] = {
-    "waiting": frozenset({"received", "felt", "done", "failed", "expired"}),
-    "received": frozenset({"felt", "done", "failed"}),
-    "felt": frozenset({"done", "failed"}),
+    "waiting": frozenset({"received", "felt", "read", "accepted", "refused", "done", "failed", "expired"}),
+    "received": frozenset({"felt", "read", "accepted", "refused", "done", "failed"}),
+    "felt": frozenset({"read", "accepted", "refused", "done", "failed"}),
+    "read": frozenset({"accepted", "refused", "done", "failed"}),
+    "accepted": frozenset({"refused", "done", "failed"}),  # taken on, then found to be impossible
+    "refused": frozenset({"accepted"}),
     "done": frozenset({"felt"}),  # a receipt overtaken by a later one
     "failed": frozenset(),
-    "expired": frozenset({"received", "felt", "done", "failed"}),  # the kit had it after all
+    # the kit had it after all
+    "expired": frozenset({"received", "felt", "read", "accepted", "refused", "done", "failed"}),
 }
 
 
@@ -193,7 +198,6 @@ def next_mailbox_state(current: str, reported: str) -> str:
 
 def check_directive_kind(kind: str) -> str:
     """Return `kind`; raises InvalidInputError when no kit understands it."""
-    known = ("sos_ack", "record_start", "record_stop", "trust")
-    if kind not in known:
-        raise InvalidInputError(f"Kits know no directive {kind!r}: use one of {', '.join(known)}.")
+    if kind not in BODY_OF_ORDER:
+        raise InvalidInputError(f"Kits know no directive {kind!r}: use one of {', '.join(BODY_OF_ORDER)}.")
     return kind

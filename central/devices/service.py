@@ -29,7 +29,8 @@ from central.devices.positions import (
 )
 from central.devices.rules import KitRef
 from central.devices.trail import prune_items, prune_positions
-from contract.messages import Health, Hello
+from contract.health import Health
+from contract.messages import Hello
 
 __all__ = [
     "KitDirectory",

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from contract.messages import Alarm, CommandReceipt, Fix, MessageError, SosAck, decode, encode
+from contract.messages import Alarm, CommandReceipt, Fix, MessageError, decode, encode
+from contract.orders import SosAck
 from edge.panel import feedback
 from edge.panel.feedback import Outputs, Pattern, Player
 from edge.panel.gestures import Act

@@ -16,8 +16,10 @@ from edge.spool.store import ClockMs, Store, read_clock_ms
 from edge.spool.vault import Vault
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_VERSION = 1
-_TABLES = ("outbox", "inbox", "records", "segments", "state")
+SCHEMA_VERSION = 2
+# What brings a spool of an older release up to date; tables that are new come from schema.sql.
+_UPGRADES = {1: ("ALTER TABLE outbox ADD COLUMN mono_ms INTEGER",)}
+_TABLES = ("outbox", "inbox", "records", "segments", "state", "tasks", "proxies")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -166,6 +168,9 @@ def _prepare(store: Store, path: Path) -> None:
         raise SpoolError(f"{path} was written by a newer kit (schema {version}): install that version again.")
     statements = _split_statements(_SCHEMA.read_text(encoding="utf-8"))
     with store.transaction() as db:
+        for old in range(version, SCHEMA_VERSION) if version else ():
+            for statement in _UPGRADES[old]:
+                db.execute(statement)
         for statement in statements:
             db.execute(statement)
         db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('spool_id', ?)", (uuid.uuid4().hex,))
@@ -192,11 +197,12 @@ def _carry_over(aside: Path, target: sqlite3.Connection) -> dict[str, int]:
         for order in ("ASC", "DESC"):
             with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_connect(aside)) as source:
                 cursor = source.execute(f"SELECT * FROM {table} ORDER BY rowid {order}")  # noqa: S608
-                marks = ", ".join("?" * len(cursor.description))
+                names = [column[0] for column in cursor.description]
+                into = f"{table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
                 target.execute("BEGIN IMMEDIATE")
                 try:
                     for row in cursor:
-                        target.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
+                        target.execute(f"INSERT OR IGNORE INTO {into}", row)
                 finally:
                     target.execute("COMMIT")
         carried[table] = target.total_changes - before

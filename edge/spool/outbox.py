@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from edge.spool.store import Store
+from edge.spool.store import Store, read_boot_ms
 
 KINDS = ("position", "alarm", "chain", "health", "receipt")
 # A health report replaces the ones before it; the last hour of an outage is enough to explain it.
@@ -13,7 +13,7 @@ HEALTH_KEPT = 360
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One thing to say: `body` is JSON, `at_ms` the kit's clock and `boot` the boot (32 hex) it belongs to."""
+    """One thing to say: `body` is JSON, `at_ms` the kit's clock, `mono_ms` the time since boot `boot` (32 hex)."""
 
     seq: int
     kind: str
@@ -21,6 +21,7 @@ class Entry(msgspec.Struct, frozen=True):
     at_ms: int
     boot: str
     urgent: bool
+    mono_ms: int | None = None
 
 
 class _AlarmHead(msgspec.Struct):
@@ -48,8 +49,8 @@ class Outbox:
         store = self._store
         with store.transaction() as db:
             cursor = db.execute(
-                "INSERT INTO outbox (kind, body, at_ms, boot, urgent, sos) VALUES (?, ?, ?, ?, ?, ?)",
-                (kind, body, store.clock_ms(), store.boot, int(urgent), sos),
+                "INSERT INTO outbox (kind, body, at_ms, boot, urgent, sos, mono_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (kind, body, store.clock_ms(), store.boot, int(urgent), sos, read_boot_ms()),
             )
             seq = cursor.lastrowid or 0
             if kind == "health":
@@ -65,7 +66,7 @@ class Outbox:
         rows: list[tuple[Any, ...]] = []
         for kind in kinds if kinds is not None else KINDS:
             rows += self._store.rows(
-                "SELECT seq, kind, body, at_ms, boot, urgent FROM outbox "
+                "SELECT seq, kind, body, at_ms, boot, urgent, mono_ms FROM outbox "
                 "WHERE kind = ? AND receipted = 0 AND seq > ? ORDER BY urgent DESC, seq LIMIT ?",
                 kind,
                 after_seq,
@@ -105,7 +106,7 @@ class Outbox:
         """Every SOS that still lacks its receipt or its acknowledgement, oldest first: to be sent again."""
         rows = self._store.rows(
             # In the order of the partial index: in the order of seq SQLite would walk the whole table.
-            "SELECT seq, kind, body, at_ms, boot, urgent FROM outbox WHERE sos > '' ORDER BY sos, seq"
+            "SELECT seq, kind, body, at_ms, boot, urgent, mono_ms FROM outbox WHERE sos > '' ORDER BY sos, seq"
         )
         return sorted((_build_entry(row) for row in rows), key=lambda entry: entry.seq)
 
@@ -133,5 +134,5 @@ class Outbox:
 
 
 def _build_entry(row: tuple[Any, ...]) -> Entry:
-    seq, kind, body, at_ms, boot, urgent = row
-    return Entry(seq=seq, kind=kind, body=body, at_ms=at_ms, boot=boot, urgent=bool(urgent))
+    seq, kind, body, at_ms, boot, urgent, mono_ms = row
+    return Entry(seq=seq, kind=kind, body=body, at_ms=at_ms, boot=boot, urgent=bool(urgent), mono_ms=mono_ms)

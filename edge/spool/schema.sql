@@ -9,7 +9,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     urgent INTEGER NOT NULL DEFAULT 0,
     sos TEXT NOT NULL DEFAULT '',                   -- alarm id of an SOS: kept until receipted and settled
     receipted INTEGER NOT NULL DEFAULT 0,
-    settled INTEGER NOT NULL DEFAULT 0
+    settled INTEGER NOT NULL DEFAULT 0,
+    mono_ms INTEGER                                 -- since boot, suspended time included, at the same moment as at_ms
 );
 -- Each kind is read for itself in this order, so that a week of positions costs the other kinds nothing.
 CREATE INDEX IF NOT EXISTS outbox_order ON outbox (kind, receipted, urgent DESC, seq);
@@ -50,3 +51,26 @@ CREATE INDEX IF NOT EXISTS segments_waiting ON segments (priority, started_ms) W
 -- Rule 3 of evidence: whatever the code above believes, an unreceipted segment is not forgotten.
 CREATE TRIGGER IF NOT EXISTS segments_stay BEFORE DELETE ON segments WHEN OLD.receipt IS NULL
 BEGIN SELECT RAISE(ABORT, 'a segment without a verified receipt stays'); END;
+-- What the centre gave the officer to do; the number is the directive's.
+CREATE TABLE IF NOT EXISTS tasks (
+    number INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,                             -- contract.orders.Task
+    issued_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,                            -- received, read, accepted, refused, done, recalled
+    state_ms INTEGER NOT NULL,
+    note TEXT NOT NULL DEFAULT ''
+);
+-- A small picture of a segment for thin links; never evidence, and never in place of the original.
+CREATE TABLE IF NOT EXISTS proxies (
+    recording_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    cipher_hash BLOB NOT NULL,
+    length INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL,
+    priority INTEGER NOT NULL DEFAULT 0,
+    body BLOB NOT NULL,                             -- contract.proxy: what was signed
+    sig BLOB NOT NULL,
+    stored_ms INTEGER,                              -- when the centre said that it has it
+    PRIMARY KEY (recording_id, seq)
+);
+CREATE INDEX IF NOT EXISTS proxies_waiting ON proxies (priority, started_ms) WHERE stored_ms IS NULL;

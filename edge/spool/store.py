@@ -14,6 +14,11 @@ def read_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def read_boot_ms() -> int:
+    """Milliseconds since this boot, suspended time included: goes on whatever is done to the wall clock."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
 class Store:
     """One connection, one writer at a time, nested `transaction()` blocks commit once at the outermost."""
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from contract import messages, trust
+from contract import messages, orders, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.spool import Order, Spool
 from edge.uplink.trust_keeper import TrustKeeper
@@ -84,7 +84,7 @@ class Commands:
 
     def _note_acknowledgement(self, order: Order) -> None:
         try:
-            told = messages.decode(order.body, messages.SosAck)
+            told = messages.decode(order.body, orders.SosAck)
         except messages.MessageError as error:
             self._finish(order, "failed", str(error))
             return
@@ -108,14 +108,14 @@ class Commands:
         return self._want_recording(order, on=False)
 
     def _want_recording(self, order: Order, *, on: bool) -> str:
-        told = messages.decode(order.body, messages.RecordOrder)
+        told = messages.decode(order.body, orders.RecordOrder)
         self._spool.state.set("recording_wanted", {"on": on, "cause": "centre", "by": told.by or told.cause})
         self._ring("recorder")
         self._ring("panel")
         return "handed to the recorder"
 
     def _accept_trust(self, order: Order) -> str:
-        told = messages.decode(order.body, messages.TrustUpdate)
+        told = messages.decode(order.body, orders.TrustUpdate)
         try:
             data = base64.urlsafe_b64decode(told.list + "=" * (-len(told.list) % 4))
         except (binascii.Error, ValueError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contract import messages
+from contract.health import Health
 from edge import __version__
 from edge.spool import Spool
 from edge.uplink.trusted_time import TrustedTime
@@ -28,14 +28,12 @@ def read_battery(folder: Path = _POWER) -> float | None:
     return next((value for value in values if value is not None and 0 <= value <= 100), None)
 
 
-def build_health(
-    spool: Spool, trusted_time: TrustedTime, *, source: str, notes: Sequence[str] = ()
-) -> messages.Health:
+def build_health(spool: Spool, trusted_time: TrustedTime, *, source: str, notes: Sequence[str] = ()) -> Health:
     """The present report; sizes in bytes."""
     recorder = spool.state.get("recorder_status")
     facts: dict[str, Any] = recorder if isinstance(recorder, dict) else {}
     recording_id = facts.get("recording_id")
-    return messages.Health(
+    return Health(
         recording=bool(facts.get("recording", False)),
         recording_id=recording_id if isinstance(recording_id, str) and recording_id else None,
         duty=bool(spool.state.get("duty", False)),

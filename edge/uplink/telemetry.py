@@ -140,7 +140,10 @@ class Telemetry:
 
     def _publish(self, batch: list[Entry], *, qos: int) -> None:
         kind = batch[0].kind
-        items = [messages.Item(seq=entry.seq, at_ms=entry.at_ms, body=msgspec.Raw(entry.body)) for entry in batch]
+        items = [
+            messages.Item(seq=entry.seq, at_ms=entry.at_ms, body=msgspec.Raw(entry.body), mono_ms=entry.mono_ms)
+            for entry in batch
+        ]
         message = messages.UpMessage(spool=self._spool.id, boot=batch[0].boot, items=items)
         if not self._link.publish(kind, messages.encode(message), qos=qos) or kind == "hello":
             return

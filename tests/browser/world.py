@@ -19,7 +19,8 @@ from central.devices.rules import ItemKey, KitRef, digest_fix, position_row
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.people import service as people
-from contract.messages import Alarm, CommandReceipt, Fix, Health
+from contract.health import Health
+from contract.messages import Alarm, CommandReceipt, Fix
 from contract.trust import KitEntry, Registry
 from tests.cast import CAST, PASSWORD
 

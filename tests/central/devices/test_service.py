@@ -7,7 +7,8 @@ from central.base.outbox import read_outbox
 from central.devices import queries, rules
 from central.devices import service as devices
 from central.devices.models import MailboxEntry, SetAside
-from contract.messages import CommandReceipt, Health, Hello
+from contract.health import Health
+from contract.messages import CommandReceipt, Hello
 
 pytestmark = pytest.mark.both_databases
 

@@ -12,7 +12,8 @@ from central.devices.rules import ItemKey
 from central.flows import sos
 from central.incidents import queries
 from central.incidents.models import AlarmRecord, Incident
-from contract.messages import Alarm, Fix, Health
+from contract.health import Health
+from contract.messages import Alarm, Fix
 from tests.central.flows.conftest import ALARM_ID, FIX
 
 pytestmark = pytest.mark.both_databases

@@ -22,7 +22,8 @@ from central.devices.rules import ItemKey
 from central.flows import sos
 from central.live.hub import Hub
 from central.sync import broker
-from contract.messages import Alarm, Fix, Health
+from contract.health import Health
+from contract.messages import Alarm, Fix
 from tests.fakes.ports import find_free_port
 from tests.waiting import wait_until_async
 

@@ -10,7 +10,8 @@ import pytest
 
 from central.devices import service as devices
 from central.devices.rules import KitRef
-from contract.messages import MAX_UP_BYTES, SosAck
+from contract.messages import MAX_UP_BYTES
+from contract.orders import SosAck
 from tests.central.sync.conftest import Centre
 from tests.central.sync.kit_client import MqttKit, fix_item, now_ms
 from tests.central.sync.recorder import Recorder, chain_item

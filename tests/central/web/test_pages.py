@@ -6,7 +6,8 @@ from central.devices.models import KitSpool
 from central.devices.rules import position_row
 from central.web.i18n import load_words
 from central.web.labels import explain
-from contract.messages import CommandReceipt, Fix, Health
+from contract.health import Health
+from contract.messages import CommandReceipt, Fix
 
 OPERATOR_PAGES = ("/", "/incidents", "/kits", "/recordings", "/profile")
 ADMIN_PAGES = ("/kits", "/devices", "/admin", "/profile")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.messages import Alarm, SosAck, decode, encode
+from contract.messages import Alarm, decode, encode
+from contract.orders import SosAck
 from edge.panel.main import PanelProcess, Waker
 from edge.spool import open_spool, ring
 from tests.fakes.hand import Pins

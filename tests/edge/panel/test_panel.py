@@ -4,7 +4,8 @@ import uuid
 import msgspec
 import pytest
 
-from contract.messages import Alarm, CommandReceipt, SosAck, decode, encode
+from contract.messages import Alarm, CommandReceipt, decode, encode
+from contract.orders import SosAck
 from edge.panel.gestures import Act
 from edge.panel.panel import Panel
 from edge.settings import PanelSettings

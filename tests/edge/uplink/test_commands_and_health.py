@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contract import messages
+from contract import messages, orders
+from contract.health import Health
 from edge.spool import Spool
 from edge.uplink.commands import Commands
 from edge.uplink.health import build_health, read_battery, read_temperature
@@ -37,7 +38,7 @@ class Desk:
 
     def send_trust(self, number: int, data: bytes) -> None:
         text = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-        self.order(number, "trust", messages.TrustUpdate(list=text))
+        self.order(number, "trust", orders.TrustUpdate(list=text))
 
     def answers(self) -> list[tuple[int, str]]:
         bodies = [entry.body for entry in self.spool.outbox.pending(100, ("receipt",))]
@@ -87,7 +88,7 @@ def test_a_new_spool_does_not_open_the_way_for_an_old_list(desk: Desk, world: Sm
 
 
 def test_a_repeated_order_is_confirmed_again_but_done_once(desk: Desk) -> None:
-    order = messages.RecordOrder(cause="围堵", by="样例指挥长甲")
+    order = orders.RecordOrder(cause="围堵", by="样例指挥长甲")
     desk.order(1, "record_start", order)
     desk.spool.state.set("recording_wanted", {"on": False, "cause": "officer", "by": ""})
     desk.order(1, "record_start", order)
@@ -96,7 +97,7 @@ def test_a_repeated_order_is_confirmed_again_but_done_once(desk: Desk) -> None:
 
 
 def test_orders_kept_before_a_restart_are_carried_out_after_it(desk: Desk) -> None:
-    body = messages.encode(messages.RecordOrder(cause="x"))
+    body = messages.encode(orders.RecordOrder(cause="x"))
     desk.spool.inbox.put(1, "record_start", body, 1)
     desk.commands.work_off()
     assert desk.spool.state.get("recording_wanted")["on"] is True
@@ -104,8 +105,8 @@ def test_orders_kept_before_a_restart_are_carried_out_after_it(desk: Desk) -> No
 
 
 def test_unreadable_orders_fail_with_their_reason(desk: Desk) -> None:
-    desk.order(1, "record_start", messages.SosAck(alarm_id="a" * 32, by="x", at_ms=1))
-    desk.order(2, "sos_ack", messages.RecordOrder(cause="x"))
+    desk.order(1, "record_start", orders.SosAck(alarm_id="a" * 32, by="x", at_ms=1))
+    desk.order(2, "sos_ack", orders.RecordOrder(cause="x"))
     assert desk.answers() == [(1, "received"), (1, "failed"), (2, "received"), (2, "failed")]
     with pytest.raises(messages.MessageError):
         desk.commands.receive(b"[]")
@@ -113,9 +114,9 @@ def test_unreadable_orders_fail_with_their_reason(desk: Desk) -> None:
 
 def test_acknowledgement_of_another_sos_changes_nothing_here(desk: Desk) -> None:
     desk.spool.state.set("sos", {"alarm_id": "a" * 32, "acked": False})
-    desk.order(1, "sos_ack", messages.SosAck(alarm_id="b" * 32, by="x", at_ms=1))
+    desk.order(1, "sos_ack", orders.SosAck(alarm_id="b" * 32, by="x", at_ms=1))
     assert desk.spool.state.get("sos")["acked"] is False
-    desk.order(2, "sos_ack", messages.SosAck(alarm_id="a" * 32, by="样例值班员甲", at_ms=1))
+    desk.order(2, "sos_ack", orders.SosAck(alarm_id="a" * 32, by="样例值班员甲", at_ms=1))
     assert desk.spool.state.get("sos") == {"alarm_id": "a" * 32, "acked": True, "acked_by": "样例值班员甲"}
 
 
@@ -136,7 +137,7 @@ def test_health_tells_what_is_so(spool: Spool, trusted_time: TrustedTime) -> Non
     spool.state.set("children", {"recorder": {"restarts": 2, "last": "", "at_ms": 0}, "panel": {"restarts": 0}})
     spool.state.set("upload_status", {"trouble": "507 the store is full"})
     report = build_health(spool, trusted_time, source="synthetic", notes=["renew me"])
-    assert messages.decode(messages.encode(report), messages.Health) == report
+    assert messages.decode(messages.encode(report), Health) == report
     assert (report.recording, report.recording_id, report.duty) == (True, "c" * 32, True)
     assert report.queue_outbox == 1 and report.queue_segments == 0 and report.source == "synthetic 720p25"
     assert abs(report.free_bytes - shutil.disk_usage(spool.dir).free) < 500_000_000

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract import messages
+from contract import messages, orders
+from contract.health import Health
 from edge.spool import Spool, ring
 from tests.fakes.small_authority import SmallAuthority
 from tests.fakes.small_broker import SmallBroker, find_free_port
@@ -74,7 +75,7 @@ def test_says_hello_reports_position_and_health(
     fixes = centre.bodies("position", messages.Fix)
     assert all(25.6 <= fix.lat <= 25.61 and fix.source == "track" for fix in fixes)
     assert {heard.qos for heard in centre.find("position")} == {0}
-    health = centre.bodies("health", messages.Health)[-1]
+    health = centre.bodies("health", Health)[-1]
     assert health.free_bytes > 0 and health.duty and health.gps == "replayed track"
     assert spool.state.get("link_status")["connected"] is True
     wait_until(lambda: spool.outbox.count() < 5, 10, "the receipts free the outbox")
@@ -109,7 +110,7 @@ def test_sos_repeats_until_receipt_and_acknowledgement(
     wait_until(lambda: spool.state.get("sos").get("receipted"), 5, "the officer feels the receipt")
     heard = len(centre.find("alarm"))
     centre.wait_for("alarm", heard + 1)
-    ack = messages.SosAck(alarm_id="b" * 32, by="样例值班员甲", at_ms=1)
+    ack = orders.SosAck(alarm_id="b" * 32, by="样例值班员甲", at_ms=1)
     centre.order(1, "sos_ack", ack, issued_ms=time.time_ns() // 1_000_000)
     wait_until(lambda: spool.state.get("sos").get("acked"), 5)
     assert spool.outbox.unsettled_sos() == []
@@ -124,9 +125,9 @@ def test_record_order_reaches_the_recorder(
 ) -> None:
     centre.wait_for("hello")
     now_ms = time.time_ns() // 1_000_000
-    centre.order(1, "record_start", messages.RecordOrder(cause="围堵", by="样例指挥长甲"), issued_ms=now_ms)
-    centre.order(2, "dance", messages.RecordOrder(cause="x"), issued_ms=now_ms)
-    centre.order(3, "record_stop", messages.RecordOrder(cause="x"), issued_ms=now_ms, expires_ms=now_ms - 10**9)
+    centre.order(1, "record_start", orders.RecordOrder(cause="围堵", by="样例指挥长甲"), issued_ms=now_ms)
+    centre.order(2, "dance", orders.RecordOrder(cause="x"), issued_ms=now_ms)
+    centre.order(3, "record_stop", orders.RecordOrder(cause="x"), issued_ms=now_ms, expires_ms=now_ms - 10**9)
     wait_until(lambda: spool.inbox.have() == 3 and not spool.inbox.unhandled(), 10)
     assert spool.state.get("recording_wanted") == {"on": True, "cause": "centre", "by": "样例指挥长甲"}
     told = wait_until(

@@ -1,0 +1,112 @@
+"""What the centre orders a kit: the bodies of directives (``messages.Directive``), by kind.
+
+A kit that does not know a kind answers ``failed``; it never guesses.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct
+
+_TimeMs = Annotated[int, Meta(ge=0, le=7_258_118_400_000)]
+_Hex32 = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+_Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+_Note = Annotated[str, Meta(max_length=500)]
+_Short = Annotated[str, Meta(max_length=64)]
+
+
+class SosAck(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``sos_ack`` directive: a person at the centre has taken the alarm."""
+
+    alarm_id: _Hex32
+    by: _Short
+    at_ms: _TimeMs
+    note: _Note = ""
+
+
+class RecordOrder(Struct, frozen=True, omit_defaults=True):
+    """Body of ``record_start`` and ``record_stop`` directives."""
+
+    cause: _Note
+    by: _Short = ""
+
+
+class TrustUpdate(Struct, frozen=True):
+    """Body of a ``trust`` directive: a signed trust list (``contract.trust``), base64url without padding."""
+
+    list: Annotated[str, Meta(max_length=65536)]
+
+
+class Task(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``task`` directive: what a team is to do (seed 10). Its number is the directive's.
+
+    The officer answers with receipts: received, read, accepted or refused, done.
+    """
+
+    title: Annotated[str, Meta(min_length=1, max_length=100)]
+    text: Annotated[str, Meta(max_length=2000)] = ""
+    case_no: _Short = ""
+    category: _Short = ""
+    place: Annotated[str, Meta(max_length=200)] = ""
+    lat: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    lon: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    urgency: Literal["normal", "urgent", "most_urgent"] = "normal"
+    officer: _Short = ""
+    by: _Short = ""
+    due_ms: _TimeMs | None = None
+
+
+class TaskRecall(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``task_recall`` directive: the task of that number is taken back."""
+
+    task: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    reason: _Note
+    by: _Short = ""
+
+
+class LostOrder(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``lost`` directive. ``lock``: stop and lock; ``destroy``: destroy the keys, with a signed proof."""
+
+    step: Literal["lock", "unlock", "destroy"]
+    reason: _Note
+    by: _Short = ""
+
+
+class LogRequest(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``logs`` directive: bring the process logs of the last ``hours`` to the centre."""
+
+    reason: _Note
+    hours: Annotated[int, Meta(ge=1, le=168)] = 24
+    by: _Short = ""
+
+
+class LinkOrder(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``link`` directive: whether the link counts as metered; None leaves that to the kit."""
+
+    metered: bool | None = None
+    by: _Short = ""
+
+
+class OriginalsOrder(Struct, frozen=True, omit_defaults=True):
+    """Body of an ``originals`` directive: send these segments in full although the link is metered or thin."""
+
+    recording_id: _Hex32
+    from_seq: _Seq = 0
+    to_seq: _Seq = 2**53 - 1
+    by: _Short = ""
+
+
+# The kinds of directive and the shape of their bodies.
+BODY_OF_ORDER: Final[dict[str, Any]] = {
+    "sos_ack": SosAck,
+    "record_start": RecordOrder,
+    "record_stop": RecordOrder,
+    "trust": TrustUpdate,
+    "task": Task,
+    "task_recall": TaskRecall,
+    "lost": LostOrder,
+    "logs": LogRequest,
+    "link": LinkOrder,
+    "originals": OriginalsOrder,
+}
