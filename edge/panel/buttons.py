@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from edge.options import PanelSettings
 from edge.panel.gestures import Act, Debouncer, HoldGesture, SlideGesture
-from edge.settings import PanelSettings
 
 WITHDRAW_HOLD_S: Final = 1.0
 DUTY_HOLD_S: Final = 2.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from edge.settings import PanelSettings
+from edge.options import PanelSettings
 
 
 @dataclass(frozen=True, slots=True)

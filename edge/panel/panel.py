@@ -12,10 +12,10 @@ from typing import Any, Final, TypeVar
 
 from contract.messages import Alarm, CommandReceipt, Fix, MessageError, decode, encode
 from contract.orders import SosAck
+from edge.options import PanelSettings
 from edge.panel import feedback
 from edge.panel.feedback import Outputs, Pattern, Player
 from edge.panel.gestures import Act
-from edge.settings import PanelSettings
 from edge.spool import Order, Spool, ring
 from edge.spool.last_fix import find_last_fix
 

@@ -6,8 +6,8 @@ import os
 import shutil
 from typing import Final
 
+from edge.options import StorageSettings
 from edge.recorder.durable import sync_folder
-from edge.settings import StorageSettings
 from edge.spool import Spool
 
 # Given back when the card is full although the reserve should have prevented it, to write gap, end and alarm.

@@ -14,7 +14,7 @@ import jwt
 import msgspec
 
 from contract import door_auth
-from edge.settings import DoorSettings
+from edge.options import DoorSettings
 from edge.uplink.identity import Identity
 from edge.uplink.link import describe_failure
 from edge.uplink.trusted_time import TrustedTime

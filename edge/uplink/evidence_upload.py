@@ -18,7 +18,7 @@ import msgspec
 
 from contract import door_auth, messages, trust
 from contract.signing import BadSignatureError, CodecError, Signed, dumps
-from edge.settings import StorageSettings
+from edge.options import StorageSettings
 from edge.spool import ReceiptRefusedError, SegmentRow, Spool
 from edge.spool.vault import RecordRow
 from edge.uplink.backoff import Backoff

@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.names import CMD_KINDS, cmd_topic, up_topic
-from edge.settings import MqttSettings
+from edge.options import MqttSettings
 from edge.uplink.backoff import Backoff
 from edge.uplink.identity import Identity
 from edge.uplink.trusted_time import TrustedTime

@@ -14,7 +14,7 @@ import msgspec
 
 from contract import messages
 from contract.messages import Fix
-from edge.settings import PositionSettings, StorageSettings
+from edge.options import PositionSettings, StorageSettings
 from edge.spool import Spool
 from edge.uplink.fixes import judge_time
 from edge.uplink.gpsd_source import GpsdSource, PositionSource, Reading

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edge.options import CameraSettings
 from edge.recorder.sources import CameraSource
-from edge.settings import CameraSettings
 
 
 def build_source(camera: CameraSettings, kit_id: str) -> CameraSource:

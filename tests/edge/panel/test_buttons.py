@@ -1,8 +1,8 @@
 import pytest
 
+from edge.options import PanelSettings
 from edge.panel.buttons import Buttons
 from edge.panel.gestures import Act
-from edge.settings import PanelSettings
 from tests.fakes.hand import Clocks, Pins
 
 SETTINGS = PanelSettings(kind="gpio")

@@ -1,8 +1,8 @@
 import pytest
 
+from edge.options import PanelSettings
 from edge.panel import feedback
 from edge.panel.feedback import GpioOutputs, Player
-from edge.settings import PanelSettings
 from tests.fakes.hand import Clocks, Pins
 
 SETTINGS = PanelSettings(kind="gpio")

@@ -6,9 +6,9 @@ import pytest
 
 from contract.messages import Alarm, CommandReceipt, decode, encode
 from contract.orders import SosAck
+from edge.options import PanelSettings
 from edge.panel.gestures import Act
 from edge.panel.panel import Panel
-from edge.settings import PanelSettings
 from edge.spool import Doorbell, open_spool
 from tests.fakes.hand import Clocks
 

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contract import chain, door_auth, messages
-from edge.settings import DoorSettings, StorageSettings
+from edge.options import DoorSettings, StorageSettings
 from edge.spool import RecordRow, SegmentRow, Spool, open_spool
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import RECORD_WAIT_S, Uploader, run_uploader

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.settings import MqttSettings
+from edge.options import MqttSettings
 from edge.uplink.backoff import Backoff
 from edge.uplink.identity import Identity
 from edge.uplink.link import Connected, Disconnected, Event, Link

@@ -9,7 +9,7 @@ import pytest
 
 from contract import messages
 from contract.messages import Fix
-from edge.settings import PositionSettings, StorageSettings
+from edge.options import PositionSettings, StorageSettings
 from edge.spool import Spool
 from edge.spool.last_fix import find_last_fix
 from edge.uplink.fixes import ROLLOVER

@@ -1,0 +1,120 @@
+"""The tables of a kit's ``kit.toml``: every option, its range and its default. `edge.settings` reads them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Pin = Annotated[int, Meta(ge=0, le=27)]
+
+KIT_ID = r"^[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]$"
+HTTPS = r"^https://[^/\s]+/?$"
+EST = r"^(https://[^\s]+)?$"
+WORDS = {
+    EST: "empty or an address like https://authority.example:8443",
+    KIT_ID: "3 to 32 lower-case letters, digits or hyphens, no hyphen at the ends",
+    HTTPS: "an address like https://centre.example:8443",
+}
+
+
+class KitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[kit]``: who the kit is and where it keeps its data."""
+
+    id: Annotated[str, Meta(pattern=KIT_ID)]
+    court: Annotated[str, Meta(max_length=16)] = ""  # told by `zhixing-kit status`; the registry decides
+    data_dir: str = ""  # empty: the folder of kit.toml
+    on_duty_at_start: bool = False
+    heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 5.0  # a child silent for 4 of these is restarted
+    health_interval_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
+
+
+class MqttSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[mqtt]``: the broker of the centre."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    port: Port = 8883
+    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20
+
+
+class DoorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[door]``: the centre's HTTP door for devices."""
+
+    url: Annotated[str, Meta(pattern=HTTPS)]
+    timeout_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
+
+
+class AuthoritySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[authority]``: where the certificate is renewed by itself; empty: by hand, `zhixing-kit enrol --renew`."""
+
+    url: Annotated[str, Meta(pattern=EST)] = ""
+
+
+class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[camera]``: where pictures come from and how they are coded."""
+
+    kind: Literal["synthetic", "pyav", "picamera2"] = "synthetic"
+    address: Annotated[str, Meta(max_length=1024)] = ""  # file, /dev/videoN or rtsp:// for pyav
+    format: Annotated[str, Meta(max_length=32)] = ""  # of PyAV; empty: v4l2 for /dev/video*, else found out
+    width: Annotated[int, Meta(ge=64, le=3840, multiple_of=2)] = 1280
+    height: Annotated[int, Meta(ge=64, le=2160, multiple_of=2)] = 720
+    fps: Annotated[int, Meta(ge=1, le=60)] = 25
+    bitrate_bps: Annotated[int, Meta(ge=50_000, le=20_000_000)] = 2_000_000
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast"] = "veryfast"
+    loop: bool = False  # a file starts anew at its end
+    realtime: bool = True  # a file is read at its own pace, not as fast as possible
+    audio: bool = True
+    stall_s: Annotated[float, Meta(ge=1, le=60)] = 2.0  # no frame for this long: the recorder restarts
+
+
+class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[segments]``: how a recording is cut and how much of the past an alarm saves."""
+
+    seconds: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
+    pre_event_s: Annotated[float, Meta(ge=0, le=60)] = 10.0
+    alarm_window_s: Annotated[float, Meta(ge=10, le=3600)] = 120.0  # sent first, newest first
+    record_at_start: bool = False
+
+
+class StorageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[storage]``: what the vault may use. A full vault stops recording with a signed gap, never deletes."""
+
+    vault_max_bytes: Annotated[int, Meta(ge=10_000_000, le=8_000_000_000_000)] = 32_000_000_000
+    reserve_bytes: Annotated[int, Meta(ge=1_000_000, le=1_000_000_000_000)] = 200_000_000
+    keep_receipted_s: Annotated[int, Meta(ge=0, le=2_592_000)] = 0
+    max_positions: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 700_000  # eight days at one a second
+
+
+class PositionSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[position]``: gpsd, or a recorded NMEA or GPX track replayed from now on."""
+
+    source: Literal["gpsd", "track", "none"] = "gpsd"
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Port = 2947
+    track: Annotated[str, Meta(max_length=1024)] = ""
+    speed: Annotated[float, Meta(ge=0.1, le=100)] = 1.0
+    loop: bool = True
+    start_at_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    interval_s: Annotated[float, Meta(ge=0.2, le=600)] = 1.0
+    stale_s: Annotated[float, Meta(ge=2, le=600)] = 10.0
+
+
+class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[panel]``: buttons and lights on GPIO pins, or their stand-ins."""
+
+    kind: Literal["none", "gpio"] = "none"
+    sos_pin: Pin = 17
+    record_pin: Pin = 27
+    mark_pin: Pin = 22
+    record_switch: Literal["press", "slide"] = "press"
+    green_pin: Pin = 5
+    red_pin: Pin = 6
+    buzzer_pin: Pin = 13
+    vibration_pin: Pin = 19
+    debounce_s: Annotated[float, Meta(ge=0.005, le=0.5)] = 0.03
+    sos_hold_s: Annotated[float, Meta(ge=0.2, le=5)] = 1.0
+    withdraw_s: Annotated[float, Meta(ge=0, le=60)] = 10.0
+    quiet: bool = False
+    http: bool = True  # loopback only, for the officer's own small page and for tests
+    http_port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: a free one, written to the state "panel_http"
+    keyboard: bool = False  # single keys on the terminal that `zhixing-kit run` was started from
