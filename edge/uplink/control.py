@@ -1,0 +1,227 @@
+"""A kit's control: telemetry and orders in one loop; the session, the uploads and the position beside it.
+
+The MQTT session, the evidence upload and the position each have a thread with its own hold on the spool. A thread
+that dies takes the process with it: the manager restarts it.
+"""
+
+import contextlib
+import logging
+import queue
+import select
+import socket
+import sqlite3
+import threading
+import time
+
+from contract.messages import MessageError, encode
+from edge import __version__
+from edge.settings import Settings
+from edge.spool import Doorbell, Heartbeat, open_spool, ring
+from edge.uplink.commands import Commands
+from edge.uplink.door import Door
+from edge.uplink.evidence_upload import Uploader, run_uploader
+from edge.uplink.health import build_health
+from edge.uplink.identity import Identity, IdentityError
+from edge.uplink.link import Connected, Disconnected, Link, Received
+from edge.uplink.position import PositionReporter, open_source, run_reporter
+from edge.uplink.renewal import Renewer
+from edge.uplink.telemetry import Telemetry
+from edge.uplink.trust_keeper import TrustKeeper
+from edge.uplink.trusted_time import TrustedTime
+
+log = logging.getLogger("zhixing.control")
+THREADS_END_S = 2.5  # below the manager's patience
+SPOOL_RETRY_S = 5.0
+EXIT_RENEWED = 75  # sysexits.h EX_TEMPFAIL: start anew, with the new certificate
+
+
+class Waker:
+    """Wakes the main loop from threads and signal handlers; many wakes count as one."""
+
+    def __init__(self) -> None:
+        self._reading, self._writing = socket.socketpair()
+        self._reading.setblocking(False)
+        self._writing.setblocking(False)
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._reading.fileno()
+
+    def wake(self) -> None:
+        """Make the next wait return at once."""
+        with contextlib.suppress(BlockingIOError):
+            self._writing.send(b"!")
+
+    def clear(self) -> None:
+        """Forget the wakes so far."""
+        with contextlib.suppress(BlockingIOError):
+            while self._reading.recv(512):
+                pass
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._reading.close()
+        self._writing.close()
+
+
+class Control:
+    """Everything of the control process, built from settings; `run()` returns when `stop()` was called."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._identity = Identity(settings.data_dir)
+        if self._identity.kit_id != settings.kit.id:
+            raise IdentityError(
+                f"kit.id = {settings.kit.id!r}, but the certificate is {self._identity.kit_id!r}'s: correct kit.toml "
+                "or enrol this kit anew."
+            )
+        self._source = open_source(settings.position)
+        self._spool = open_spool(settings.spool_path)
+        floor_ms = max(self._identity.floor_ms(), int(self._spool.state.get("time_floor_ms", 0)))
+        self._time = TrustedTime(floor_ms)
+        self._waker = Waker()
+        self._upload_bell = threading.Event()
+        self._stopping = threading.Event()
+        self._link_up = threading.Event()
+        self._renewed = threading.Event()
+        self._health_due_s = 0.0
+        self._link = Link(settings.mqtt, self._identity, self._time, self._waker.wake)
+        self._renewer = Renewer(self._identity, self._time, settings.authority.url)
+        self._telemetry = Telemetry(self._spool, self._link)
+        self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
+        self._commands = Commands(self._spool, self._keeper, self._time, self._ring)
+        self._threads = [
+            threading.Thread(target=self._upload, name="upload", daemon=True),
+            threading.Thread(target=self._report_positions, name="position", daemon=True),
+        ]
+
+    def stop(self) -> None:
+        """End `run()`; safe in a signal handler."""
+        self._stopping.set()
+        self._waker.wake()
+
+    def run(self) -> int:
+        """Work until stopped; 0 after `stop()`, 1 when a thread died, 75 with a new certificate."""
+        bell = Doorbell(self._spool.dir, "control")
+        heartbeat = Heartbeat(self._spool.dir, "control")
+        if self._spool.state.get("duty") is None:
+            self._spool.state.set("duty", self._settings.kit.on_duty_at_start)
+        self._note_link(connected=False, reason="starting")
+        self._commands.work_off()
+        self._link.start()
+        for thread in self._threads:
+            thread.start()
+        try:
+            return self._loop(bell, heartbeat)
+        finally:
+            self._stopping.set()
+            self._upload_bell.set()
+            deadline = time.monotonic() + THREADS_END_S
+            self._link.stop(THREADS_END_S / 2)
+            for thread in self._threads:
+                thread.join(max(0.1, deadline - time.monotonic()))
+            self._note_link(connected=False, reason="the kit was stopped")
+            bell.close()
+            heartbeat.close()
+            self._spool.close()
+
+    def _loop(self, bell: Doorbell, heartbeat: Heartbeat) -> int:
+        while not self._stopping.is_set():
+            heartbeat.beat()
+            if not all(thread.is_alive() for thread in self._threads):
+                log.error("control: a thread ended, its error stands above; restarting the process")
+                return 1
+            try:
+                wait_s = self._turn()
+            except sqlite3.OperationalError as error:
+                # A full card passes. What the centre sent meanwhile it sends again, for it has no receipt.
+                log.warning("control: the spool cannot be written (%s)", error)
+                wait_s = SPOOL_RETRY_S
+            wait_s = min(wait_s, self._settings.kit.heartbeat_s)
+            ready, _, _ = select.select([bell.fileno(), self._waker.fileno()], [], [], max(0.0, wait_s))
+            if self._waker.fileno() in ready:
+                self._waker.clear()
+            if bell.fileno() in ready:
+                bell.wait(0)
+                self._upload_bell.set()
+        return EXIT_RENEWED if self._renewed.is_set() else 0
+
+    def _turn(self) -> float:
+        """Everything that is due; returns after how many seconds something is due again."""
+        self._work_off_events()
+        if time.monotonic() >= self._health_due_s:
+            self._health_due_s = time.monotonic() + self._settings.kit.health_interval_s
+            self._report_health()
+        self._link.set_urgent(bool(self._spool.outbox.unsettled_sos()))
+        return min(self._telemetry.drain(), self._health_due_s - time.monotonic())
+
+    def _work_off_events(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                event = self._link.events.get_nowait()
+                if isinstance(event, Connected):
+                    self._link_up.set()
+                    self._telemetry.on_connected(version=__version__, trust_epoch=self._keeper.epoch)
+                    self._note_link(connected=True, reason="")
+                    self._upload_bell.set()
+                elif isinstance(event, Disconnected):
+                    self._link_up.clear()
+                    self._telemetry.on_disconnected()
+                    self._note_link(connected=False, reason=event.reason)
+                else:
+                    self._take_message(event)
+
+    def _take_message(self, event: Received) -> None:
+        try:
+            if event.kind == "receipt":
+                self._commands.note_sos_receipted(self._telemetry.on_receipt(event.payload))
+                self._upload_bell.set()
+            elif event.kind == "directive":
+                self._commands.receive(event.payload)
+        except MessageError as error:
+            log.warning("control: a %s of the centre cannot be read: %s", event.kind, error)
+
+    def _report_health(self) -> None:
+        self._spool.state.set("time_floor_ms", self._time.floor_ms())
+        notes = [self._renewer.trouble] if self._renewer.trouble else []
+        report = build_health(self._spool, self._time, source=self._settings.camera.kind, notes=notes)
+        self._spool.outbox.append("health", encode(report))
+
+    def _note_link(self, *, connected: bool, reason: str) -> None:
+        before = self._spool.state.get("link_status")
+        if isinstance(before, dict) and (before.get("connected"), before.get("reason")) == (connected, reason):
+            return
+        since_ms = time.time_ns() // 1_000_000
+        self._spool.state.set("link_status", {"connected": connected, "since_ms": since_ms, "reason": reason})
+        self._ring("panel")
+
+    def _ring(self, who: str) -> None:
+        ring(self._settings.data_dir, who)
+
+    def _upload(self) -> None:
+        with open_spool(self._settings.spool_path) as spool:
+            keeper = TrustKeeper(spool, self._identity, self._time, self._ring)
+            door = Door(self._settings.door, self._identity, self._time)
+            uploader = Uploader(spool, door, keeper, self._settings.storage, is_link_up=self._link_up.is_set)
+            try:
+                run_uploader(uploader, stopping=self._stopping, bell=self._upload_bell, between=self._renew)
+            finally:
+                door.close()
+
+    def _renew(self) -> None:
+        if self._renewer.turn():
+            self._renewed.set()
+            self.stop()
+
+    def _report_positions(self) -> None:
+        with open_spool(self._settings.spool_path) as spool:
+            reporter = PositionReporter(spool, self._source, self._time, self._settings.storage)
+            try:
+                run_reporter(
+                    reporter,
+                    interval_s=self._settings.position.interval_s,
+                    stopping=self._stopping,
+                    wake=self._waker.wake,
+                )
+            finally:
+                self._source.close()
