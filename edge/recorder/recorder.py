@@ -18,7 +18,7 @@ from edge.recorder.priority import PriorityBook
 from edge.recorder.recording import Recording, SignBody, StorageFullError
 from edge.recorder.report import Reporter
 from edge.recorder.ring import PreEventRing
-from edge.recorder.segmenter import ClearSegment, Segmenter
+from edge.recorder.segmenter import Segmenter
 from edge.recorder.sources import (
     CameraSource,
     EncodedFrame,
@@ -27,6 +27,7 @@ from edge.recorder.sources import (
     SourceStalledError,
 )
 from edge.recorder.storage import StorageGuard
+from edge.recorder.take import Means, NoRoomError, Take
 from edge.recorder.wish import Wishes, read_wishes
 from edge.settings import Settings
 from edge.spool import Spool, ring
@@ -68,13 +69,20 @@ class Recorder:
         self._wishes: Wishes = read_wishes(spool)
         self._capture: Capture | None = None
         self._ready = False
-        self._recording: Recording | None = None
-        self._segmenter: Segmenter | None = None
+        self._take: Take | None = None
         self._last_heard_ms = 0
         self._retry_at_ms = 0
         self._wishes_due_ms = 0
         self._priority = PriorityBook(spool, settings.segments.alarm_window_s)
         self._reporter = Reporter(spool, clock)
+        self._means = Means(
+            guard=self._guard,
+            priority=self._priority,
+            oddities=self._oddities,
+            load_recipients=load_recipients,
+            find_fix=self._reporter.find_fix,
+            find_missed=lambda: self._capture.source.missed if self._capture else 0,
+        )
 
     @property
     def is_capturing(self) -> bool:
@@ -107,7 +115,7 @@ class Recorder:
                     self._last_heard_ms = event.at.monotonic_ms
                 elif self._check_silence(event.at):  # a camera may freeze while its microphone goes on
                     return
-                self._take(event)
+                self._accept(event)
             case Opened():
                 self._ready = True
                 self._last_heard_ms = self._clock().monotonic_ms
@@ -127,16 +135,16 @@ class Recorder:
     def _apply(self, wishes: Wishes, now: Moment) -> None:
         before, self._wishes = self._wishes, wishes
         wanted = wishes.recording
-        if not wanted.on and self._recording is not None:
+        if not wanted.on and self._take is not None:
             self._stop_recording(wanted.cause)
-        if self._recording is not None:
-            self._priority.note(self._recording.id, before, wishes)
+        if self._take is not None:
+            self._priority.note(self._take.id, before, wishes)
         keeps_past = wishes.on_duty and self._keeps_past
         if not (wanted.on or keeps_past):
             self._stop_capture()
         elif self._capture is None and now.monotonic_ms >= self._retry_at_ms:
             self._start_capture(now, wanted_on=wanted.on)
-        elif self._ready and wanted.on and self._recording is None:
+        elif self._ready and wanted.on and self._take is None:
             self._drain_ring()
         if before.recording.on and not wanted.on:
             self._report("idle")
@@ -169,12 +177,12 @@ class Recorder:
 
     # Frames
 
-    def _take(self, taken: Taken) -> None:
+    def _accept(self, taken: Taken) -> None:
         if not self._wishes.recording.on:
             if self._keeps_past:
                 self._ring.push(taken)
             return
-        if self._recording is None:
+        if self._take is None:
             self._drain_ring()
         self._feed(taken)
 
@@ -183,17 +191,19 @@ class Recorder:
             self._feed(taken)
 
     def _feed(self, taken: Taken) -> None:
-        if self._recording is None and not self._begin_recording(taken):
+        if self._take is None and not self._begin_recording(taken):
             return
-        if self._segmenter is None:
+        if self._take is None:
             return
         try:
-            finished = self._segmenter.feed(taken.item, taken.at)
+            stored = self._take.feed(taken)
+        except NoRoomError as error:
+            self._stop_for_storage(str(error), error.missing)
         except SourceError as error:
             self._end(error)
-            return
-        if finished is not None:
-            self._store(finished)
+        else:
+            if stored:
+                self._note_stored()
 
     def _begin_recording(self, taken: Taken) -> bool:
         if self._capture is None or not (isinstance(taken.item, EncodedFrame) and taken.item.key):
@@ -202,7 +212,7 @@ class Recorder:
         used_up = not wish.recording_id or self._spool.vault.find_last_record(wish.recording_id) is not None
         recording_id = uuid.uuid4().hex if used_up else wish.recording_id
         try:
-            self._recording = Recording.begin(
+            recording = Recording.begin(
                 self._spool,
                 recording_id,
                 self._sign,
@@ -218,62 +228,46 @@ class Recorder:
             self._stop_for_storage(str(error), Gap(taken.at, 0))
             return False
         self._priority.begin(recording_id, self._wishes)
-        segments = self._settings.segments
-        self._segmenter = Segmenter(target_s=segments.seconds, fps=source.fps, audio=source.audio)
+        segmenter = Segmenter(target_s=self._settings.segments.seconds, fps=source.fps, audio=source.audio)
+        self._take = Take(recording, segmenter, self._means)
         self._oddities.begin_recording()
         self._report("recording")
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "panel")
         return True
 
-    def _store(self, clear: ClearSegment) -> None:
-        recording = self._recording
-        if recording is None:
-            return
-        shortage = self._guard.find_shortage()
-        missing = Gap(clear.started, round(clear.duration_us / 1000))
-        try:
-            if shortage is not None:
-                raise StorageFullError(shortage)
-            recording.recipients = list(self._load_recipients())
-            priority = self._priority.choose(recording.id, clear)
-            row = recording.add_segment(clear, fix=self._reporter.find_fix(), priority=priority)
-            missing = Gap(recording.last_end, 0)
-            self._oddities.note_missed(self._capture.source.missed if self._capture else 0)
-            self._oddities.state(recording, clear.started)
-        except StorageFullError as error:
-            self._stop_for_storage(str(error), missing)
-            return
-        log.info("segment %d of %s: %d bytes", row.seq, recording.id, row.length)
+    def _note_stored(self) -> None:
         self._reporter.end_fault()
         ring(self._spool.dir, "control")
 
-    def _stop_recording(self, cause: str) -> None:
-        if self._segmenter is not None and (last := self._segmenter.flush()) is not None:
-            self._store(last)
-        recording = self._recording
-        self._recording = self._segmenter = None
-        if recording is None:
-            return
+    def _flush(self) -> None:
+        """Store the open segment; a full card ends the recording here, with its own cause."""
         try:
-            self._oddities.state(recording, self._clock())
-        except StorageFullError as error:
-            log.error("recorder: %s", error)
-        self._closer.close(recording, cause)
+            if self._take is not None and self._take.flush():
+                self._note_stored()
+        except NoRoomError as error:
+            self._stop_for_storage(str(error), error.missing)
+
+    def _stop_recording(self, cause: str) -> None:
+        self._flush()
+        take, self._take = self._take, None
+        if take is None:
+            return
+        take.state_oddities(self._clock())
+        self._closer.close(take.recording, cause)
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "panel")
 
     # What goes wrong
 
     def _stop_for_storage(self, reason: str, missing: Gap) -> None:
-        recording = self._recording
-        self._recording = self._segmenter = None
+        take, self._take = self._take, None
         log.error("recorder stops: %s", reason)
         self._stop_capture()
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
-        if recording is not None:
-            self._closer.close(recording, "storage_full", missing)
-        self._reporter.alarm_once("storage_full", reason, recording_id=recording.id if recording else None)
+        if take is not None:
+            self._closer.close(take.recording, "storage_full", missing)
+        self._reporter.alarm_once("storage_full", reason, recording_id=take.id if take else None)
         self._report("storage_full", reason)
 
     def _check_silence(self, now: Moment) -> bool:
@@ -299,28 +293,26 @@ class Recorder:
             self._report("idle", "the camera's input is at its end")
             return
         log.error("recorder: %s", error)
-        recording = self._recording
-        if recording is not None:
-            self._state_stall(recording, str(error))
+        take = self._take
+        self._state_stall(str(error))
         if self._wishes.recording.on:
-            self._reporter.alarm_once("camera_stall", str(error), recording_id=recording.id if recording else None)
+            self._reporter.alarm_once("camera_stall", str(error), recording_id=take.id if take else None)
         self._report("camera_fault", str(error))
         if not isinstance(error, SourceOpenError):
             raise CameraFailedError(str(error))
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
         self._stop_capture()
 
-    def _state_stall(self, recording: Recording, reason: str) -> None:
-        if self._segmenter is not None and (last := self._segmenter.flush()) is not None:
-            self._store(last)
-        if self._recording is None:  # storing found the card full, and closed the recording with that cause
+    def _state_stall(self, reason: str) -> None:
+        self._flush()
+        take, self._take = self._take, None
+        if take is None:  # none was made, or storing found the card full and closed it with that cause
             return
-        self._recording = self._segmenter = None
-        since = recording.last_end
+        since = take.recording.last_end
         missing_ms = self._clock().monotonic_ms - since.monotonic_ms
-        self._closer.close(recording, "camera_stall", Gap(since, missing_ms, reason))
+        self._closer.close(take.recording, "camera_stall", Gap(since, missing_ms, reason))
         ring(self._spool.dir, "control")
 
     def _report(self, state: str, note: str = "") -> None:
         source = self._capture.source.name if self._capture else self._settings.camera.kind
-        self._reporter.report(state, self._recording.id if self._recording else None, source, note)
+        self._reporter.report(state, self._take.id if self._take else None, source, note)
