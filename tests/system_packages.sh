@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need from Debian: installed when we are root or have sudo, otherwise named and refused.
 set -euo pipefail
-declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl [curl]=curl [e2fsprogs]=mkfs.ext4)
+declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl [curl]=curl [e2fsprogs]=mkfs.ext4 [iproute2]=ip)
 missing=()
 for package in "${!program[@]}"; do
   command -v "${program[$package]}" >/dev/null || [ -x "/usr/sbin/${program[$package]}" ] || missing+=("$package")
