@@ -11,15 +11,17 @@ from types import TracebackType
 
 from edge.spool.inbox import Inbox
 from edge.spool.outbox import Outbox
+from edge.spool.presses import Presses
 from edge.spool.state import State
 from edge.spool.store import ClockMs, Store, read_clock_ms
+from edge.spool.tasks import Tasks
 from edge.spool.vault import Vault
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = 2
 # What brings a spool of an older release up to date; tables that are new come from schema.sql.
 _UPGRADES = {1: ("ALTER TABLE outbox ADD COLUMN mono_ms INTEGER",)}
-_TABLES = ("outbox", "inbox", "records", "segments", "state", "tasks", "proxies")
+_TABLES = ("outbox", "inbox", "records", "segments", "state", "tasks", "presses", "proxies")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -42,6 +44,8 @@ class Spool:
         self.inbox = Inbox(store)
         self.vault = Vault(store, self.outbox, folder / "vault")
         self.state = State(store)
+        self.tasks = Tasks(store, self.outbox, self.state)
+        self.presses = Presses(store)
         self._store = store
         self._lock = lock
 

@@ -8,7 +8,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-BELLS = ("control", "recorder", "panel")
+BELLS = ("control", "recorder", "panel", "screen")
+_RING = b"!"
+_LONGEST = 4096
 
 
 @contextlib.contextmanager
@@ -21,14 +23,17 @@ def _short_address(folder: Path, who: str) -> Iterator[str]:
         os.close(handle)
 
 
-def ring(folder: Path, who: str) -> bool:
-    """Wake `who` (control, recorder or panel); False when nobody listens, which is no fault."""
+def ring(folder: Path, who: str, word: bytes = _RING) -> bool:
+    """Wake `who` (one of BELLS); False when nobody listens, which is no fault.
+
+    `word` (up to 4096 bytes) is for what must get through although the card takes nothing more.
+    """
     if who not in BELLS:
         raise ValueError(f"{who!r} has no doorbell: use one of {', '.join(BELLS)}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, _short_address(folder, who) as address:
         sender.setblocking(False)
         try:
-            sender.sendto(b"!", address)
+            sender.sendto(word, address)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except OSError as error:
@@ -49,6 +54,7 @@ class Doorbell:
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._words: list[bytes] = []
         with _short_address(folder, who) as address:
             self._socket.bind(address)
 
@@ -63,8 +69,15 @@ class Doorbell:
             return False
         with contextlib.suppress(BlockingIOError):
             while True:
-                self._socket.recv(16)
+                word = self._socket.recv(_LONGEST)
+                if word != _RING:
+                    self._words.append(word)
         return True
+
+    def take_words(self) -> list[bytes]:
+        """What came with the rings besides, once."""
+        words, self._words = self._words, []
+        return words
 
     def close(self) -> None:
         """Take the bell away."""

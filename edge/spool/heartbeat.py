@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def heartbeat_path(folder: Path, who: str) -> Path:
-    """Where `who` (control, recorder or panel) beats; `folder` is the spool's."""
+    """Where `who` (a process of the manager's table) beats; `folder` is the spool's."""
     return folder / f"beat.{who}"
 
 

@@ -58,8 +58,21 @@ CREATE TABLE IF NOT EXISTS tasks (
     issued_ms INTEGER NOT NULL,
     state TEXT NOT NULL,                            -- received, read, accepted, refused, done, recalled
     state_ms INTEGER NOT NULL,
-    note TEXT NOT NULL DEFAULT ''
+    note TEXT NOT NULL DEFAULT '',
+    receipt_seq INTEGER                             -- the outbox entry of the officer's last answer
 );
+-- What was pressed on the officer's page; the panel answers in the transaction in which it carries it out.
+CREATE TABLE IF NOT EXISTS presses (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    act TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    mono_ms INTEGER NOT NULL,
+    boot TEXT NOT NULL,
+    answer TEXT                                     -- JSON; NULL until carried out
+);
+CREATE INDEX IF NOT EXISTS presses_waiting ON presses (number) WHERE answer IS NULL;
 -- A small picture of a segment for thin links; never evidence, and never in place of the original.
 CREATE TABLE IF NOT EXISTS proxies (
     recording_id TEXT NOT NULL,
