@@ -1,13 +1,19 @@
-"""``python -m bench [NAME ...]``: intake, sos, kit, cases; all of them without a name."""
+"""``python -m bench [NAME ...]``: intake, sos, kit, cases, revoke; all of them without a name."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import cases, intake, kit, sos
+from bench import cases, intake, kit, revoke, sos
 from bench.report import report_machine
 
-_MEASURES = {"kit": kit.measure, "intake": intake.measure, "sos": sos.measure, "cases": cases.measure}
+_MEASURES = {
+    "kit": kit.measure,
+    "intake": intake.measure,
+    "sos": sos.measure,
+    "cases": cases.measure,
+    "revoke": revoke.measure,
+}
 
 
 def main() -> None:

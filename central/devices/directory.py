@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Set
+
 import msgspec
 from sqlmodel import Session, select
 
@@ -23,12 +26,18 @@ class RegistryChange(msgspec.Struct, frozen=True):
 
 
 class KitDirectory:
-    """Kits, certificates and spools by name, held in memory; `reload` after a register was applied."""
+    """Kits, certificates and spools by name, held in memory; `reload` after a register was applied.
+
+    `bar` shuts kits and certificates out before any database has heard of it: a revocation waits for no commit.
+    """
 
     def __init__(self) -> None:
         self._kits: dict[str, KitRef] = {}
         self._owners: dict[str, KitRef] = {}
         self._spools: dict[tuple[int, str], int] = {}
+        self._lock = threading.Lock()  # `reload` and `bar` come from two threads
+        self._barred_kits: frozenset[str] = frozenset()
+        self._barred_serials: frozenset[str] = frozenset()
 
     def reload(self, session: Session) -> None:
         """Read kits that are not revoked, their valid certificates, and all spools."""
@@ -36,10 +45,29 @@ class KitDirectory:
         for kit in session.exec(select(Kit)):
             if kit.revoked_ms is None and kit.kit_no is not None:
                 refs[kit.kit_no] = KitRef(kit.kit_no, kit.kit_id, kit.court_code)
-        self._kits = {ref.kit_id: ref for ref in refs.values()}
         certificates = session.exec(select(KitCertificate).where(KitCertificate.revoked_ms == None))  # noqa: E711
-        self._owners = {row.serial: refs[row.kit_no] for row in certificates if row.kit_no in refs}
+        owners = {row.serial: refs[row.kit_no] for row in certificates if row.kit_no in refs}
         self._spools = {(row.kit_no, row.spool): row.spool_no or 0 for row in session.exec(select(KitSpool))}
+        with self._lock:
+            self._admit_only({ref.kit_id: ref for ref in refs.values()}, owners)
+
+    def bar(self, kits: Set[str], serials: Set[str]) -> None:
+        """Shut out these kits and serials, and only these, from now on; whoever is barred no longer is found.
+
+        Who leaves the list is found again after the next `reload`.
+        """
+        with self._lock:
+            self._barred_kits, self._barred_serials = frozenset(kits), frozenset(serials)
+            self._admit_only(self._kits, self._owners)
+
+    def _admit_only(self, kits: dict[str, KitRef], owners: dict[str, KitRef]) -> None:
+        barred = self._barred_kits
+        self._kits = {kit_id: ref for kit_id, ref in kits.items() if kit_id not in barred}
+        self._owners = {
+            serial: ref
+            for serial, ref in owners.items()
+            if serial not in self._barred_serials and ref.kit_id not in barred
+        }
 
     def find(self, kit_id: str) -> KitRef | None:
         """Return a kit that is not revoked."""
@@ -69,6 +97,12 @@ class KitDirectory:
         return number
 
 
+def find_registry_epoch(session: Session) -> int:
+    """Return the epoch of the newest register applied; 0 before the first."""
+    state = session.get(RegistryState, 1)
+    return state.epoch if state else 0
+
+
 def apply_registry(uow: UnitOfWork, registry: Registry) -> RegistryChange | None:
     """Bring kits and certificates to the state of a verified register; None when it is the one in force.
 
@@ -84,9 +118,15 @@ def apply_registry(uow: UnitOfWork, registry: Registry) -> RegistryChange | None
     if state and registry.epoch == state.epoch and registry.issued_ms == state.issued_ms:
         return None
     known = {kit.kit_id: kit for kit in uow.session.exec(select(Kit))}
+    held: dict[int, dict[str, KitCertificate]] = {}
+    for row in uow.session.exec(select(KitCertificate)):
+        held.setdefault(row.kit_no, {})[row.serial] = row
     change = RegistryChange(epoch=registry.epoch, added=[], revoked=[], revoked_serials=[])
     for entry in registry.kits:
-        _apply_entry(uow, entry, known.pop(entry.kit_id, None), change)
+        kit = known.pop(entry.kit_id, None)
+        certificates = held.get(kit.kit_no or 0, {}) if kit is not None else {}
+        _apply_entry(uow, entry, kit, certificates, change)
+    uow.session.flush()
     for kit in known.values():
         _revoke_kit(uow, kit, change)
     fresh = state or RegistryState(epoch=0, issued_ms=0, applied_ms=0)
@@ -97,28 +137,31 @@ def apply_registry(uow: UnitOfWork, registry: Registry) -> RegistryChange | None
     return change
 
 
-def _apply_entry(uow: UnitOfWork, entry: KitEntry, kit: Kit | None, change: RegistryChange) -> None:
+def _apply_entry(
+    uow: UnitOfWork, entry: KitEntry, kit: Kit | None, held: dict[str, KitCertificate], change: RegistryChange
+) -> None:
+    is_new = kit is None
     if kit is None:
         kit = Kit(kit_id=entry.kit_id, court_code=entry.court_code, added_ms=uow.now_ms)
         change.added.append(entry.kit_id)
     before = (kit.court_code, kit.label, kit.officer)
     kit.court_code, kit.label, kit.officer = entry.court_code, entry.label, entry.officer
     uow.session.add(kit)
-    uow.session.flush()
+    if is_new:
+        uow.session.flush()  # its certificates need its number
     if entry.revoked:
         _revoke_kit(uow, kit, change)
     elif kit.revoked_ms is not None:
         kit.revoked_ms = None  # enrolled anew by the authority
         change.added.append(entry.kit_id)
-    _apply_serials(uow, kit, entry, change)
+    _apply_serials(uow, kit, entry, held, change)
     if before != (kit.court_code, kit.label, kit.officer) or entry.kit_id in change.added:
         uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "register"})
 
 
-def _apply_serials(uow: UnitOfWork, kit: Kit, entry: KitEntry, change: RegistryChange) -> None:
-    held = {
-        row.serial: row for row in uow.session.exec(select(KitCertificate).where(KitCertificate.kit_no == kit.kit_no))
-    }
+def _apply_serials(
+    uow: UnitOfWork, kit: Kit, entry: KitEntry, held: dict[str, KitCertificate], change: RegistryChange
+) -> None:
     valid = set(entry.serials) - set(entry.revoked_serials)
     for serial in valid - held.keys():
         uow.session.add(KitCertificate(serial=serial, kit_no=kit.kit_no or 0, added_ms=uow.now_ms))
@@ -128,7 +171,6 @@ def _apply_serials(uow: UnitOfWork, kit: Kit, entry: KitEntry, change: RegistryC
             row.revoked_ms = uow.now_ms
             uow.session.add(row)
             change.revoked_serials.append(serial)
-    uow.session.flush()
 
 
 def _revoke_kit(uow: UnitOfWork, kit: Kit, change: RegistryChange) -> None:

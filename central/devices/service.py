@@ -12,7 +12,7 @@ from sqlmodel import col, func, select
 from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import UnitOfWork
 from central.devices import positions, rules
-from central.devices.directory import KitDirectory, RegistryChange, apply_registry
+from central.devices.directory import KitDirectory, RegistryChange, apply_registry, find_registry_epoch
 from central.devices.mailbox import (
     apply_receipt,
     expire_directives,
@@ -40,6 +40,7 @@ __all__ = [
     "apply_receipt",
     "apply_registry",
     "expire_directives",
+    "find_registry_epoch",
     "keep_aside",
     "list_undelivered",
     "list_waiting",

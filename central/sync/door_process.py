@@ -27,7 +27,8 @@ from central.sync.registry import RegistryWatch
 
 log = logging.getLogger(__name__)
 
-WATCH_EVERY_S: Final = 0.25
+WATCH_EVERY_S: Final = 0.05  # a look at one file; a revocation waits no longer
+COUNT_EVERY_S: Final = 0.5
 GRACEFUL_S: Final = 3
 _MAX_CONNECTIONS: Final = 2000
 
@@ -86,7 +87,10 @@ def make_server(settings: Settings, store: Store) -> uvicorn.Server:
 def _lifespan(door: Door, watch: RegistryWatch) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        works = [asyncio.create_task(_keep_house(door, watch)), asyncio.create_task(_join_bus(door))]
+        works = [
+            asyncio.create_task(work)
+            for work in (_follow_register(door, watch), _keep_house(door, watch), _join_bus(door))
+        ]
         try:
             yield
         finally:
@@ -98,11 +102,23 @@ def _lifespan(door: Door, watch: RegistryWatch) -> Callable[[FastAPI], contextli
     return lifespan
 
 
-async def _keep_house(door: Door, watch: RegistryWatch) -> None:
-    """Follow the register and write down what was refused."""
+async def _follow_register(door: Door, watch: RegistryWatch) -> None:
+    """Shut revoked kits out at once, in the middle of a body too; no database is waited for."""
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
-        await to_thread.run_sync(watch.poll)
+        if watch.has_changed():
+            try:
+                door.lines.cut(await to_thread.run_sync(watch.look))
+            except OSError as error:
+                log.error("door: the register cannot be read: %s", error)
+
+
+async def _keep_house(door: Door, watch: RegistryWatch) -> None:
+    """Write down the register that is in force, and what was refused."""
+    while True:
+        await asyncio.sleep(COUNT_EVERY_S)
+        if watch.is_due:
+            await to_thread.run_sync(watch.apply)
         await to_thread.run_sync(_write_refusals, door)
 
 

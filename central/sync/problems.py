@@ -92,6 +92,8 @@ def answer_with(problem: ProblemError) -> Response:
         "detail": str(problem),
     }
     headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s else {}
+    if problem.kind == door_auth.REVOKED:
+        headers["Connection"] = "close"  # whatever else is on its way from there
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(msgspec.json.encode(body), problem.status, headers=headers, media_type="application/problem+json")

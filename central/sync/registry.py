@@ -1,4 +1,4 @@
-"""The signed register from the device authority, watched: applied when it changes, revoked kits told to leave."""
+"""The signed register from the device authority, watched: in force at once, then written to the database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
@@ -14,7 +14,7 @@ from central.devices import service as devices
 from central.devices.rules import StaleRegistryError
 from central.sync.admission import read_certificate
 from contract.signing import BadSignatureError, CodecError
-from contract.trust import KitEntry, verify_registry
+from contract.trust import KitEntry, Registry, verify_registry
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,9 @@ def read_root_key(settings: Settings) -> EllipticCurvePublicKey:
 
 
 class RegistryWatch:
-    """Applies ``registry.cbor`` whenever the file changes; says which kits must lose their sessions."""
+    """Follows ``registry.cbor``. A revocation is in force here as soon as it is read and verified (`look`);
+    the database hears of it afterwards (`apply`), for it may be busy, slow or down.
+    """
 
     def __init__(self, settings: Settings, store: Store, directory: devices.KitDirectory) -> None:
         self._path = Path(settings.handover_dir) / REGISTRY_FILE
@@ -40,13 +42,24 @@ class RegistryWatch:
         self._directory = directory
         self._seen: tuple[int, int, int] | None = None
         self._barred: set[tuple[str, str]] = set()
+        self._epoch = 0
+        self._pending: tuple[Registry, bytes] | None = None
+        self._refused: list[tuple[bytes, Exception]] = []
         self._reload()
 
-    def poll(self) -> list[str]:
-        """Apply the register if its file has changed; returns the kits whose sessions must end.
+    def has_changed(self) -> bool:
+        """Whether the file is another one than was last read; costs one look at the folder."""
+        return self._stamp() not in (None, self._seen)
 
-        A register that is broken, forged or older than the one in force changes nothing: it is logged, kept aside
-        once and counted.
+    @property
+    def is_due(self) -> bool:
+        """Whether the database has yet to hear something."""
+        return self._pending is not None or bool(self._refused)
+
+    def look(self) -> list[str]:
+        """Put a changed register in force in memory; returns the kits whose sessions must end. No database.
+
+        A register that is broken, forged or older than the one in force changes nothing.
         """
         stamp = self._stamp()
         if stamp is None or stamp == self._seen:
@@ -55,22 +68,67 @@ class RegistryWatch:
         data = self._path.read_bytes()
         try:
             registry = verify_registry(self._root_key, data)
-            with self._store.write() as uow:
-                change = devices.apply_registry(uow, registry)
-        except (CodecError, BadSignatureError, StaleRegistryError, IntegrityError) as error:
-            self._refuse(data, error)
+            if registry.epoch < self._epoch:
+                raise StaleRegistryError(
+                    f"The register has epoch {registry.epoch} but {self._epoch} is in force: "
+                    "copy the newest registry.cbor from the device authority.",
+                    epoch=registry.epoch,
+                )
+        except (CodecError, BadSignatureError, StaleRegistryError) as error:
+            self._refused.append((data, error))
             return []
-        self._reload()
-        if change is not None:
-            log.info("registry: epoch %d in force", change.epoch)
+        self._epoch, self._pending = registry.epoch, (registry, data)
         # Compared with what this process last saw, not with the database: another process may have applied it first.
-        barred = _list_barred(registry.kits)
+        barred = _list_barred(registry.kits) | self._list_missing(registry.kits)
+        self._directory.bar({kit for kit, serial in barred if not serial}, {serial for _, serial in barred if serial})
         fresh, self._barred = barred - self._barred, barred
         return sorted({kit_id for kit_id, _ in fresh})
+
+    def apply(self) -> None:
+        """Bring the database to what was read; what cannot be written now stays due for the next call."""
+        try:
+            self._apply_pending()
+            while self._refused:
+                self._refuse(*self._refused[0])
+                self._refused.pop(0)
+        except OperationalError as error:
+            log.warning("registry: the database cannot take it yet (%s); what it bars is barred all the same", error)
+
+    def poll(self) -> list[str]:
+        """`look`, then `apply`: for a start, before anybody is let in."""
+        fresh = self.look()
+        if self.is_due:
+            self.apply()
+        return fresh
+
+    def _apply_pending(self) -> None:
+        pending = self._pending
+        if pending is None:
+            return
+        registry, data = pending
+        try:
+            with self._store.write() as uow:
+                change = devices.apply_registry(uow, registry)
+        except StaleRegistryError:
+            change = None  # another process has applied a newer one meanwhile
+        except IntegrityError as error:
+            self._refused.append((data, error))
+            change = None
+        self._reload()
+        if self._pending is pending:
+            self._pending = None
+        if change is not None:
+            log.info("registry: epoch %d in force", change.epoch)
 
     def _reload(self) -> None:
         with self._store.read() as session:
             self._directory.reload(session)
+            self._epoch = max(self._epoch, devices.find_registry_epoch(session))
+
+    def _list_missing(self, kits: list[KitEntry]) -> set[tuple[str, str]]:
+        """Kits known here that the register no longer names: they count as revoked."""
+        named = {kit.kit_id for kit in kits}
+        return {(ref.kit_id, "") for ref in self._directory.all() if ref.kit_id not in named}
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

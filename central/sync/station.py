@@ -39,7 +39,8 @@ UP_SUBJECTS: Final = "kits.*.up.*"
 RECEIPT_EVERY_S: Final = 0.9
 POSITIONS_EVERY_S: Final = 0.25
 MARKERS_EVERY_S: Final = 1.0
-REGISTRY_EVERY_S: Final = 0.25
+REGISTRY_EVERY_S: Final = 0.05  # a look at one file; a revocation waits no longer
+REGISTER_RETRY_S: Final = 0.25
 RECONCILE_S: Final = 10.0
 RETRY_S: Final = 0.3
 # Beyond this, positions are dropped unread (their kits send them again); other kinds never are.
@@ -70,6 +71,7 @@ class Station:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._batch_s = self._window_s = settings.intake_batch_ms / 1000
+        self._admitted_with: dict[str, str] = {}
         self._dropped = 0
         self._failing = False
         self._writer = ThreadPoolExecutor(1, "intake-writer")
@@ -79,7 +81,7 @@ class Station:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Connect and work until ``stop``; then commit and receipt what is at hand."""
-        await self._in_thread(self._writer, self._watch.poll)
+        once_revoked = await self._in_thread(self._writer, self._watch.poll)
         await self._in_thread(self._writer, self._intake.repair)
         async with open_links(self._settings, stop) as links:
             if links is None:
@@ -87,6 +89,8 @@ class Station:
             self._links = links
             self._store.bus = NatsBus(links.centre, asyncio.get_running_loop())
             await self._listen(links)
+            for kit_id in once_revoked:  # a session may stand since before with a certificate that is revoked now
+                await self._end_session(kit_id)
             log.info("intake: ready")
             async with asyncio.TaskGroup() as group:
                 works = [
@@ -94,7 +98,8 @@ class Station:
                     group.create_task(self._every(RECEIPT_EVERY_S, self._send_receipts)),
                     group.create_task(self._every(POSITIONS_EVERY_S, self._send_positions)),
                     group.create_task(self._every(MARKERS_EVERY_S, self._ask_for_markers)),
-                    group.create_task(self._every(REGISTRY_EVERY_S, self._poll_registry)),
+                    group.create_task(self._every(REGISTRY_EVERY_S, self._follow_registry)),
+                    group.create_task(self._every(REGISTER_RETRY_S, self._write_registry)),
                     group.create_task(self._every(SWEEP_S, self._sweep_mail)),
                     group.create_task(self._every(RECONCILE_S, self._sessions.reconcile)),
                 ]
@@ -137,6 +142,7 @@ class Station:
 
     def _admitted(self, admission: Admission) -> None:
         self._batch.signers.append((admission, admission.chain_pem(self._gate.kits_ca)))
+        self._admitted_with[admission.kit.kit_id] = admission.serial
         self._wake.set()
 
     def _refused(self, client_id: str, refusal: RefusedError) -> None:
@@ -145,9 +151,10 @@ class Station:
 
     def _link_changed(self, kit_id: str, connected: bool, reason: str) -> None:
         kit = self._directory.find(kit_id)
+        serial = self._admitted_with.get(kit_id)
+        if connected and (kit is None or (serial and self._directory.find_by_serial(serial) is None)):
+            self._run_errand(self._end_session(kit_id))  # it was let in while its revocation was on the way
         if kit is None:
-            if connected:  # it was let in while its revocation was on the way
-                self._run_errand(self._end_session(kit_id))
             return
         self._batch.links.append(LinkChange(kit, connected, reason))
         self._wake_later()
@@ -206,7 +213,7 @@ class Station:
         for key, seqs in outcome.receipts.items():
             self._book.note(key, seqs)
         if outcome.urgent:
-            await self._publish(self._book.take(outcome.urgent))
+            await self._publish(self._book.take(outcome.urgent, now_ms=self._store.clock.now_ms()))
         for marker in outcome.moved:
             self._moved[marker.kit_id] = marker
         for kit, have in outcome.hellos:
@@ -220,7 +227,7 @@ class Station:
 
     async def _send_receipts(self) -> None:
         if self._links.centre.is_connected:  # else they are gathered on until the broker is back
-            await self._publish(self._book.take())
+            await self._publish(self._book.take(now_ms=self._store.clock.now_ms()))
 
     async def _send_positions(self) -> None:
         if self._moved:
@@ -249,13 +256,24 @@ class Station:
 
     # Revocation ----------------------------------------------------------------------------------------------
 
-    async def _poll_registry(self) -> None:
-        for kit_id in await self._in_thread(self._writer, self._watch.poll):
-            await self._end_session(kit_id)
+    async def _follow_registry(self) -> None:
+        """End the sessions of whoever was revoked; neither database nor the writer's queue is waited for."""
+        if not self._watch.has_changed():
+            return
+        try:
+            gone = await asyncio.to_thread(self._watch.look)
+        except OSError as error:
+            log.error("intake: the register cannot be read: %s", error)
+            return
+        await asyncio.gather(*(self._end_session(kit_id) for kit_id in gone))
+
+    async def _write_registry(self) -> None:
+        if self._watch.is_due:
+            await self._in_thread(self._writer, self._watch.apply)
 
     async def _end_session(self, kit_id: str) -> None:
-        count = await self._sessions.end(kit_id)
-        log.info("intake: %d sessions of %s ended", count, kit_id)
+        if count := await self._sessions.end(kit_id):
+            log.info("intake: %d sessions of %s ended", count, kit_id)
 
     # Works ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,64 @@
+"""Requests under way at the door, by kit: those of a kit that is shut out end in the middle of their body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from weakref import WeakSet
+
+from central.sync.problems import ProblemError
+from contract import door_auth
+
+
+class Line:
+    """One request of one kit, for as long as somebody holds it. Belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._pause: asyncio.Timeout | None = None
+
+    def cut(self) -> None:
+        """End the wait for the next part of the body, now."""
+        self.is_cut = True
+        if self._pause is not None:
+            self._pause.reschedule(asyncio.get_running_loop().time())
+
+    def check(self) -> None:
+        """Raise ProblemError (403, revoked) once the line is cut; the answer closes the connection."""
+        if self.is_cut:
+            text = "The kit or its certificate was revoked while it was sending: enrol it anew."
+            raise ProblemError(403, door_auth.REVOKED, text)
+
+    @asynccontextmanager
+    async def waiting(self, limit_s: float) -> AsyncIterator[None]:
+        """At most so long for what is awaited inside; raises TimeoutError, or ProblemError when cut."""
+        self.check()
+        try:
+            async with asyncio.timeout(limit_s) as self._pause:
+                yield
+        except TimeoutError:
+            self.check()
+            raise
+        finally:
+            self._pause = None
+
+
+class Lines:
+    """Every request under way."""
+
+    def __init__(self) -> None:
+        self._open: defaultdict[str, WeakSet[Line]] = defaultdict(WeakSet)
+
+    def open(self, kit_id: str) -> Line:
+        """A line for a request of this kit."""
+        line = Line()
+        self._open[kit_id].add(line)
+        return line
+
+    def cut(self, kit_ids: Iterable[str]) -> None:
+        """Cut every line of these kits."""
+        for kit_id in kit_ids:
+            for line in tuple(self._open.pop(kit_id, ())):
+                line.cut()
