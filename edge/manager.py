@@ -1,8 +1,8 @@
 """``zhixing-kit run | enrol | status``: starts a kit's processes, watches over them and ends them together.
 
-Each process is one file with a ``main``; this table is all there is to know about them. A process that ends
-is started again with growing pauses; one whose heartbeat stands still is killed first. A restart of the
-camera never touches the buttons, because the panel is a process of its own.
+Each process is one file with a ``main``; this table is all there is to know about them. A process that ends is
+started again, at once at first and with growing pauses when it dies young (`edge.restarts`); one that hangs is killed
+first (`edge.beats`). A restart of the camera never touches the buttons, because the panel is a process of its own.
 """
 
 import argparse
@@ -12,16 +12,20 @@ import logging
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from edge.beats import BeatWatch
+from edge.restarts import CARD_PAUSE_S, EXIT_CONFIGURATION, EXIT_SPOOL_DAMAGED, RestartRule
 from edge.settings import Settings, SettingsError, load_settings
-from edge.spool import SpoolDamagedError, SpoolError, open_spool
+from edge.spool import SpoolCardError, SpoolDamagedError, SpoolError, card, open_spool
 from edge.spool.heartbeat import heartbeat_path
+from edge.spool.store import read_boot_ms
+from edge.status import list_facts
 
 log = logging.getLogger("zhixing.manager")
 
@@ -30,13 +34,9 @@ PROCESSES: dict[str, str] = {
     "recorder": "edge.recorder.main",
     "panel": "edge.panel.main",
 }
-EXIT_CONFIGURATION = 78  # sysexits.h EX_CONFIG
-FIRST_PAUSE_S = 1.0
-PAUSE_CAP_S = 30.0
-STEADY_S = 60.0  # whoever ran this long starts anew without a pause that has grown
-SILENT_BEATS = 4
-START_GRACE_S = 20.0
+TURN_S = 0.5
 END_S = 4.0
+KILL_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -47,14 +47,13 @@ class Child:
 
     name: str
     module: str
+    beats: BeatWatch
+    rule: RestartRule = field(default_factory=RestartRule)
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     start_at_s: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
     restarts: int = 0
     last: str = ""
-    beat: bytes = b""
-    beat_at_s: float = 0.0
 
 
 class Manager:
@@ -63,8 +62,10 @@ class Manager:
     def __init__(self, config: Path, settings: Settings, *, processes: dict[str, str] | None = None) -> None:
         self._config = config
         self._settings = settings
-        self._children = [Child(name, module) for name, module in (processes or PROCESSES).items()]
-        self._silence_s = SILENT_BEATS * settings.kit.heartbeat_s
+        beat_s = settings.kit.heartbeat_s
+        self._children = [Child(name, module, BeatWatch(beat_s)) for name, module in (processes or PROCESSES).items()]
+        self._started_ms = read_boot_ms()
+        self._card_told = ""
         self._stopping = False
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -81,39 +82,68 @@ class Manager:
             return
 
     def run(self) -> int:
-        """Start everything and look after it; 0 after `stop()`.
+        """Start everything and look after it; 0 after `stop()`. With the card at fault it waits for the card.
 
-        Raises SpoolError when the spool cannot be used.
+        Raises SpoolError when the spool cannot be used for another reason.
         """
-        open_spool(self._settings.spool_path).close()  # a damaged spool is set aside before anyone uses it
         try:
+            while not self._stopping and not self._prepare_spool():
+                self._wait(CARD_PAUSE_S)
             while not self._stopping:
-                for child in self._children:
-                    self._look_after(child)
-                if select.select([self._reading], [], [], 0.5)[0]:
-                    os.read(self._reading, 512)
+                # Whoever ended is running again before anything is written about it: a recording waits for it.
+                ended = [child for child in self._children if self._look_after(child)]
+                if ended:
+                    self._write_state(check=any(child.rule.last_code == EXIT_SPOOL_DAMAGED for child in ended))
+                self._wait(TURN_S)
         finally:
             self._end_all()
             os.close(self._reading)
             os.close(self._writing)
         return 0
 
-    def _look_after(self, child: Child) -> None:
+    def _prepare_spool(self) -> bool:
+        """Set a damaged spool aside before anyone uses it, and say when this kit began; False with a bad card."""
+        try:
+            with open_spool(self._settings.spool_path) as spool:
+                spool.state.set("kit_started", {"boot": spool.boot, "mono_ms": self._started_ms})
+        except (SpoolCardError, sqlite3.OperationalError) as error:
+            self._tell_card(str(error))
+            return False
+        return True
+
+    def _wait(self, seconds: float) -> None:
+        if select.select([self._reading], [], [], seconds)[0]:
+            os.read(self._reading, 512)
+
+    def _tell_card(self, trouble: str) -> None:
+        if trouble != self._card_told:
+            self._card_told = trouble
+            log.critical("manager: %s", trouble)
+
+    def _look_after(self, child: Child) -> bool:
+        """Start what is due and end what hangs; True when the process had ended."""
         now = time.monotonic()
         if child.process is None:
             if now >= child.start_at_s:
                 self._start(child)
-            return
+            return False
         code = child.process.poll()
         if code is not None:
             self._note_end(child, _describe_end(code), code)
-        elif self._is_silent(child, now):
-            child.process.kill()
-            child.process.wait()
-            self._note_end(child, "hung: its heartbeat stood still", None)
+        elif (fault := self._find_fault(child, child.process.pid, now)) != "":
+            _kill(child)
+            self._note_end(child, fault, None)
+        else:
+            return False
+        if child.start_at_s <= now:
+            self._start(child)
+        return True
 
     def _start(self, child: Child) -> None:
         command = [sys.executable, "-m", child.module, "--config", str(self._config)]
+        if child.rule.owed_cause and child.name == "recorder":
+            # It could not be written down on that card, so it is told to the process that closes the recording.
+            command += ["--after", child.rule.owed_cause]
         parent = os.getpid()
         child.process = subprocess.Popen(
             command,
@@ -121,53 +151,48 @@ class Manager:
             start_new_session=True,  # Ctrl-C reaches the manager alone, which ends all in order
             preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509 - the manager has one thread only
         )
-        child.started_s = child.beat_at_s = time.monotonic()
-        child.beat = b""
+        child.started_s = time.monotonic()
+        child.beats.begin(child.started_s)
 
     def _stdin_of(self, name: str) -> int | None:
         # Keys of this terminal are the panel's, and only where the settings ask for the keyboard stand-in.
         wanted = name == "panel" and self._settings.panel.keyboard
         return None if wanted else subprocess.DEVNULL
 
-    def _is_silent(self, child: Child, now: float) -> bool:
+    def _find_fault(self, child: Child, pid: int, now_s: float) -> str:
+        folder = self._settings.data_dir
         try:
-            beat = heartbeat_path(self._settings.data_dir, child.name).read_bytes()
-        except FileNotFoundError:
+            beat = heartbeat_path(folder, child.name).read_bytes()
+        except OSError:
             beat = b""
-        if beat != child.beat:
-            child.beat, child.beat_at_s = beat, now
-        # What stands in the file at first may be the last beat of the process before.
-        own = beat.startswith(b"%d " % child.process.pid) if child.process is not None else False
-        patience_s = self._silence_s if own else max(START_GRACE_S, self._silence_s)
-        return now - child.beat_at_s > patience_s
+        fault = child.beats.find_fault(beat, pid, now_s)
+        # On a card that takes nothing, beats stand still without anybody being hung.
+        return "" if fault and card.probe(folder) else fault
 
     def _note_end(self, child: Child, what: str, code: int | None) -> None:
         now = time.monotonic()
-        if now - child.started_s > STEADY_S:
-            child.pause_s = FIRST_PAUSE_S
-        pause_s = PAUSE_CAP_S if code == EXIT_CONFIGURATION else child.pause_s
-        child.pause_s = min(PAUSE_CAP_S, child.pause_s * 2)
+        pause_s = child.rule.find_pause_s(code, now - child.started_s)
         child.process, child.start_at_s = None, now + pause_s
         child.restarts += 1
         child.last = what
         log.warning("manager: %s %s; starting again in %.0f s", child.name, what, pause_s)
-        self._write_state()
 
-    def _write_state(self) -> None:
+    def _write_state(self, *, check: bool) -> None:
         told = {
             child.name: {"restarts": child.restarts, "last": child.last, "at_ms": time.time_ns() // 1_000_000}
             for child in self._children
             if child.restarts
         }
         try:
-            with open_spool(self._settings.spool_path) as spool:
+            with open_spool(self._settings.spool_path, check=check) as spool:
                 spool.state.set("children", told)
+            self._card_told = ""
         except SpoolDamagedError as error:
             log.error("manager: %s", error)
             self._end_all()
             open_spool(self._settings.spool_path).close()
-        except SpoolError as error:
-            log.error("manager: %s", error)
+        except (SpoolError, sqlite3.OperationalError) as error:
+            self._tell_card(str(error))
 
     def _end_all(self) -> None:
         """SIGTERM to all, then SIGKILL to whoever is left; afterwards none is."""
@@ -183,9 +208,19 @@ class Manager:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 log.warning("manager: %s did not end in time and was killed", child.name)
-                process.kill()
-                process.wait()
+                _kill(child)
             child.process = None
+
+
+def _kill(child: Child) -> None:
+    process = child.process
+    if process is None:
+        return
+    process.kill()
+    try:
+        process.wait(KILL_S)
+    except subprocess.TimeoutExpired:
+        log.critical("manager: the kernel does not let go of %s (process %d)", child.name, process.pid)
 
 
 def _signal(child: Child, number: int) -> None:
@@ -231,34 +266,12 @@ def show_status(config: Path) -> int:
     try:
         settings = load_settings(config)
         with open_spool(settings.spool_path) as spool:
-            facts: dict[str, Any] = {
-                "kit": settings.kit.id,
-                "court": settings.kit.court or "not set",
-                "link": _read_link(spool.state.get("link_status")),
-                "position": spool.state.get("gps_status", "not read yet"),
-                "on duty": "yes" if spool.state.get("duty") else "no",
-                "recorder": (spool.state.get("recorder_status") or {}).get("state", "not started yet"),
-                "waiting messages": spool.outbox.count(),
-                "waiting segments": f"{spool.vault.count_pending()} ({spool.vault.total_bytes()} bytes kept)",
-                "upload": (spool.state.get("upload_status") or {}).get("trouble") or "no trouble",
-                "restarts": _read_restarts(spool.state.get("children")),
-            }
+            facts = list_facts(settings, spool)
     except (SettingsError, SpoolError) as error:
         return _refuse(str(error))
     for name, value in facts.items():
         print(f"{name:17} {value}")
     return 0
-
-
-def _read_link(status: Any) -> str:
-    if not isinstance(status, dict):
-        return "not started yet"
-    return "connected" if status.get("connected") else f"not connected: {status.get('reason')}"
-
-
-def _read_restarts(children: Any) -> str:
-    told = children if isinstance(children, dict) else {}
-    return ", ".join(f"{name} {facts['restarts']} ({facts['last']})" for name, facts in told.items()) or "none"
 
 
 def _refuse(sentence: str) -> int:

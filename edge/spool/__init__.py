@@ -4,7 +4,7 @@ Use ``open_spool(path)`` once per process and thread. Whoever commits something 
 process rings its doorbell (``edge.spool.doorbell``).
 """
 
-from edge.spool.database import Spool, SpoolDamagedError, SpoolError, open_spool
+from edge.spool.database import Spool, SpoolCardError, SpoolDamagedError, SpoolError, open_spool
 from edge.spool.doorbell import Doorbell, ring
 from edge.spool.heartbeat import Heartbeat
 from edge.spool.inbox import Order
@@ -20,6 +20,7 @@ __all__ = [
     "RecordRow",
     "SegmentRow",
     "Spool",
+    "SpoolCardError",
     "SpoolDamagedError",
     "SpoolError",
     "open_spool",

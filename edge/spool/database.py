@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from edge.spool.card import Trouble, find_trouble, probe
 from edge.spool.inbox import Inbox
 from edge.spool.outbox import Outbox
 from edge.spool.presses import Presses
@@ -27,6 +28,14 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 class SpoolError(RuntimeError):
     """The spool cannot be opened; the text says why and what to do."""
+
+
+class SpoolCardError(SpoolError):
+    """The card under the spool takes nothing or answers with errors; ``trouble`` as `card.find_trouble` has it."""
+
+    def __init__(self, text: str, trouble: Trouble) -> None:
+        super().__init__(text)
+        self.trouble = trouble
 
 
 class SpoolDamagedError(SpoolError):
@@ -67,33 +76,50 @@ class Spool:
         self.close()
 
 
-def open_spool(path: Path, *, clock_ms: ClockMs = read_clock_ms, boot: str | None = None) -> Spool:
+def open_spool(
+    path: Path, *, clock_ms: ClockMs = read_clock_ms, boot: str | None = None, check: bool = True
+) -> Spool:
     """Open (or create) the spool at `path` and check it; one hold per process and thread.
+
+    Without `check` only what is damaged at its very head is noticed: for a process whose manager has checked it
+    and that must not lose the seconds which reading a large file takes.
 
     A damaged file is set aside as spool.db.damaged-<time> and what can still be read is carried over into
     a new one with a new spool id; the state "spool_set_aside" then says so.
-    Raises SpoolDamagedError when it is damaged but in use elsewhere, SpoolError when the folder is unusable.
+    Raises SpoolDamagedError when it is damaged but in use elsewhere, SpoolCardError when the card is at fault,
+    SpoolError when the folder is unusable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         (path.parent / "vault").mkdir(exist_ok=True)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SpoolError(f"{path.parent} cannot hold the spool ({error}): give the kit rights to it.") from error
+        what = f"{path.parent} cannot hold the spool"
+        raise _name_error(error, path.parent, what, "give the kit rights to it") from error
     connection: sqlite3.Connection | None = None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         with _one_at_a_time(path):
-            connection = _connect_sound(path, lock)
+            connection = _connect_sound(path, lock, check=check)
             store = Store(connection, clock_ms=clock_ms, boot=boot or read_boot_id())
             _prepare(store, path)
         spool_id = str(store.value("SELECT value FROM meta WHERE key = 'spool_id'"))
         return Spool(store, spool_id=spool_id, folder=path.parent, lock=lock)
-    except BaseException:
+    except BaseException as error:
         if connection is not None:
             connection.close()
         os.close(lock)
+        if isinstance(error, OSError | sqlite3.OperationalError):
+            remedy = "check its rights and the free space"
+            raise _name_error(error, path.parent, f"{path} cannot be opened", remedy) from error
         raise
+
+
+def _name_error(error: Exception, folder: Path, what: str, remedy: str) -> SpoolError:
+    trouble = find_trouble(error) or probe(folder)
+    if trouble in ("read_only", "failing"):
+        return SpoolCardError(f"{what} ({error}): the card is at fault; take it out, check or replace it.", trouble)
+    return SpoolError(f"{what} ({error}): {remedy}.")
 
 
 def read_boot_id() -> str:
@@ -125,15 +151,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect_sound(path: Path, lock: int) -> sqlite3.Connection:
+def _connect_sound(path: Path, lock: int, *, check: bool) -> sqlite3.Connection:
     connection = None
     try:
         connection = _connect(path)
-        finding = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.OperationalError as error:
+        finding = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]) if check else "ok"
+    except sqlite3.OperationalError:
         if connection is not None:
             connection.close()
-        raise SpoolError(f"{path} cannot be opened ({error}): check its rights and the free space.") from error
+        raise
     except sqlite3.DatabaseError as error:
         finding = str(error)
     if finding == "ok" and connection is not None:

@@ -1,0 +1,38 @@
+"""``zhixing-kit status``: what the kit's processes last said, for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.settings import Settings
+from edge.spool import Spool
+
+
+def list_facts(settings: Settings, spool: Spool) -> dict[str, Any]:
+    """Name and value of each line to print."""
+    state = spool.state
+    return {
+        "kit": settings.kit.id,
+        "court": settings.kit.court or "not set",
+        "link": _read_link(state.get("link_status")),
+        "position": state.get("gps_status", "not read yet"),
+        "on duty": "yes" if state.get("duty") else "no",
+        "recorder": (state.get("recorder_status") or {}).get("state", "not started yet"),
+        "storage": (state.get("storage_level") or {}).get("text", "not looked at yet"),
+        "card": (state.get("card") or {}).get("text") or "no trouble",
+        "waiting messages": spool.outbox.count(),
+        "waiting segments": f"{spool.vault.count_pending()} ({spool.vault.total_bytes()} bytes kept)",
+        "upload": (state.get("upload_status") or {}).get("trouble") or "no trouble",
+        "restarts": _read_restarts(state.get("children")),
+    }
+
+
+def _read_link(status: Any) -> str:
+    if not isinstance(status, dict):
+        return "not started yet"
+    return "connected" if status.get("connected") else f"not connected: {status.get('reason')}"
+
+
+def _read_restarts(children: Any) -> str:
+    told = children if isinstance(children, dict) else {}
+    return ", ".join(f"{name} {facts['restarts']} ({facts['last']})" for name, facts in told.items()) or "none"
