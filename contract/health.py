@@ -16,7 +16,9 @@ _Percent = Annotated[float, Meta(ge=0, le=100)]
 class Health(Struct, frozen=True, omit_defaults=True):
     """How a kit is. What it cannot measure it leaves out; what was added later has a default.
 
-    ``warnings`` are codes of thresholds that are passed (screens translate them); ``note`` is for people.
+    ``utc_ms`` is the time the kit believes at this report, to ``clock_error_ms`` and by ``clock_source``: its wall
+    clock may say another. ``warnings`` are codes of thresholds that are passed (screens translate them); ``note`` is
+    for people.
     """
 
     recording: bool
@@ -42,6 +44,7 @@ class Health(Struct, frozen=True, omit_defaults=True):
     queue_oldest_ms: Annotated[int, Meta(ge=0, le=7_258_118_400_000)] | None = None
     clock_source: Literal["", "gps", "ntp", "centre", "rtc", "none"] = ""
     clock_error_ms: _Seq | None = None
+    utc_ms: Annotated[int, Meta(ge=0, le=7_258_118_400_000)] | None = None
     metered: bool = False
     locked: bool = False
     task: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None

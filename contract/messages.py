@@ -129,10 +129,14 @@ class Hello(Struct, frozen=True, omit_defaults=True):
 
 
 class TelemetryReceipt(Struct, frozen=True):
-    """What the centre has committed of a spool: inclusive ranges of ``seq``. Only this frees outbox entries."""
+    """What the centre has committed of a spool: inclusive ranges of ``seq``. Only this frees outbox entries.
+
+    ``now_ms``: the centre's clock when it was written, for kits that have nothing to ask its door.
+    """
 
     spool: _Hex32
     ranges: list[tuple[int, int]]
+    now_ms: _TimeMs | None = None
     v: Literal[1] = 1
 
 

@@ -71,7 +71,10 @@ class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[segments]``: how a recording is cut and how much of the past an alarm saves."""
 
     seconds: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
-    pre_event_s: Annotated[float, Meta(ge=0, le=60)] = 10.0
+    pre_event_s: Annotated[float, Meta(ge=0, le=60)] = 30.0
+    pre_event_sound: bool = False  # what was said before the press is not kept, unless this says so
+    post_event_s: Annotated[float, Meta(ge=0, le=600)] = 30.0  # after a stop that nobody in the field decided
+    sos_hold_s: Annotated[float, Meta(ge=0, le=14_400)] = 1800.0  # an unanswered SOS outlasts a stop at the kit
     alarm_window_s: Annotated[float, Meta(ge=10, le=3600)] = 120.0  # sent first, newest first
     record_at_start: bool = False
 
@@ -97,6 +100,12 @@ class PositionSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     start_at_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     interval_s: Annotated[float, Meta(ge=0.2, le=600)] = 1.0
     stale_s: Annotated[float, Meta(ge=2, le=600)] = 10.0
+
+
+class ClockSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[clock]``: when two of the kit's clocks count as disagreeing, beyond what each may err."""
+
+    disagree_s: Annotated[float, Meta(ge=1, le=3600)] = 5.0
 
 
 class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -16,6 +16,7 @@ from edge.options import (
     WORDS,
     AuthoritySettings,
     CameraSettings,
+    ClockSettings,
     DoorSettings,
     KitSettings,
     MqttSettings,
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     segments: SegmentSettings = SegmentSettings()
     storage: StorageSettings = StorageSettings()
     position: PositionSettings = PositionSettings()
+    clock: ClockSettings = ClockSettings()
     panel: PanelSettings = PanelSettings()
 
     @property

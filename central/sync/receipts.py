@@ -29,14 +29,17 @@ class ReceiptBook:
         else:
             held.extend(seqs)
 
-    def take(self, keys: Iterable[SpoolKey] | None = None) -> Iterator[tuple[str, bytes]]:
-        """Give (subject, payload) of the receipts due: those of ``keys``, or all."""
+    def take(
+        self, keys: Iterable[SpoolKey] | None = None, *, now_ms: int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Give (subject, payload) of the receipts due: those of ``keys``, or all; ``now_ms`` tells kits the time."""
         wanted = list(self._open) if keys is None else [key for key in keys if key in self._open]
         for kit_id, spool in wanted:
             ranges = merge_ranges(self._open.pop((kit_id, spool)))
             subject = cmd_subject(kit_id, "receipt")
             for start in range(0, len(ranges), MAX_RANGES):
-                yield subject, encode(TelemetryReceipt(spool=spool, ranges=ranges[start : start + MAX_RANGES]))
+                part = ranges[start : start + MAX_RANGES]
+                yield subject, encode(TelemetryReceipt(spool=spool, ranges=part, now_ms=now_ms))
 
 
 def merge_ranges(seqs: list[int]) -> list[tuple[int, int]]:

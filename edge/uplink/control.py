@@ -17,6 +17,7 @@ from contract.messages import MessageError, encode
 from edge import __version__
 from edge.settings import Settings
 from edge.spool import Doorbell, Heartbeat, open_spool, ring
+from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader, run_uploader
@@ -87,7 +88,7 @@ class Control:
         self._health_due_s = 0.0
         self._link = Link(settings.mqtt, self._identity, self._time, self._waker.wake)
         self._renewer = Renewer(self._identity, self._time, settings.authority.url)
-        self._telemetry = Telemetry(self._spool, self._link)
+        self._telemetry = Telemetry(self._spool, self._link, trusted_time=self._time)
         self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
         self._commands = Commands(self._spool, self._keeper, self._time, self._ring)
         self._threads = [
@@ -215,13 +216,15 @@ class Control:
 
     def _report_positions(self) -> None:
         with open_spool(self._settings.spool_path) as spool:
-            reporter = PositionReporter(spool, self._source, self._time, self._settings.storage)
+            watch = ClockWatch(spool, self._time, self._settings.clock)
+            reporter = PositionReporter(spool, self._source, self._time, self._settings.storage, watch)
             try:
                 run_reporter(
                     reporter,
                     interval_s=self._settings.position.interval_s,
                     stopping=self._stopping,
                     wake=self._waker.wake,
+                    watch=watch,
                 )
             finally:
                 self._source.close()

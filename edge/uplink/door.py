@@ -15,6 +15,7 @@ import msgspec
 
 from contract import door_auth
 from edge.options import DoorSettings
+from edge.spool.store import read_boot_ms
 from edge.uplink.identity import Identity
 from edge.uplink.link import describe_failure
 from edge.uplink.trusted_time import TrustedTime
@@ -118,9 +119,11 @@ class Door:
             refused, self._nonce = True, ""
 
     def _fetch_nonce(self) -> None:
+        asked_ms = read_boot_ms()
         try:
             answer = self._exchange("GET", "/v1/nonce", None, {})
         except _ClosedMeanwhileError:
+            asked_ms = read_boot_ms()
             answer = self._exchange("GET", "/v1/nonce", None, {})
         try:
             told = msgspec.json.decode(answer.body, type=_Nonce)
@@ -129,7 +132,7 @@ class Door:
                 f"the door gave no nonce ({answer.describe()}): is {self._host}:{self._port} the devices' door?"
             ) from error
         self._nonce = told.nonce
-        self._trusted_time.learn_now(told.now_ms)
+        self._trusted_time.learn_now(told.now_ms, round_trip_ms=read_boot_ms() - asked_ms)
 
     def _make_proof(self, method: str, path: str, digest: bytes) -> str:
         claims = door_auth.claims(

@@ -12,6 +12,8 @@ DAY_MS = 86_400_000
 ROLLOVER_MS = 1024 * 7 * DAY_MS
 ROLLOVER = "gps_week_rollover"
 BEHIND = "receiver_time_behind"
+# The floor is at least the last time the kit ran; its certificate would have ended long before.
+LONGEST_SLEEP_MS = 10 * 365 * DAY_MS
 AHEAD = "receiver_time_ahead"
 
 
@@ -39,7 +41,7 @@ def judge_time(fix_ms: int, *, floor_ms: int, now_ms: int | None) -> str:
     `floor_ms` surely has passed; `now_ms` is the trusted present, None when unknown.
     """
     if fix_ms >= floor_ms - DAY_MS:
-        return AHEAD if now_ms is not None and fix_ms > now_ms + DAY_MS else ""
+        return AHEAD if fix_ms > (floor_ms + LONGEST_SLEEP_MS if now_ms is None else now_ms + DAY_MS) else ""
     turns = math.ceil((floor_ms - DAY_MS - fix_ms) / ROLLOVER_MS)
     latest = (now_ms if now_ms is not None else floor_ms + 5 * 365 * DAY_MS) + DAY_MS
     return ROLLOVER if fix_ms + turns * ROLLOVER_MS <= latest else BEHIND

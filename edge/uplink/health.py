@@ -9,6 +9,7 @@ from typing import Any
 from contract.health import Health
 from edge import __version__
 from edge.spool import Spool
+from edge.uplink.clock_watch import find_belief
 from edge.uplink.trusted_time import TrustedTime
 
 _THERMAL = Path("/sys/class/thermal")
@@ -46,6 +47,7 @@ def build_health(spool: Spool, trusted_time: TrustedTime, *, source: str, notes:
         source=str(facts.get("source") or source)[:64],
         gps=str(spool.state.get("gps_status", ""))[:64],
         clock=trusted_time.describe()[:64],
+        **find_belief(spool),
         temp_c=read_temperature(),
         battery_pct=read_battery(),
         note="; ".join([*notes, *_list_notes(spool, facts)])[:500],

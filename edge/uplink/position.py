@@ -16,6 +16,7 @@ from contract import messages
 from contract.messages import Fix
 from edge.options import PositionSettings, StorageSettings
 from edge.spool import Spool
+from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.fixes import judge_time
 from edge.uplink.gpsd_source import GpsdSource, PositionSource, Reading
 from edge.uplink.track import TrackSource
@@ -53,12 +54,19 @@ class PositionReporter:
     """One reading at a time: into the spool's state, and into the outbox while on task."""
 
     def __init__(
-        self, spool: Spool, source: PositionSource, trusted_time: TrustedTime, storage: StorageSettings
+        self,
+        spool: Spool,
+        source: PositionSource,
+        trusted_time: TrustedTime,
+        storage: StorageSettings,
+        watch: ClockWatch | None = None,
     ) -> None:
         self._spool = spool
         self._source = source
         self._trusted_time = trusted_time
         self._max_positions = storage.max_positions
+        self._watch = watch
+        self._known_fix_ms: int | None = None
         self._last_fix_ms: int | None = None
         self._status = ""
         self._turns = 0
@@ -77,12 +85,20 @@ class PositionReporter:
             if reading.fix is None:
                 return False
             fix = self._judge(reading.fix)
+            self._tell_watch(fix)
             self._remember(fix)
             if not self._is_on_task() or (fix.fix_ms is not None and fix.fix_ms == self._last_fix_ms):
                 return False
             self._last_fix_ms = fix.fix_ms
             self._spool.outbox.append("position", messages.encode(fix))
         return True
+
+    def _tell_watch(self, fix: Fix) -> None:
+        """A replayed track tells the kit's own time: only a receiver's fixes are a clock, each of them once."""
+        if self._watch is None or fix.source != "gpsd" or fix.fix_ms in (None, self._known_fix_ms):
+            return
+        self._known_fix_ms = fix.fix_ms
+        self._watch.note_fix(fix.fix_ms or 0, fix.suspect)
 
     def _judge(self, fix: Fix) -> Fix:
         if fix.fix_ms is None or fix.suspect:
@@ -108,14 +124,21 @@ class PositionReporter:
 
 
 def run_reporter(
-    reporter: PositionReporter, *, interval_s: float, stopping: threading.Event, wake: Callable[[], None]
+    reporter: PositionReporter,
+    *,
+    interval_s: float,
+    stopping: threading.Event,
+    wake: Callable[[], None],
+    watch: ClockWatch | None = None,
 ) -> None:
-    """Turn once an interval until stopped; the pace is kept against the monotonic clock."""
+    """Turn once an interval until stopped, the clocks compared between; the pace is the monotonic clock's."""
     next_s = time.monotonic()
     while not stopping.is_set():
         try:
             if reporter.turn():
                 wake()
+            if watch is not None:
+                watch.turn()
         except sqlite3.OperationalError as error:
             log.warning("position: the spool cannot be written (%s)", error)
         next_s = max(next_s + interval_s, time.monotonic())

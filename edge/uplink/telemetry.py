@@ -10,6 +10,7 @@ import msgspec
 from contract import messages
 from edge.spool import Entry, Spool
 from edge.uplink.link import Link
+from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.telemetry")
 
@@ -36,10 +37,18 @@ class _Flight(msgspec.Struct):
 class Telemetry:
     """One connection's view of the outbox. Call `drain()` after every ring and at the time it returns."""
 
-    def __init__(self, spool: Spool, link: Link, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        link: Link,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        trusted_time: TrustedTime | None = None,
+    ) -> None:
         self._spool = spool
         self._link = link
         self._monotonic_s = monotonic_s
+        self._trusted_time = trusted_time
         self._flights: dict[int, _Flight] = {}
         self._sos_sent: dict[str, tuple[float, float]] = {}  # alarm id: first and last sent
         self._connected = False
@@ -73,15 +82,27 @@ class Telemetry:
         outbox = self._spool.outbox
         heads = {entry.seq: _read_head(entry) for entry in outbox.pending(WINDOW, ("alarm",))}
         outbox.release(receipt.ranges)
+        landed: list[_Flight] = []
         for low, high in receipt.ranges:
             for seq in [seq for seq in self._flights if low <= seq <= high]:
-                del self._flights[seq]
+                landed.append(self._flights.pop(seq))
+        self._learn_time(receipt.now_ms, landed)
         freed = [head for seq, head in heads.items() if not outbox.is_pending(seq)]
         for head in freed:
             if head.kind == "sos_withdrawn":
                 # The centre knows that the officer took it back: repeating the call would only confuse.
                 outbox.settle_sos(head.alarm_id)
         return [head.alarm_id for head in freed if head.kind == "sos"]
+
+    def _learn_time(self, now_ms: int | None, landed: list[_Flight]) -> None:
+        """The centre wrote the receipt after the last of these had left here; what was sent twice proves nothing."""
+        if now_ms is None or self._trusted_time is None:
+            return
+        sent_s = max((flight.sent_s for flight in landed if flight.attempts == 1), default=None)
+        if sent_s is None:
+            self._trusted_time.learn_floor(now_ms)
+        else:
+            self._trusted_time.learn_now(now_ms, round_trip_ms=round((self._monotonic_s() - sent_s) * 1000))
 
     def drain(self) -> float:
         """Send what is due; returns after how many seconds something will be due again (at most RESEND_S)."""

@@ -18,6 +18,9 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from edge.spool.store import read_boot_ms
+from edge.uplink.clocks import Reading, age
+
 DAY_MS = 86_400_000
 # A clock further ahead of the floor than this is not believed until the centre has told the time.
 BELIEVED_AHEAD_MS = 400 * DAY_MS
@@ -36,7 +39,7 @@ class TrustedTime:
         floor_ms: int,
         *,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        monotonic_ms: Callable[[], int] = read_boot_ms,
     ) -> None:
         self._clock_ms = clock_ms
         self._monotonic_ms = monotonic_ms
@@ -44,6 +47,7 @@ class TrustedTime:
         self._floor_ms = floor_ms
         self._floor_at_ms = monotonic_ms()
         self._told = False
+        self._reading: Reading | None = None
 
     def learn_floor(self, passed_ms: int) -> None:
         """A moment that surely has passed (an order's issue, a signed list)."""
@@ -51,11 +55,24 @@ class TrustedTime:
             if passed_ms > self._read_floor():
                 self._floor_ms, self._floor_at_ms = passed_ms, self._monotonic_ms()
 
-    def learn_now(self, now_ms: int) -> None:
-        """The centre told the time over a verified connection."""
+    def learn_now(self, now_ms: int, *, round_trip_ms: int = 0) -> None:
+        """The centre told the time over a verified connection, in answer to what was sent `round_trip_ms` ago.
+
+        It read its clock some time in between, so half the round trip is the error.
+        """
         with self._lock:
-            if now_ms >= self._read_floor() - 5_000:
-                self._floor_ms, self._floor_at_ms, self._told = now_ms, self._monotonic_ms(), True
+            if now_ms < self._read_floor() - 5_000:
+                return
+            at_ms, half_ms = self._monotonic_ms(), max(0, round_trip_ms) // 2
+            fresh = Reading("centre", now_ms + half_ms - at_ms, half_ms + 1, at_ms)
+            if self._reading is None or _supersedes(fresh, self._reading):
+                self._reading = fresh
+            self._floor_ms, self._floor_at_ms, self._told = now_ms, at_ms, True
+
+    def find_reading(self) -> Reading | None:
+        """The most exact word of the centre since this process began, or None."""
+        with self._lock:
+            return self._reading
 
     def floor_ms(self) -> int:
         """The latest moment that surely has passed."""
@@ -141,6 +158,13 @@ def make_context(trusted_time: TrustedTime, *, root_pem: str) -> DatedContext:
     context.load_verify_locations(cadata=root_pem)
     context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | ssl.VERIFY_X509_STRICT | _NO_CHECK_TIME)
     return context
+
+
+def _supersedes(fresh: Reading, held: Reading) -> bool:
+    """More exact by now; or the centre's clock itself was set meanwhile."""
+    error_ms = age(held, fresh.taken_ms)
+    moved_ms = abs(fresh.offset_ms - held.offset_ms)
+    return fresh.error_ms <= error_ms or moved_ms > error_ms + fresh.error_ms + 1_000
 
 
 def _to_datetime(at_ms: int) -> datetime:
