@@ -11,7 +11,11 @@ Pin = Annotated[int, Meta(ge=0, le=27)]
 KIT_ID = r"^[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]$"
 HTTPS = r"^https://[^/\s]+/?$"
 EST = r"^(https://[^\s]+)?$"
+MICROPHONE = r"^[a-z0-9_]+:\S.*$"
+OFFICER_NO = r"^[A-Za-z0-9.-]{0,16}$"
 WORDS = {
+    MICROPHONE: "a format and a device like alsa:default or alsa:hw:1",
+    OFFICER_NO: "at most 16 letters, digits, dots or hyphens (the picture's own font has no others)",
     EST: "empty or an address like https://authority.example:8443",
     KIT_ID: "3 to 32 lower-case letters, digits or hyphens, no hyphen at the ends",
     HTTPS: "an address like https://centre.example:8443",
@@ -24,6 +28,7 @@ class KitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     id: Annotated[str, Meta(pattern=KIT_ID)]
     court: Annotated[str, Meta(max_length=16)] = ""  # told by `zhixing-kit status`; the registry decides
     data_dir: str = ""  # empty: the folder of kit.toml
+    officer_no: Annotated[str, Meta(pattern=OFFICER_NO)] = ""  # burnt into the picture; never sent
     on_duty_at_start: bool = False
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 5.0  # a child silent for 4 of these is restarted
     health_interval_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
@@ -64,6 +69,10 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     loop: bool = False  # a file starts anew at its end
     realtime: bool = True  # a file is read at its own pace, not as fast as possible
     audio: bool = True
+    microphone: Annotated[str, Meta(pattern=MICROPHONE)] = "alsa:default"  # of picamera2: PyAV's format and device
+    hardware: Literal["auto", "yes", "no"] = "auto"  # of picamera2: V4L2's encoder or libx264; auto asks the board
+    watermark: bool = True  # kit, officer, time and position in every picture that is encoded here
+    reencode: bool = False  # pyav: encode anew what comes as H.264, so that it too bears the watermark
     stall_s: Annotated[float, Meta(ge=1, le=60)] = 2.0  # no frame for this long: the recorder restarts
 
 

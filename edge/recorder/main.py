@@ -8,11 +8,13 @@ import signal
 import sqlite3
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from contract import chain
 from edge.recorder.keys import KeyFileError, RecipientBook, load_device_key
+from edge.recorder.legend import Legend
 from edge.recorder.moment import read_clocks
 from edge.recorder.recorder import CameraFailedError, Recorder
 from edge.recorder.sources.selection import build_source
@@ -41,21 +43,30 @@ def main(arguments: list[str] | None = None) -> int:
         key = load_device_key(settings.data_dir)
         recipients = RecipientBook(settings.data_dir)
         with open_spool(settings.spool_path) as spool:
+            legend = Legend(settings.kit, spool)
             recorder = Recorder(
                 settings,
                 spool,
                 sign=lambda body: chain.sign(key, body),
                 load_recipients=recipients.current,
-                build_source=lambda: build_source(settings.camera, settings.kit.id),
+                build_source=lambda: build_source(settings.camera, settings.kit.id, legend.lines),
                 clock=read_clocks,
             )
-            return run(recorder, spool, stopping, record_at_start=settings.segments.record_at_start)
+            wanted = settings.segments.record_at_start
+            return run(recorder, spool, stopping, record_at_start=wanted, refresh_legend=legend.refresh)
     except (SettingsError, KeyFileError, SpoolError) as error:
         print(f"recorder: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
 
 
-def run(recorder: Recorder, spool: Spool, stopping: threading.Event, *, record_at_start: bool) -> int:
+def run(
+    recorder: Recorder,
+    spool: Spool,
+    stopping: threading.Event,
+    *,
+    record_at_start: bool,
+    refresh_legend: Callable[[], None] = lambda: None,
+) -> int:
     """Turn the loop until ``stopping``; returns the process's exit status."""
     bell, heart = Doorbell(spool.dir, "recorder"), Heartbeat(spool.dir, "recorder")
     try:
@@ -64,6 +75,7 @@ def run(recorder: Recorder, spool: Spool, stopping: threading.Event, *, record_a
         rung = True
         while not stopping.is_set():
             heart.beat()
+            refresh_legend()
             recorder.turn(rung=rung, wait_s=_FRAME_WAIT_S)
             rung = bell.wait(0 if recorder.is_capturing else _IDLE_WAIT_S)
         recorder.finish("shutdown")

@@ -40,6 +40,7 @@ class ScriptedCamera:
     fps = float(FPS)
     audio = None
     missed = 0
+    watermarked = False
 
     def __init__(self, *, first: int = 0, open_error: SourceError | None = None) -> None:
         self.closed = False

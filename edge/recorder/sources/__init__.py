@@ -89,6 +89,11 @@ class CameraSource(Protocol):
         """Frames and packets that were thrown away because nobody took them in time; never counts down."""
         ...
 
+    @property
+    def watermarked(self) -> bool:
+        """Whether the watermark is burnt into the pictures; known once open."""
+        ...
+
     def open(self) -> None:
         """Get ready to give frames; raise SourceOpenError."""
         ...

@@ -24,6 +24,7 @@ from edge.recorder.sources import (
     SourceStalledError,
 )
 from edge.recorder.sources.encoding import describe_aac
+from edge.recorder.sources.watermark import Lines, Stamp
 
 _QUEUE_ITEMS: Final = 250
 _SOUND_WAIT_S: Final = 2.0
@@ -102,6 +103,21 @@ def build_output(base: type, receiver: FrameReceiver) -> Any:
     return ReceiverOutput()
 
 
+def build_stamping(lines: Lines, size: tuple[int, int]) -> Callable[[Any], None]:
+    """A ``pre_callback``: burns the watermark into the main picture before any encoder sees it.
+
+    YUV420 and NV12 both begin with the luma plane, so the rest of the layout does not matter.
+    """
+    stamp = Stamp(lines, *size)
+
+    def burn(request: Any) -> None:
+        mapped = importlib.import_module("picamera2").MappedArray(request, "main", reshape=False)
+        with mapped as picture:
+            stamp.press(memoryview(picture.array), request.config["main"]["stride"])
+
+    return burn
+
+
 class Picamera2Camera:
     """``hardware``: True for the V4L2 encoder (Pi 4 and before), False for libx264, None to ask the platform."""
 
@@ -114,7 +130,9 @@ class Picamera2Camera:
         bitrate_bps: int = 2_000_000,
         sound: bool = False,
         stall_s: float = 2.0,
+        microphone: str = "alsa:default",
         hardware: bool | None = None,
+        watermark: Lines | None = None,
         camera_class: Callable[..., Any] | None = None,
         allocator: Any = None,
         encoder: Any = None,
@@ -125,6 +143,9 @@ class Picamera2Camera:
         self.fps = float(fps)
         self._size, self._bitrate_bps = (width, height), bitrate_bps
         self._sound, self._stall_s, self._hardware = sound, stall_s, hardware
+        self._microphone = microphone
+        self._watermark = watermark
+        self.watermarked = watermark is not None
         self._camera_class, self._allocator = camera_class, allocator
         self._encoder, self._output_base = encoder, output_base
         self._camera_number = camera_number
@@ -187,7 +208,12 @@ class Picamera2Camera:
             main={"size": self._size, "format": "YUV420"}, controls={"FrameRate": self.fps}
         )
         self._camera.configure(configuration)
+        if self._watermark is not None:
+            self._camera.pre_callback = build_stamping(self._watermark, self._size)
         if self._sound:
+            # The library's own default, PulseAudio, is in no wheel of PyAV and runs for no system service.
+            kind, _, device = self._microphone.partition(":")
+            encoder.audio_input = {"file": device, "format": kind}
             encoder.audio = True
         self._camera.start_recording(encoder, build_output(base, self._receiver))
         self._started = True

@@ -32,6 +32,7 @@ from edge.recorder.sources import (
 )
 from edge.recorder.sources.encoding import PictureEncoder, SoundEncoder, snapshot_audio
 from edge.recorder.sources.timeline import Timeline
+from edge.recorder.sources.watermark import Lines, Stamp
 
 OPEN_TIMEOUT_S: Final = 10.0
 V4L2: Final = "v4l2"
@@ -63,6 +64,8 @@ class PyavCamera:
         realtime: bool = True,
         sound: bool = True,
         stall_s: float = 2.0,
+        watermark: Lines | None = None,
+        reencode: bool = False,
     ) -> None:
         self.name = f"pyav {Path(address).name if '://' not in address else address.rsplit('@', maxsplit=1)[-1]}"
         self.fps = float(fps)
@@ -78,9 +81,17 @@ class PyavCamera:
         self._max_fps = float(fps)
         self._container: InputContainer | None = None
         self._pictures: PictureEncoder | None = None
+        self._watermark = watermark
+        self._stamp: Stamp | None = None
+        self._never_passes = reencode and watermark is not None
         self._sounds: SoundEncoder | None = None
         self._timeline = Timeline(self.fps)
         self._stopped = threading.Event()
+
+    @property
+    def watermarked(self) -> bool:
+        """Whether the pictures bear the watermark: those passed through as they came cannot."""
+        return self.transcoding and self._watermark is not None
 
     def open(self) -> None:
         """Open the address, and decide what passes through and what is encoded anew."""
@@ -88,7 +99,7 @@ class PyavCamera:
         video, audio = self._streams(container)
         rate = video.average_rate or video.guessed_rate
         rate_fps = float(rate) if rate and 0 < rate < 1000 else self._max_fps
-        self.transcoding = not self._can_pass(video)
+        self.transcoding = self._never_passes or not self._can_pass(video)
         self.fps = min(rate_fps, self._max_fps) if self.transcoding else rate_fps
         self._timeline = Timeline(rate_fps)
         if audio is not None:
@@ -230,7 +241,12 @@ class PyavCamera:
             width, height = _fit(frame.width, frame.height, *self._box)
             if self._pictures is None:
                 self._pictures = PictureEncoder(width, height, self.fps, self._bitrate_bps, self._preset)
-            yield from self._pictures.encode(frame.reformat(width=width, height=height, format="yuv420p"), pts_us)
+                self._stamp = Stamp(self._watermark, width, height) if self._watermark else None
+            picture = frame.reformat(width=width, height=height, format="yuv420p")
+            if self._stamp is not None:
+                picture.make_writable()  # it may be the very one that the decoder predicts the next from
+                self._stamp.press(memoryview(picture.planes[0]), picture.planes[0].line_size)
+            yield from self._pictures.encode(picture, pts_us)
 
     def _take_sound(self, packet: Packet[Stream]) -> Iterator[AudioPacket]:
         if self._sounds is None:

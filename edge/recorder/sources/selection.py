@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from edge.options import CameraSettings
 from edge.recorder.sources import CameraSource
+from edge.recorder.sources.watermark import Lines
+
+_HARDWARE = {"auto": None, "yes": True, "no": False}
 
 
-def build_source(camera: CameraSettings, kit_id: str) -> CameraSource:
-    """The source of ``[camera]``, not opened yet. Each is imported only where it is used: memory is short."""
+def build_source(camera: CameraSettings, kit_id: str, watermark: Lines | None = None) -> CameraSource:
+    """The source of ``[camera]``, not opened yet. Each is imported only where it is used: memory is short.
+
+    ``watermark`` gives the lines for ``camera.watermark``.
+    """
+    lines = watermark if camera.watermark else None
     if camera.kind == "pyav":
         from edge.recorder.sources.pyav import PyavCamera
 
@@ -23,6 +30,8 @@ def build_source(camera: CameraSettings, kit_id: str) -> CameraSource:
             realtime=camera.realtime,
             sound=camera.audio,
             stall_s=camera.stall_s,
+            watermark=lines,
+            reencode=camera.reencode,
         )
     if camera.kind == "picamera2":
         from edge.recorder.sources.picamera2 import Picamera2Camera
@@ -33,7 +42,10 @@ def build_source(camera: CameraSettings, kit_id: str) -> CameraSource:
             fps=camera.fps,
             bitrate_bps=camera.bitrate_bps,
             sound=camera.audio,
+            microphone=camera.microphone,
             stall_s=camera.stall_s,
+            hardware=_HARDWARE[camera.hardware],
+            watermark=lines,
         )
     from edge.recorder.sources.synthetic import SyntheticCamera
 
@@ -45,4 +57,5 @@ def build_source(camera: CameraSettings, kit_id: str) -> CameraSource:
         bitrate_bps=camera.bitrate_bps,
         preset=camera.preset,
         sound=camera.audio,
+        watermark=lines,
     )

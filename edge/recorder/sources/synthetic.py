@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from edge.recorder.sources import AudioFormat, AudioPacket, EncodedFrame
 from edge.recorder.sources.encoding import PictureEncoder, SoundEncoder
 from edge.recorder.sources.glyphs import COLUMNS, ROWS, draw_rows
+from edge.recorder.sources.watermark import Lines, Stamp
 
 _CHINA: Final = timezone(timedelta(hours=8))
 _INK: Final = 235
@@ -40,6 +41,7 @@ class SyntheticCamera:
         preset: str = "ultrafast",
         sound: bool = False,
         paced: bool = True,
+        watermark: Lines | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.name = f"synthetic {width}x{height}@{fps:g}"
@@ -47,6 +49,8 @@ class SyntheticCamera:
         self.missed = 0
         self._size, self._bitrate_bps, self._preset = (width, height), bitrate_bps, preset
         self._label, self._now_s, self._paced = kit_id.upper(), now_s, paced
+        self._stamp = Stamp(watermark, width, height) if watermark else None
+        self.watermarked = watermark is not None
         self._sound = SoundEncoder() if sound else None
         self._stopped = threading.Event()
 
@@ -67,7 +71,10 @@ class SyntheticCamera:
             at_s = number / self.fps
             if self._paced and self._stopped.wait(max(0.0, started_s + at_s - time.monotonic())):
                 return
-            yield from encoder.encode(canvas.draw(number, self._now_s()), round(at_s * 1e6))
+            picture = canvas.draw(number, self._now_s())
+            if self._stamp is not None:
+                self._stamp.press(memoryview(picture.planes[0]), picture.planes[0].line_size)
+            yield from encoder.encode(picture, round(at_s * 1e6))
             while self._sound and samples / SoundEncoder.SAMPLE_RATE <= at_s:
                 yield from self._sound.encode(_tick(samples), round(samples * 1e6 / SoundEncoder.SAMPLE_RATE))
                 samples += _SOUND_SAMPLES

@@ -1,0 +1,75 @@
+"""Debian roots: made by debootstrap, entered by chroot in a mount namespace that dies with the process."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# The kept root stays as it was made: read-only, with the run's own folder at /srv and nothing else of the machine.
+_ENTER = """
+mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount --bind "$2" "$1/srv" \
+  && mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/tmp" || exit 125
+root=$1; shift 2; exec chroot "$root" "$@"
+"""
+
+
+def find_mirror() -> str:
+    """The Debian mirror of this machine's own sources list."""
+    for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
+        if not path.is_file():
+            continue
+        for line in path.read_text(errors="replace").splitlines():
+            found = re.match(r"(?:URIs:|deb)\s+(?:\[[^]]*\]\s+)?(https?://\S+/debian)/?(?:\s|$)", line)
+            if found:
+                return found[1]
+    return DEFAULT_MIRROR
+
+
+def bootstrap(root: Path, suite: str, *, packages: Sequence[str]) -> None:
+    """A minimal root of `suite`, able to reach the same mirror and indexes as this machine."""
+    own_mounts = ["unshare", "--mount", "--propagation", "private"]
+    run(*own_mounts, "debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, root, find_mirror())
+    for path in Path("/etc/apt/apt.conf.d").glob("99*"):
+        shutil.copy(path, root / "etc/apt/apt.conf.d")
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    if _CERTIFICATES.exists():
+        shutil.copy(_CERTIFICATES, root / "etc/ssl/certs/ca-certificates.crt")
+
+
+def run_inside(root: Path, *command: str | Path) -> None:
+    """Run a command of the root while it is being made (it may write)."""
+    run("chroot", root, *command)
+
+
+def run(*command: str | Path) -> None:
+    """Run to the end with a plain environment; raises AssertionError with what the command said."""
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, check=False, text=True, env=_environment()
+    )
+    said = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}"
+
+
+def enter(root: Path, work: Path, *command: str, **environment: str) -> list[str]:
+    """Command line that runs `command` inside the kept root; its process id is the command's own."""
+    outside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh", str(root), str(work)]
+    plain = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"]
+    named = [f"{name}={value}" for name, value in environment.items()]
+    return [*outside, "/usr/bin/env", "-i", *plain, *named, *command]
+
+
+def _environment() -> dict[str, str]:
+    # Wheel folders of this machine are not inside a root; its proxies and indexes are reached as from here.
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower().endswith("_proxy") or (name.startswith("PIP_") and name not in _LOCAL_PIP)
+    }
+    return {"PATH": os.environ["PATH"], "HOME": "/root", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", **passed}
+
+
+_LOCAL_PIP = {"PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_CONFIG_FILE", "PIP_NO_INDEX"}

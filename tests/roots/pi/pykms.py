@@ -1,0 +1,19 @@
+"""Stands in for pykms, which needs a DRM display: picamera2 imports it for its preview, which a kit never opens."""
+
+
+class PixelFormat:
+    """Names only: picamera2 makes a table of them when it is imported."""
+
+    def __class_getitem__(cls, name: str) -> str:
+        return name
+
+
+for _name in "RGB888 BGR888 XRGB8888 XBGR8888 ARGB8888 ABGR8888 YUV420 YVU420 YUYV YVYU UYVY VYUY NV12 NV21 MJPEG".split():
+    setattr(PixelFormat, _name, _name)
+
+
+class Card:
+    """There is no display to open."""
+
+    def __init__(self, *_: object) -> None:
+        raise RuntimeError("there is no DRM display here")
