@@ -27,12 +27,19 @@ FOREIGN_RECORDING: Final = PROBLEM_PREFIX + "foreign-recording"
 TOO_LARGE: Final = PROBLEM_PREFIX + "too-large"
 STORE_FULL: Final = PROBLEM_PREFIX + "store-full"
 BAD_REQUEST: Final = PROBLEM_PREFIX + "bad-request"
+OFFSET_MISMATCH: Final = PROBLEM_PREFIX + "offset-mismatch"
+
+# How far a segment has come: said by the door to HEAD, and by the kit where its PUT begins. The names are those of
+# draft-ietf-httpbis-resumable-upload; the resource is the segment itself, so no upload needs a name of its own. The
+# token's `bh` names the whole segment also when only its rest is sent: the digest of the whole decides.
+OFFSET_HEADER: Final = "Upload-Offset"
+MAX_NONCES_AT_ONCE: Final = 16
 
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 
 
 def body_hash(digest: bytes) -> str:
-    """The ``bh`` claim: base64url without padding of the body's SHA-256."""
+    """The ``bh`` claim: base64url without padding of the SHA-256 of the body (of the whole, where a part is sent)."""
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -30,15 +31,21 @@ class Draft:
     """A segment while it is being received: bytes go to a file and a digest."""
 
     path: Path
-    file: BinaryIO
+    file: FileIO
     digest: hashlib._Hash
     length: int = 0
 
     def write(self, data: bytes) -> None:
         """Take more bytes."""
-        self.file.write(data)
+        left = memoryview(data)
+        while left:
+            left = left[self.file.write(left) :]
         self.digest.update(data)
         self.length += len(data)
+
+    def keep(self) -> None:
+        """Leave what came to a later request, which goes on from there."""
+        self.file.close()
 
     def discard(self) -> None:
         """Give the draft up; harmless after it was placed."""
@@ -55,11 +62,14 @@ class Vault:
         self._min_free_bytes = min_free_bytes
         self._drafts.mkdir(parents=True, exist_ok=True)
 
-    def clear_drafts(self) -> int:
-        """Remove what a crash left half received; nobody was promised any of it. Returns how many."""
-        left = list(self._drafts.iterdir())
+    def clear_drafts(self, *, before_s: float) -> int:
+        """Remove parts nobody has added to since ``before_s`` (epoch); nobody was promised any of it.
+
+        Returns how many.
+        """
+        left = [path for path in self._drafts.iterdir() if path.stat().st_mtime < before_s]
         for path in left:
-            path.unlink()
+            path.unlink(missing_ok=True)
         return len(left)
 
     def check_room(self, size_bytes: int = 0) -> None:
@@ -67,10 +77,28 @@ class Vault:
         if shutil.disk_usage(self._root).free - size_bytes < self._min_free_bytes:
             raise rules.StoreFullError(rules.STORE_FULL_TEXT)
 
-    def new_draft(self) -> Draft:
-        """Begin to receive a segment."""
-        path = self._drafts / f"{new_id()}.tmp"
-        return Draft(path, path.open("xb"), hashlib.sha256())
+    def new_draft(self, name: str = "") -> Draft:
+        """Begin to receive a segment; under a ``name`` (see `part_name`) what came of it can be taken up again."""
+        path = self._drafts / (name or f"{new_id()}.tmp")
+        return Draft(path, path.open("wb", buffering=0), hashlib.sha256())
+
+    def resume_draft(self, name: str) -> Draft:
+        """Take up what a broken request left, reading it again for its digest; an empty draft when nothing is."""
+        path = self._drafts / name
+        file = path.open("a+b", buffering=0)
+        file.seek(0)
+        draft = Draft(path, file, hashlib.sha256())
+        while block := file.read(_BLOCK_BYTES):
+            draft.digest.update(block)
+            draft.length += len(block)
+        return draft
+
+    def measure_part(self, name: str) -> int:
+        """How many bytes of a segment came so far; 0 when none did."""
+        try:
+            return (self._drafts / name).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def path_of(self, recording_id: str, seq: int) -> Path:
         """Where a segment lies; raises BadNameError for an id that is no id."""
@@ -117,6 +145,11 @@ class Vault:
         first = next(clear)
         assert isinstance(first, SegmentHeader)  # noqa: S101 -- what _decrypt yields first
         return first, (part for part in clear if isinstance(part, bytes))
+
+
+def part_name(recording_id: str, seq: int, cipher_hash: bytes) -> str:
+    """What a segment is called while it comes; with its digest, so that two never mix."""
+    return f"{check_hex_id(recording_id)}-{seq:06d}-{cipher_hash.hex()}.part"
 
 
 def _decrypt(

@@ -6,51 +6,39 @@ disk and database work happens on threads, so that the door stays open to others
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Final
 
 import msgspec
 from anyio import to_thread
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request, Response
-from fastapi import Path as InPath
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.evidence import service as evidence
-from central.evidence.reception import receive_segment
 from central.evidence.rules import RecordVerdict
-from central.evidence.vault import Draft, Vault
+from central.evidence.vault import Vault
 from central.sync.admission import Gate
+from central.sync.cutting import Lines
+from central.sync.incoming import Incoming, check_body, read_small_body
 from central.sync.problems import ProblemError, add_handlers
-from central.sync.proof import Nonces, Proof, Prover, body_matches, sha256
+from central.sync.proof import Nonces, Proof, Prover, sha256
 from central.sync.registry import TRUST_FILE
+from central.sync.segments import CBOR, RecordingId, add_segment_routes
 from contract import chain, door_auth
-from contract.package import MAX_SEQ
 from contract.signing import CodecError, Signed, loads
 
 log = logging.getLogger(__name__)
 
-CBOR: Final = "application/cbor"
 CHAIN_REFUSED: Final = door_auth.PROBLEM_PREFIX + "chain-refused"
 NOT_HANDED_OVER: Final = door_auth.PROBLEM_PREFIX + "not-handed-over"
-TOO_SLOW: Final = door_auth.PROBLEM_PREFIX + "too-slow"
 MAX_CHAIN_POST_BYTES: Final = 2 * 1024 * 1024
 MAX_RECORDS: Final = 1000
-# A body may pause this long; then its connection is given to somebody else.
-PAUSE_S: Final = 60.0
-_BLOCK_BYTES: Final = 1024 * 1024
-_CONTENT_DIGEST: Final = re.compile(r"sha-256=:([A-Za-z0-9+/=]{44}):")
-
-RecordingId = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
-Seq = Annotated[int, InPath(ge=0, le=MAX_SEQ)]
 
 
 @dataclass
@@ -66,15 +54,24 @@ class Door:
     nonces: Nonces
     refusals: Counter[str] = field(default_factory=Counter)
     known_serials: set[str] = field(default_factory=set)
+    lines: Lines = field(default_factory=Lines)
+    incoming: Incoming = field(default_factory=Incoming)
 
     async def prove(self, request: Request) -> Proof:
-        """Check the token before a byte of the body is read; remember the certificate it shows."""
+        """Check the token before a byte of the body is read; remember the certificate it shows.
+
+        From here on the request ends as soon as its kit is revoked (`central.sync.cutting`).
+        """
         authorization = request.headers.get("authorization", "")
         proof = await to_thread.run_sync(
             lambda: self.prover.check(authorization, method=request.method, path=request.url.path)
         )
         if proof.admission.serial not in self.known_serials:
             await to_thread.run_sync(self._keep_signer, proof)
+        request.state.line = self.lines.open(proof.admission.kit.kit_id)
+        if self.gate.directory.find_by_serial(proof.admission.serial) is None:
+            request.state.line.cut()  # revoked since the token was judged
+        request.state.line.check()
         return proof
 
     def _keep_signer(self, proof: Proof) -> None:
@@ -94,8 +91,10 @@ def create_app(door: Door) -> FastAPI:
     add_handlers(app, door.count_problem)
 
     @app.get("/v1/nonce")
-    async def give_nonce() -> Response:
-        body = {"nonce": door.nonces.make(), "now_ms": door.store.clock.now_ms()}
+    async def give_nonce(*, several: bool = False) -> Response:
+        # A kit that sends several requests ahead of their answers needs as many nonces.
+        more = [door.nonces.make() for _ in range(door_auth.MAX_NONCES_AT_ONCE - 1)] if several else []
+        body = {"nonce": door.nonces.make(), "now_ms": door.store.clock.now_ms(), "more": more}
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     @app.get("/v1/trust")
@@ -103,32 +102,13 @@ def create_app(door: Door) -> FastAPI:
         await door.prove(request)
         return Response(await to_thread.run_sync(_read_trust, door.settings), media_type=CBOR)
 
-    @app.put("/v1/recordings/{recording_id}/segments/{seq}")
-    async def take_segment(request: Request, recording_id: RecordingId, seq: Seq) -> Response:
-        proof = await door.prove(request)
-        draft = await _receive_body(request, door)
-        try:
-            _check_body(request, proof, draft.digest.digest())
-            reception = await to_thread.run_sync(
-                lambda: receive_segment(
-                    door.store,
-                    door.vault,
-                    door.receipt_key,
-                    kit=proof.admission.kit,
-                    recording_id=recording_id,
-                    seq=seq,
-                    draft=draft,
-                )
-            )
-        finally:
-            await to_thread.run_sync(draft.discard)
-        return Response(reception.receipt, 201 if reception.is_new else 200, media_type=CBOR)
+    add_segment_routes(app, door)
 
     @app.post("/v1/recordings/{recording_id}/chain")
     async def take_records(request: Request, recording_id: RecordingId) -> Response:
         proof = await door.prove(request)
-        body = await _read_small_body(request)
-        _check_body(request, proof, sha256(body))
+        body = await read_small_body(request, MAX_CHAIN_POST_BYTES)
+        check_body(request, proof, sha256(body))
         records = _read_records(body, bytes.fromhex(recording_id))
         verdicts = await to_thread.run_sync(_join_records, door, proof, records)
         for verdict in verdicts:
@@ -156,65 +136,6 @@ class _NonceOnEveryAnswer:
             await send(message)
 
         await self._app(scope, receive, send_with_nonce if scope["type"] == "http" else send)
-
-
-async def _receive_body(request: Request, door: Door) -> Draft:
-    limit = door.settings.max_segment_bytes
-    told = int(request.headers.get("content-length", "0") or 0)
-    if told > limit:
-        raise _too_large(limit)
-    await to_thread.run_sync(door.vault.check_room, told)
-    draft = await to_thread.run_sync(door.vault.new_draft)
-    try:
-        held = bytearray()
-        async for part in _parts(request):
-            held += part
-            if draft.length + len(held) > limit:
-                raise _too_large(limit)
-            if len(held) >= _BLOCK_BYTES:
-                await to_thread.run_sync(draft.write, bytes(held))
-                held.clear()
-        await to_thread.run_sync(draft.write, bytes(held))
-    except BaseException:
-        draft.discard()
-        raise
-    return draft
-
-
-async def _read_small_body(request: Request) -> bytes:
-    body = bytearray()
-    async for part in _parts(request):
-        body += part
-        if len(body) > MAX_CHAIN_POST_BYTES:
-            raise _too_large(MAX_CHAIN_POST_BYTES)
-    return bytes(body)
-
-
-async def _parts(request: Request) -> Any:
-    stream = request.stream().__aiter__()
-    while True:
-        try:
-            async with asyncio.timeout(PAUSE_S):
-                part = await anext(stream, None)
-        except TimeoutError as error:
-            raise ProblemError(408, TOO_SLOW, "The body paused for too long: send it again.") from error
-        except ClientDisconnect as error:
-            raise ProblemError(400, door_auth.BAD_REQUEST, "The body ended early: send it again, whole.") from error
-        if part is None:
-            return
-        yield part
-
-
-def _check_body(request: Request, proof: Proof, digest: bytes) -> None:
-    told = request.headers.get("content-digest")
-    if told is not None and _CONTENT_DIGEST.fullmatch(told) is None:
-        raise ProblemError(400, door_auth.BAD_REQUEST, "Content-Digest must read sha-256=:<base64>: (RFC 9530).")
-    if not body_matches(proof, digest) or (told is not None and told != door_auth.content_digest(digest)):
-        raise ProblemError(
-            400,
-            door_auth.DIGEST_MISMATCH,
-            "The body that came is not the one the token or Content-Digest names: send it again.",
-        )
 
 
 def _read_records(body: bytes, recording_id: bytes) -> list[Signed]:
@@ -251,7 +172,3 @@ def _read_trust(settings: Settings) -> bytes:
     except FileNotFoundError as error:
         text = "The device authority has not handed over a trust list yet: try again later."
         raise ProblemError(404, NOT_HANDED_OVER, text, retry_after_s=60) from error
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(413, door_auth.TOO_LARGE, f"More than {limit} bytes are not taken: cut smaller segments.")

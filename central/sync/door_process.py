@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 WATCH_EVERY_S: Final = 0.05  # a look at one file; a revocation waits no longer
 COUNT_EVERY_S: Final = 0.5
+# A kit that lay in a drawer over a long holiday still goes on where it was.
+KEEP_PARTS_S: Final = 14 * 86_400
+DROP_PARTS_EVERY_S: Final = 3600
 GRACEFUL_S: Final = 3
 _MAX_CONNECTIONS: Final = 2000
 
@@ -50,9 +54,7 @@ def make_server(settings: Settings, store: Store) -> uvicorn.Server:
     gate = Gate(read_certificate(Path(settings.keys_dir) / "kits-ca.crt"), directory)
     nonces = Nonces(store.clock)
     vault = Vault(Path(settings.data_dir), min_free_bytes=settings.evidence_min_free_bytes)
-    left = vault.clear_drafts()
-    if left:
-        log.info("door: %d half received segments removed", left)
+    _drop_old_parts(vault)
     door = Door(
         settings=settings,
         store=store,
@@ -89,7 +91,12 @@ def _lifespan(door: Door, watch: RegistryWatch) -> Callable[[FastAPI], contextli
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         works = [
             asyncio.create_task(work)
-            for work in (_follow_register(door, watch), _keep_house(door, watch), _join_bus(door))
+            for work in (
+                _follow_register(door, watch),
+                _keep_house(door, watch),
+                _drop_parts(door.vault),
+                _join_bus(door),
+            )
         ]
         try:
             yield
@@ -111,6 +118,22 @@ async def _follow_register(door: Door, watch: RegistryWatch) -> None:
                 door.lines.cut(await to_thread.run_sync(watch.look))
             except OSError as error:
                 log.error("door: the register cannot be read: %s", error)
+
+
+def _drop_old_parts(vault: Vault) -> None:
+    left = vault.clear_drafts(before_s=time.time() - KEEP_PARTS_S)
+    if left:
+        log.info("door: %d half received segments that nobody went on with were removed", left)
+
+
+async def _drop_parts(vault: Vault) -> None:
+    """Give back the room of segments that stopped half-way for good."""
+    while True:
+        await asyncio.sleep(DROP_PARTS_EVERY_S)
+        try:
+            await to_thread.run_sync(_drop_old_parts, vault)
+        except OSError as error:
+            log.error("door: old parts cannot be removed: %s", error)
 
 
 async def _keep_house(door: Door, watch: RegistryWatch) -> None:
