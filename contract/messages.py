@@ -111,13 +111,15 @@ class CommandReceipt(Struct, frozen=True, omit_defaults=True):
     """What became of directive ``number`` at the kit.
 
     ``felt``: lights, sound or vibration told the officer. ``read``, ``accepted`` and ``refused`` are a person's
-    answers to a task; ``refused`` gives its reason in ``note``.
+    answers to a task; ``refused`` gives its reason in ``note``. ``proof`` is the statement of a kit that destroys its
+    keys (``contract.lost``), base64url without padding.
     """
 
     number: Annotated[int, Meta(ge=1, le=2**53 - 1)]
     state: Literal["received", "felt", "read", "accepted", "refused", "done", "failed"]
     at_ms: _TimeMs
     note: _Note = ""
+    proof: Annotated[str, Meta(max_length=16384)] = ""
 
 
 class Hello(Struct, frozen=True, omit_defaults=True):
@@ -126,6 +128,15 @@ class Hello(Struct, frozen=True, omit_defaults=True):
     have: _Seq
     version: _Short
     trust_epoch: _Seq = 0
+
+
+class Beat(Struct, frozen=True, omit_defaults=True):
+    """A sign of life where nothing else was said for some seconds; then the payload is empty, no message at all.
+
+    ``bye`` is the last word of a kit that goes in good order, so that its silence is not taken for a dark spot.
+    """
+
+    bye: Literal["", "switched_off", "restarting", "battery_empty"] = ""
 
 
 class TelemetryReceipt(Struct, frozen=True):
@@ -159,6 +170,7 @@ BODY_OF_KIND: Final[dict[str, Any]] = {
     "health": Health,
     "receipt": CommandReceipt,
     "hello": Hello,
+    "beat": Beat,
 }
 
 _encoder: Final = msgspec.json.Encoder()

@@ -1,6 +1,7 @@
 """Nudges between the centre's processes. A nudge carries no truth: who misses one finds the row by polling.
 
-Subjects: `central.outbox`, `central.mailbox.<kit>`, `central.positions` (the one with a payload: live markers).
+Subjects: `central.outbox`, `central.mailbox.<kit>`, and with a payload `central.positions` (live markers) and
+`central.heard` (signs of life).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OUTBOX_SUBJECT = "central.outbox"
 POSITIONS_SUBJECT = "central.positions"
+HEARD_SUBJECT = "central.heard"
 MAILBOX_SUBJECTS = "central.mailbox.*"
 
 

@@ -1,4 +1,4 @@
-"""Live markers on their way from the intake to the screens: one message on `central.positions` per batch."""
+"""Live markers and signs of life on their way from the intake to the screens, gathered: a few messages a second."""
 
 from __future__ import annotations
 
@@ -24,8 +24,16 @@ class LivePosition(msgspec.Struct, array_like=True, frozen=True):
     suspect: str
 
 
+class Heard(msgspec.Struct, array_like=True, frozen=True):
+    """When kits were heard last, ms by kit id; said also when none was: then only that the intake works."""
+
+    now_ms: int
+    kits: dict[str, int]
+
+
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[LivePosition])
+_HEARD_DECODER = msgspec.json.Decoder(Heard)
 
 
 def live_position(kit_id: str, court_code: str, row: PositionRow) -> LivePosition:
@@ -52,3 +60,13 @@ def encode_positions(positions: Iterable[LivePosition]) -> bytes:
 def decode_positions(payload: bytes) -> list[LivePosition]:
     """Read such a payload; raises msgspec.MsgspecError for anything else."""
     return _DECODER.decode(payload)
+
+
+def encode_heard(heard: Heard) -> bytes:
+    """Return the payload for `central.heard`."""
+    return _ENCODER.encode(heard)
+
+
+def decode_heard(payload: bytes) -> Heard:
+    """Read such a payload; raises msgspec.MsgspecError for anything else."""
+    return _HEARD_DECODER.decode(payload)

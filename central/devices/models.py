@@ -117,6 +117,9 @@ class KitState(SQLModel, table=True):
 
     kit_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     last_heard_ms: int | None = Field(default=None, sa_type=BigInteger)
+    link: str = Field(default="", max_length=16, sa_column_kwargs={"server_default": ""})
+    """The newest word about the session: up, lost, or how the kit said goodbye (contract.Beat); "" unknown."""
+    link_ms: int | None = Field(default=None, sa_type=BigInteger)
     clock_offset_ms: int | None = Field(default=None, sa_type=BigInteger)
     """Kit's clock minus the centre's at the newest health or hello; large means the kit's times are in doubt."""
     fix_spool_no: int | None = None

@@ -121,7 +121,7 @@ class KitMarkers:
 
     def note_heard(self, kit_no: int, received_ms: int) -> None:
         """Note a sign of life."""
-        self._heard[kit_no] = received_ms
+        self._heard[kit_no] = max(received_ms, self._heard.get(kit_no, 0))
 
     def note_fixes(self, rows: Iterable[PositionRow]) -> list[PositionRow]:
         """Note committed fixes; returns the newest per kit among those that moved the marker."""

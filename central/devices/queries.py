@@ -114,4 +114,13 @@ def presence_of(kit: Kit, state: KitState | None, now_ms: int) -> rules.Presence
         duty=health.get("duty"),
         gps=str(health.get("gps", "")),
         has_fix=bool(state and state.lat is not None),
+        link=link_word(state),
+        battery_pct=health.get("battery_pct"),
     )
+
+
+def link_word(state: KitState | None) -> rules.LinkWord | None:
+    """Return the newest word about the kit's session, None while there was none."""
+    if state is None or state.link_ms is None:
+        return None
+    return rules.LinkWord(state.link, state.link_ms)

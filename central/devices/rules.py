@@ -14,9 +14,12 @@ from contract.orders import BODY_OF_ORDER
 
 Presence = Literal["live", "late", "stale", "dark"]
 
-LIVE_MS: Final = 15_000
+LIVE_MS: Final = 7_000
+"""Twice a kit's beat and a little: `edge.uplink.telemetry.BEAT_S`."""
 LATE_MS: Final = 60_000
 STALE_MS: Final = 600_000
+RESTART_MS: Final = 30_000
+EMPTY_BATTERY_PCT: Final = 5.0
 CLOCK_DOUBT_MS: Final = 120_000
 GPS_WITHOUT_FIX: Final = frozenset({"none", "lost", "stale", "no_fix", "off"})
 OLDEST_BACKLOG_MS: Final = 60 * 24 * 3600 * 1000
@@ -68,6 +71,13 @@ class PresenceView:
     state: Presence
     reason: str
     since_ms: int | None
+
+
+class LinkWord(NamedTuple):
+    """The newest word about a kit's session: `up`, `lost` (the broker's) or a goodbye (`contract.Beat`)."""
+
+    word: str
+    at_ms: int
 
 
 class PositionRow(NamedTuple):
@@ -160,19 +170,59 @@ def digest_item(raw: bytes) -> bytes:
 
 
 def judge_presence(
-    *, now_ms: int, last_heard_ms: int | None, revoked: bool, duty: bool | None, gps: str, has_fix: bool
+    *,
+    now_ms: int,
+    last_heard_ms: int | None,
+    revoked: bool,
+    duty: bool | None,
+    gps: str,
+    has_fix: bool,
+    link: LinkWord | None = None,
+    battery_pct: float | None = None,
+    is_deaf: bool = False,
 ) -> PresenceView:
-    """Tell live, late, stale or dark, and why, from when the centre last heard the kit (its own clock)."""
+    """Tell live, late, stale or dark, and why, from when the centre last heard the kit (its own clock).
+
+    The end of the session counts at once when nothing was heard after it; silence alone counts by its length.
+    `is_deaf`: the centre itself hears nobody just now, so silence says nothing about the kit.
+    """
     if revoked or last_heard_ms is None:
         return PresenceView("dark", "revoked" if revoked else "never_heard", last_heard_ms)
+    if link is not None and link.word != "up" and link.at_ms >= last_heard_ms:
+        return _judge_gone(now_ms, last_heard_ms, link, duty, battery_pct)
     silent_ms = max(0, now_ms - last_heard_ms)
     if silent_ms <= LIVE_MS:
         return PresenceView("live", _live_reason(duty, gps, has_fix), last_heard_ms)
-    if silent_ms <= LATE_MS:
-        return PresenceView("late", "delayed", last_heard_ms)
-    if silent_ms <= STALE_MS:
-        return PresenceView("stale", "link_lost", last_heard_ms)
-    return PresenceView("dark", "off_duty" if duty is False else "silent", last_heard_ms)
+    state: Presence = "late" if silent_ms <= LATE_MS else _state_of_silence(silent_ms)
+    if is_deaf:
+        return PresenceView(state, "centre_deaf", last_heard_ms)
+    return PresenceView(state, _silent_reason(state, duty, battery_pct), last_heard_ms)
+
+
+def _judge_gone(
+    now_ms: int, last_heard_ms: int, link: LinkWord, duty: bool | None, battery_pct: float | None
+) -> PresenceView:
+    """Judge a kit whose session has ended."""
+    if link.word in ("switched_off", "battery_empty"):
+        return PresenceView("dark", link.word, link.at_ms)
+    if link.word == "restarting" and now_ms - link.at_ms <= RESTART_MS:
+        return PresenceView("late", "restarting", link.at_ms)
+    state = _state_of_silence(max(0, now_ms - last_heard_ms))
+    return PresenceView(state, _silent_reason(state, duty, battery_pct), link.at_ms)
+
+
+def _state_of_silence(silent_ms: int) -> Presence:
+    return "stale" if silent_ms <= STALE_MS else "dark"
+
+
+def _silent_reason(state: Presence, duty: bool | None, battery_pct: float | None) -> str:
+    if state == "late":
+        return "delayed"
+    if battery_pct is not None and battery_pct <= EMPTY_BATTERY_PCT:
+        return "battery_empty"
+    if state == "stale":
+        return "link_lost"
+    return "off_duty" if duty is False else "silent"
 
 
 def _live_reason(duty: bool | None, gps: str, has_fix: bool) -> str:

@@ -49,11 +49,14 @@ __all__ = [
     "put_directive",
     "record_health",
     "record_hello",
+    "record_link",
     "save_markers",
     "store_items",
     "store_positions",
 ]
 
+_GOODBYES = frozenset({"switched_off", "restarting", "battery_empty"})
+_GOODBYE_HOLDS_MS = 30_000
 # A change in one of these is worth an event; the rest is read when somebody looks.
 _TELLING = ("recording", "recording_id", "duty", "gps", "clock", "source", "note")
 
@@ -72,10 +75,25 @@ def record_health(uow: UnitOfWork, kit: KitRef, health: Health, *, at_ms: int, r
         uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "health", "health": body})
 
 
+def record_link(uow: UnitOfWork, kit: KitRef, word: str, *, at_ms: int) -> None:
+    """Keep the newest word about a kit's session: up, lost (the broker's), or the kit's own goodbye.
+
+    The end of a session does not overwrite the goodbye before it, which says more.
+    """
+    state = _state(uow, kit)
+    is_fresh = state.link_ms is not None and at_ms - state.link_ms < _GOODBYE_HOLDS_MS
+    if word == "lost" and state.link in _GOODBYES and is_fresh:
+        return
+    state.link, state.link_ms = word, at_ms
+    uow.session.add(state)
+    uow.session.flush()
+
+
 def record_hello(uow: UnitOfWork, kit: KitRef, hello: Hello, *, at_ms: int, received_ms: int) -> None:
     """Note that a kit has connected and which directives it holds."""
     state = _state(uow, kit)
     state.mailbox_have, state.version = hello.have, hello.version
+    state.link, state.link_ms = "up", received_ms
     state.clock_offset_ms = rules.clock_offset_ms(at_ms, received_ms)
     state.last_heard_ms = max(received_ms, state.last_heard_ms or 0)
     uow.session.add(state)

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from central.devices import rules
 from central.devices.feed import LivePosition
 from central.devices.models import Kit, KitState
+from central.devices.queries import link_word
 
 
 class KitCard(msgspec.Struct):
@@ -33,11 +34,12 @@ class KitCard(msgspec.Struct):
     clock_doubt: bool = False
     health: dict[str, Any] | None = None
     health_ms: int | None = None
+    link: rules.LinkWord | None = None
     presence: str = "dark"
     reason: str = "never_heard"
 
-    def judge(self, now_ms: int) -> bool:
-        """Judge presence anew; tells whether it changed."""
+    def judge(self, now_ms: int, *, is_deaf: bool = False) -> bool:
+        """Judge presence anew; tells whether it changed. `is_deaf`: nobody is heard just now."""
         health = self.health or {}
         view = rules.judge_presence(
             now_ms=now_ms,
@@ -46,6 +48,9 @@ class KitCard(msgspec.Struct):
             duty=health.get("duty"),
             gps=str(health.get("gps", "")),
             has_fix=self.lat is not None,
+            link=self.link,
+            battery_pct=health.get("battery_pct"),
+            is_deaf=is_deaf,
         )
         changed = (view.state, view.reason) != (self.presence, self.reason)
         self.presence, self.reason = view.state, view.reason
@@ -73,6 +78,7 @@ def _card(kit: Kit, state: KitState | None, now_ms: int) -> KitCard:
         for name in ("lat", "lon", "fix_ms", "fix_received_ms", "mode", "speed_mps", "course_deg", "suspect"):
             setattr(card, name, getattr(state, name))
         card.last_heard_ms, card.health, card.health_ms = state.last_heard_ms, state.health, state.health_ms
+        card.link = link_word(state)
         offset_ms = state.clock_offset_ms
         card.clock_doubt = offset_ms is not None and rules.doubts_clock(offset_ms)
     card.judge(now_ms)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from central.base.bus import OUTBOX_SUBJECT, POSITIONS_SUBJECT
+from central.base.bus import HEARD_SUBJECT, OUTBOX_SUBJECT, POSITIONS_SUBJECT
 from central.base.outbox import KIT_CHANGED, OutboxEntry, last_outbox_id, read_outbox
 from central.base.unit_of_work import Store
 from central.courts.permissions import Actor, check_permission, sees_court
-from central.devices.feed import LivePosition, decode_positions
+from central.devices.feed import Heard, LivePosition, decode_heard, decode_positions
 from central.incidents import queries as incidents_queries
 from central.live.cards import KitCard, load_cards
 from central.live.subscription import POSITIONS, SNAPSHOT, Event, Subscription
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _ENCODER = msgspec.json.Encoder()
+DEAF_MS = 4_000
 
 
 class Hub:
@@ -54,6 +55,7 @@ class Hub:
         self._subscriptions: set[Subscription] = set()
         self._cards: dict[str, KitCard] = {}
         self._moved: dict[str, LivePosition] = {}
+        self._intake_heard_ms: int | None = None
         self._last_id = 0
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,7 +88,11 @@ class Hub:
         async def on_positions(message: Msg) -> None:
             self.take_payload(message.data)
 
+        async def on_heard(message: Msg) -> None:
+            self.take_heard_payload(message.data)
+
         await client.subscribe(OUTBOX_SUBJECT, cb=on_outbox)
+        await client.subscribe(HEARD_SUBJECT, cb=on_heard)
         await client.subscribe(POSITIONS_SUBJECT, cb=on_positions)
 
     def listen(self, subject: str, payload: bytes) -> None:
@@ -96,6 +102,8 @@ class Hub:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             if subject == POSITIONS_SUBJECT:
                 self._loop.call_soon_threadsafe(self.take_payload, payload)
+            elif subject == HEARD_SUBJECT:
+                self._loop.call_soon_threadsafe(self.take_heard_payload, payload)
             else:
                 self._loop.call_soon_threadsafe(self._woken.set)
 
@@ -107,6 +115,21 @@ class Hub:
             _LOG.warning("Dropped a message on %s: %s", POSITIONS_SUBJECT, error)
             return
         self.take_positions(positions)
+
+    def take_heard_payload(self, payload: bytes) -> None:
+        """Take a message of `central.heard`; a malformed one is logged and dropped."""
+        try:
+            self.take_heard(decode_heard(payload))
+        except msgspec.MsgspecError as error:
+            _LOG.warning("Dropped a message on %s: %s", HEARD_SUBJECT, error)
+
+    def take_heard(self, heard: Heard) -> None:
+        """Note signs of life; screens hear of a changed presence within a second."""
+        self._intake_heard_ms = max(self._intake_heard_ms or 0, heard.now_ms)
+        for kit_id, at_ms in heard.kits.items():
+            card = self._cards.get(kit_id)
+            if card is not None:
+                card.last_heard_ms = max(at_ms, card.last_heard_ms or 0)
 
     def take_positions(self, positions: Sequence[LivePosition]) -> None:
         """Move markers; screens hear of it at the next tick."""
@@ -154,7 +177,8 @@ class Hub:
         payload: dict[str, Any] = dict(entry.payload)
         card = self._cards.get(str(payload.get("kit_id", ""))) if entry.kind == KIT_CHANGED else None
         if card is not None:
-            card.judge(self._store.clock.now_ms())
+            now_ms = self._store.clock.now_ms()
+            card.judge(now_ms, is_deaf=self._is_deaf(now_ms))
             payload["kit"] = card
         self._send(entry.court_code, Event(entry.kind, _text(payload), entry.id))
 
@@ -179,9 +203,13 @@ class Hub:
     async def _watch_presence(self) -> None:
         now_ms = self._store.clock.now_ms()
         for card in self._cards.values():
-            if card.judge(now_ms):
+            if card.judge(now_ms, is_deaf=self._is_deaf(now_ms)):
                 payload = {"kit_id": card.kit_id, "change": "presence", "kit": card}
                 self._send(card.court_code, Event(KIT_CHANGED, _text(payload)))
+
+    def _is_deaf(self, now_ms: int) -> bool:
+        """Whether the intake, which says something every half second, has fallen silent."""
+        return self._intake_heard_ms is not None and now_ms - self._intake_heard_ms > DEAF_MS
 
     async def _refresh(self, kit_ids: Sequence[str] | None = None) -> None:
         now_ms = self._store.clock.now_ms()

@@ -96,6 +96,8 @@ class Decoder:
             if kit is None:
                 text = f"Kit {kit_id} is not in the register or is revoked."
                 out.rejects.append(Reject(kit_id, subject, "unknown_kit", text, data))
+            elif not data and kind == "beat":
+                continue  # nothing is said but that the kit is there, and that was noted where it came in
             elif kind == "position":
                 self._read_fixes(out, kit, subject, data)
             else:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # Kinds whose receipts go out at once; the rest is gathered.
 URGENT_KINDS: Final = frozenset({"alarm", "chain"})
+# Said of one connection alone: they have no place in the kit's outbox and get no receipt.
+UNNUMBERED_KINDS: Final = frozenset({"hello", "beat"})
 _REMEMBERED_REJECTS: Final = 5000
 
 
@@ -50,6 +52,8 @@ class Batch:
     signers: list[tuple[Admission, bytes]] = field(default_factory=list)
     links: list[LinkChange] = field(default_factory=list)
     refusals: list[Reject] = field(default_factory=list)
+    heard: dict[str, int] = field(default_factory=dict)
+    """Signs of life since the last batch that flushed markers: kit id to ms."""
     flush_markers: bool = False
 
 
@@ -156,6 +160,7 @@ class Intake:
             rows = self._store_fixes(uow, decoded.fixes, decoded.rejects, outcome)
             self._take_entries(uow, decoded.entries, decoded.rejects, outcome)
             self._keep_aside(uow, [*decoded.rejects, *batch.refusals])
+            self._note_heard(batch.heard)
             if batch.flush_markers:
                 self._markers.flush(uow)
         self._signers.update(admission.serial for admission, _ in fresh)
@@ -233,10 +238,12 @@ class Intake:
     def _take_together(self, uow: UnitOfWork, entries: list[Entry], rejects: list[Reject], outcome: Outcome) -> None:
         for entry in entries:
             self._markers.note_heard(entry.kit.kit_no, uow.now_ms)
-            if entry.kind == "hello":
+            if entry.kind == "beat" and entry.body.bye:
+                self._note_goodbye(uow, entry.kit, entry.body.bye)
+            elif entry.kind == "hello":
                 devices.record_hello(uow, entry.kit, entry.body, at_ms=entry.at_ms, received_ms=uow.now_ms)
                 outcome.hellos.append((entry.kit, entry.body.have))
-        kept = self._join_chains(uow, [entry for entry in entries if entry.kind != "hello"])
+        kept = self._join_chains(uow, [entry for entry in entries if entry.kind not in UNNUMBERED_KINDS])
         keys = [
             ItemKey(entry.kit.kit_no, self._directory.spool_no(uow, entry.kit.kit_no, entry.spool), entry.seq)
             for entry in kept
@@ -284,10 +291,21 @@ class Intake:
         elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
             devices.add_to_counter(uow, "receipt.unknown_directive", 1)
 
+    def _note_heard(self, heard: dict[str, int]) -> None:
+        for kit_id, at_ms in heard.items():
+            kit = self._directory.find(kit_id)
+            if kit is not None:
+                self._markers.note_heard(kit.kit_no, at_ms)
+
+    def _note_goodbye(self, uow: UnitOfWork, kit: KitRef, bye: str) -> None:
+        devices.record_link(uow, kit, bye, at_ms=uow.now_ms)
+        uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "goodbye", "reason": bye})
+
     def _note_links(self, uow: UnitOfWork, links: Iterable[LinkChange]) -> None:
         for link in links:
             if link.connected:
                 self._markers.note_heard(link.kit.kit_no, uow.now_ms)
+            devices.record_link(uow, link.kit, "up" if link.connected else "lost", at_ms=uow.now_ms)
             body = {"kit_id": link.kit.kit_id, "change": "link", "connected": link.connected, "reason": link.reason}
             uow.emit(KIT_CHANGED, link.kit.court_code, body)
 

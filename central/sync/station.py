@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
-from central.base.bus import MAILBOX_SUBJECTS, POSITIONS_SUBJECT, NatsBus
+from central.base.bus import HEARD_SUBJECT, MAILBOX_SUBJECTS, POSITIONS_SUBJECT, NatsBus
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
-from central.devices.feed import LivePosition, encode_positions
+from central.devices.feed import Heard, LivePosition, encode_heard, encode_positions
 from central.devices.service import KitDirectory
 from central.sync.admission import Admission, Gate, RefusedError, read_certificate
 from central.sync.callout import Callout
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 UP_SUBJECTS: Final = "kits.*.up.*"
 RECEIPT_EVERY_S: Final = 0.9
 POSITIONS_EVERY_S: Final = 0.25
+HEARD_EVERY_S: Final = 0.5
 MARKERS_EVERY_S: Final = 1.0
 REGISTRY_EVERY_S: Final = 0.05  # a look at one file; a revocation waits no longer
 REGISTER_RETRY_S: Final = 0.25
@@ -68,6 +69,7 @@ class Station:
         self._book = ReceiptBook()
         self._batch = Batch()
         self._moved: dict[str, LivePosition] = {}
+        self._heard: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._batch_s = self._window_s = settings.intake_batch_ms / 1000
@@ -97,6 +99,7 @@ class Station:
                     group.create_task(self._commit_forever()),
                     group.create_task(self._every(RECEIPT_EVERY_S, self._send_receipts)),
                     group.create_task(self._every(POSITIONS_EVERY_S, self._send_positions)),
+                    group.create_task(self._every(HEARD_EVERY_S, self._send_heard)),
                     group.create_task(self._every(MARKERS_EVERY_S, self._ask_for_markers)),
                     group.create_task(self._every(REGISTRY_EVERY_S, self._follow_registry)),
                     group.create_task(self._every(REGISTER_RETRY_S, self._write_registry)),
@@ -131,6 +134,9 @@ class Station:
 
     async def _receive(self, message: Msg) -> None:
         subject, waiting = message.subject, self._batch.messages
+        self._heard[subject] = self._store.clock.now_ms()
+        if not message.data and subject.endswith(".beat"):
+            return
         if len(waiting) >= MAX_WAITING and subject.endswith(".position"):
             self._dropped += 1
             return
@@ -207,6 +213,7 @@ class Station:
         fresh.signers[:0] = batch.signers
         fresh.links[:0] = batch.links
         fresh.refusals[:0] = batch.refusals
+        fresh.heard = {**batch.heard, **fresh.heard}
         fresh.flush_markers |= batch.flush_markers
 
     async def _act_on(self, outcome: Outcome) -> None:
@@ -233,6 +240,13 @@ class Station:
         if self._moved:
             moved, self._moved = self._moved, {}
             self._store.bus.nudge(POSITIONS_SUBJECT, encode_positions(moved.values()))
+
+    async def _send_heard(self) -> None:
+        # Said also when nobody was heard: screens then know that it is not the intake that is silent.
+        subjects, self._heard = self._heard, {}
+        heard = {subject.split(".", 2)[1]: at_ms for subject, at_ms in subjects.items()}
+        self._batch.heard.update(heard)
+        self._store.bus.nudge(HEARD_SUBJECT, encode_heard(Heard(self._store.clock.now_ms(), heard)))
 
     async def _ask_for_markers(self) -> None:
         self._ask_for_markers_now()

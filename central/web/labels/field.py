@@ -15,8 +15,12 @@ PRESENCE: Final = {
 }
 REASONS: Final = {
     "heard": Label(_("信号正常"), "link", "ok"),
-    "delayed": Label(_("超过 15 秒没有新消息"), "link", "warn"),
+    "delayed": Label(_("超过 7 秒没有新消息"), "link", "warn"),
     "link_lost": Label(_("链路中断，装备会自行补传"), "link-off", "bad"),
+    "centre_deaf": Label(_("中心接收程序中断，装备情况不明"), "warning", "warn"),
+    "restarting": Label(_("装备程序正在重新启动"), "link", "warn"),
+    "switched_off": Label(_("装备已正常关机"), "link-off", "off"),
+    "battery_empty": Label(_("电量耗尽"), "link-off", "bad"),
     "silent": Label(_("10 分钟以上没有任何消息"), "link-off", "off"),
     "off_duty": Label(_("已下勤"), "user", "off"),
     "no_fix": Label(_("在线但没有卫星定位"), "satellite", "warn"),

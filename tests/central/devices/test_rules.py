@@ -12,8 +12,8 @@ YEAR_MS = 365 * 24 * 3600 * 1000
     ("silent_s", "changes", "state", "reason"),
     [
         (0, {}, "live", "heard"),
-        (15, {}, "live", "heard"),
-        (16, {}, "late", "delayed"),
+        (7, {}, "live", "heard"),
+        (8, {}, "late", "delayed"),
         (60, {}, "late", "delayed"),
         (61, {}, "stale", "link_lost"),
         (600, {}, "stale", "link_lost"),
@@ -29,6 +29,35 @@ YEAR_MS = 365 * 24 * 3600 * 1000
 def test_presence(silent_s, changes, state, reason):
     values = {"revoked": False, "duty": True, "gps": "fix", "has_fix": True}
     view = rules.judge_presence(now_ms=NOW, last_heard_ms=NOW - silent_s * 1000, **{**values, **changes})
+    assert (view.state, view.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "word", "gone_s", "changes", "state", "reason"),
+    [
+        (2, "up", 100, {}, "live", "heard"),
+        (2, "lost", 100, {}, "live", "heard"),  # heard again since, by whatever session
+        (2, "lost", 2, {}, "stale", "link_lost"),  # the end of a session counts at once
+        (700, "lost", 690, {}, "dark", "silent"),
+        (700, "lost", 690, {"duty": False}, "dark", "off_duty"),
+        (2, "lost", 2, {"battery_pct": 3.0}, "stale", "battery_empty"),
+        (30, "up", 100, {"battery_pct": 3.0}, "late", "delayed"),
+        (90, "up", 100, {"battery_pct": 3.0}, "stale", "battery_empty"),
+        (2, "switched_off", 1, {}, "dark", "switched_off"),
+        (9000, "switched_off", 9000, {}, "dark", "switched_off"),
+        (2, "battery_empty", 1, {}, "dark", "battery_empty"),
+        (2, "restarting", 1, {}, "late", "restarting"),
+        (32, "restarting", 31, {}, "stale", "link_lost"),
+        (20, "up", 100, {"is_deaf": True}, "late", "centre_deaf"),
+        (100, "up", 100, {"is_deaf": True}, "stale", "centre_deaf"),
+        (2, "lost", 1, {"is_deaf": True}, "stale", "link_lost"),  # the broker said it before the intake fell silent
+        (2, "lost", 1, {"revoked": True}, "dark", "revoked"),
+    ],
+)
+def test_presence_by_what_was_last_said_of_the_session(silent_s, word, gone_s, changes, state, reason):
+    values = {"revoked": False, "duty": True, "gps": "fix", "has_fix": True, **changes}
+    link = rules.LinkWord(word, NOW - gone_s * 1000)
+    view = rules.judge_presence(now_ms=NOW, last_heard_ms=NOW - silent_s * 1000, link=link, **values)
     assert (view.state, view.reason) == (state, reason)
 
 

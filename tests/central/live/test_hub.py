@@ -192,7 +192,7 @@ class TestPositions:
                 event = await take(screen, "kit_changed")
                 assert (event["kit"]["presence"], event["kit"]["reason"]) == ("live", "heard")
                 for silent_s, state, reason in (
-                    (20, "late", "delayed"),
+                    (10, "late", "delayed"),
                     (60, "stale", "link_lost"),
                     (600, "dark", "silent"),
                 ):
