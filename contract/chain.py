@@ -46,6 +46,7 @@ CAUSES: Final = (
     "officer",
     "centre",
     "sos",
+    "neighbour",
     "shutdown",
     "restart",
     "start",
@@ -76,7 +77,8 @@ class Record:
     """One record. Times in ms: ``started_ms`` wall since the epoch, ``monotonic_ms`` since boot.
 
     ``extra`` of the opening: ``kit`` (id), ``boot`` (hex), ``previous`` ([recording id, head] of the recording
-    before it on this kit, or None), and what the recorder wishes to state of officer and camera.
+    before it on this kit, or None), and what the recorder wishes to state of officer and camera. ``extra`` of any
+    record may hold ``gps_ms``: satellite time at ``monotonic_ms``, beside which ``started_ms`` may be wrong.
     """
 
     kind: Kind
@@ -253,9 +255,13 @@ class ChainWriter:
         started_ms: int,
         duration_ms: int,
         monotonic_ms: int,
+        **extra: Any,
     ) -> Signed:
-        """The record of a sealed segment of ``length`` bytes of ciphertext."""
-        record = self._next(Kind.SEGMENT, started_ms, monotonic_ms, duration_ms=duration_ms)
+        """The record of a sealed segment of ``length`` bytes of ciphertext.
+
+        ``extra`` may hold ``notes``: what happened since the record before (``contract.notes``), and ``gps_ms``.
+        """
+        record = self._next(Kind.SEGMENT, started_ms, monotonic_ms, duration_ms=duration_ms, extra=extra)
         return self._append(replace(record, cipher_hash=cipher_hash, clear_hash=clear_hash, length=length))
 
     def gap(self, *, cause: str, started_ms: int, duration_ms: int, monotonic_ms: int, **extra: Any) -> Signed:

@@ -170,6 +170,7 @@ CAUSES: Final[dict[str, tuple[str, str]]] = {
     "officer": ("执法人员操作", "officer"),
     "centre": ("指挥中心指令", "centre"),
     "sos": ("紧急报警", "SOS"),
+    "neighbour": ("邻近装备报警联动", "recording together with a neighbouring kit"),
     "shutdown": ("关机", "shutdown"),
     "restart": ("程序重启", "restart"),
     "start": ("开机即录", "recording from start-up"),

@@ -25,6 +25,8 @@ class SegmentHeader:
     """Times in ms since the epoch (wall) and since boot (monotonic); ``fix`` as in ``messages.Fix``.
 
     ``salt`` blinds the digest of the clear segment in the chain record until the segment is disclosed.
+    ``facts`` names people and matters (``case_no``, ``officer``, ``task``, ``title``, ``category``, ``by``): only
+    here, under the encryption, for the chain's records are read on the way.
     """
 
     recording_id: bytes
@@ -36,24 +38,26 @@ class SegmentHeader:
     mime: str = DEFAULT_MIME
     fix: dict[str, Any] | None = None
     gps_ms: int | None = None
+    facts: dict[str, Any] | None = None
 
 
 def pack_header(header: SegmentHeader) -> bytes:
     """Length and header; the fMP4 bytes follow it."""
-    body = dumps(
-        {
-            "v": 1,
-            "rid": header.recording_id,
-            "seq": header.seq,
-            "salt": header.salt,
-            "started_ms": header.started_ms,
-            "monotonic_ms": header.monotonic_ms,
-            "duration_ms": header.duration_ms,
-            "mime": header.mime,
-            "fix": header.fix,
-            "gps_ms": header.gps_ms,
-        }
-    )
+    fields = {
+        "v": 1,
+        "rid": header.recording_id,
+        "seq": header.seq,
+        "salt": header.salt,
+        "started_ms": header.started_ms,
+        "monotonic_ms": header.monotonic_ms,
+        "duration_ms": header.duration_ms,
+        "mime": header.mime,
+        "fix": header.fix,
+        "gps_ms": header.gps_ms,
+    }
+    if header.facts:
+        fields["facts"] = header.facts
+    body = dumps(fields)
     return len(body).to_bytes(4, "big") + body
 
 
@@ -74,6 +78,7 @@ def split_plaintext(data: bytes) -> tuple[SegmentHeader, bytes]:
             mime=fields["mime"],
             fix=fields["fix"],
             gps_ms=fields["gps_ms"],
+            facts=fields.get("facts"),
         )
     except (CodecError, KeyError, TypeError) as error:
         raise SegmentError(f"The header of the decrypted segment is malformed: {error}.") from error

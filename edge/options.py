@@ -73,7 +73,7 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     hardware: Literal["auto", "yes", "no"] = "auto"  # of picamera2: V4L2's encoder or libx264; auto asks the board
     watermark: bool = True  # kit, officer, time and position in every picture that is encoded here
     reencode: bool = False  # pyav: encode anew what comes as H.264, so that it too bears the watermark
-    stall_s: Annotated[float, Meta(ge=1, le=60)] = 2.0  # no frame for this long: the recorder restarts
+    stall_s: Annotated[float, Meta(ge=0.5, le=60)] = 1.0  # no frame for this long: the recorder restarts
 
 
 class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -89,11 +89,16 @@ class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class StorageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``[storage]``: what the vault may use. A full vault stops recording with a signed gap, never deletes."""
+    """``[storage]``: what the vault may use. A full vault stops recording with a signed gap, never deletes.
+
+    ``low_minutes`` and ``critical_minutes`` of recording left: officer and centre are warned.
+    """
 
     vault_max_bytes: Annotated[int, Meta(ge=10_000_000, le=8_000_000_000_000)] = 32_000_000_000
     reserve_bytes: Annotated[int, Meta(ge=1_000_000, le=1_000_000_000_000)] = 200_000_000
     keep_receipted_s: Annotated[int, Meta(ge=0, le=2_592_000)] = 0
+    low_minutes: Annotated[int, Meta(ge=1, le=10_000)] = 60
+    critical_minutes: Annotated[int, Meta(ge=1, le=10_000)] = 10
     max_positions: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 700_000  # eight days at one a second
 
 
@@ -133,6 +138,11 @@ class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sos_hold_s: Annotated[float, Meta(ge=0.2, le=5)] = 1.0
     withdraw_s: Annotated[float, Meta(ge=0, le=60)] = 10.0
     quiet: bool = False
-    http: bool = True  # loopback only, for the officer's own small page and for tests
-    http_port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: a free one, written to the state "panel_http"
     keyboard: bool = False  # single keys on the terminal that `zhixing-kit run` was started from
+
+
+class ScreenSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[screen]``: the officer's own page, on the loopback address alone."""
+
+    on: bool = True
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: a free one, kept over restarts; see the state "screen_http"

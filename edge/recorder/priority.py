@@ -19,7 +19,7 @@ class PriorityBook:
 
     def note(self, recording_id: str, before: Wishes, now: Wishes) -> None:
         """Compare what was said with what is said now, and raise what is stored of the running recording."""
-        if now.sos is not None and now.sos != before.sos:
+        if now.sos is not None and (before.sos is None or now.sos.alarm_id != before.sos.alarm_id):
             self._alarm_ms = now.sos.pressed_ms
             self._mark(recording_id)
             self._spool.vault.raise_priority(
@@ -32,7 +32,9 @@ class PriorityBook:
             self._mark(recording_id)
 
     def begin(self, recording_id: str, wishes: Wishes) -> None:
-        """A recording begins: one that an alarm asked for is marked from its first segment on."""
+        """A recording begins: one that an alarm asked for, here or beside, is marked from its first segment on."""
+        if wishes.recording.together:
+            self._marked.add(recording_id)
         if wishes.recording.alarm_id and wishes.sos is not None:
             self._alarm_ms = wishes.sos.pressed_ms
             self._marked.add(recording_id)

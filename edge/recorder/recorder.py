@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,11 +13,12 @@ from edge.recorder.capture import Capture, Ended, Opened, Taken
 from edge.recorder.closing import Closer, Gap
 from edge.recorder.moment import Clock, Moment
 from edge.recorder.oddities import Oddities
+from edge.recorder.opening import sound_of
 from edge.recorder.priority import PriorityBook
-from edge.recorder.recording import Recording, SignBody, StorageFullError
+from edge.recorder.recording import SignBody, StorageFullError
 from edge.recorder.report import Reporter
 from edge.recorder.ring import PreEventRing
-from edge.recorder.segmenter import Segmenter
+from edge.recorder.silence import make_silence
 from edge.recorder.sources import (
     CameraSource,
     EncodedFrame,
@@ -28,7 +28,7 @@ from edge.recorder.sources import (
 )
 from edge.recorder.storage import StorageGuard
 from edge.recorder.take import Means, NoRoomError, Take
-from edge.recorder.wish import Wishes, read_wishes
+from edge.recorder.wish import LOST, Wishes, read_wishes
 from edge.settings import Settings
 from edge.spool import Spool, ring
 
@@ -57,25 +57,30 @@ class Recorder:
         clock: Clock,
     ) -> None:
         self._settings, self._spool, self._clock = settings, spool, clock
-        self._sign, self._load_recipients, self._build_source = sign, load_recipients, build_source
+        self._build_source = build_source
         self._guard = StorageGuard(spool, settings.storage)
-        self._ring = PreEventRing(settings.segments.pre_event_s)
+        self._ring = PreEventRing(settings.segments.pre_event_s, sound=settings.segments.pre_event_sound)
+        self._past_ms = 0
         self._closer = Closer(spool, sign, clock, self._guard)
         self._oddities = Oddities(clock())
         self._reads_film = settings.camera.kind == "pyav" and Path(settings.camera.address).is_file()
         # A film that is read once is not to be spent on the seconds before a press.
         single_film = self._reads_film and not settings.camera.loop
         self._keeps_past = settings.segments.pre_event_s > 0 and not single_film
-        self._wishes: Wishes = read_wishes(spool)
+        self._wishes = self._read_wishes(clock())
         self._capture: Capture | None = None
         self._ready = False
         self._take: Take | None = None
+        self._said: str | None = None
         self._last_heard_ms = 0
         self._retry_at_ms = 0
         self._wishes_due_ms = 0
         self._priority = PriorityBook(spool, settings.segments.alarm_window_s)
         self._reporter = Reporter(spool, clock)
         self._means = Means(
+            spool=spool,
+            settings=settings,
+            sign=sign,
             guard=self._guard,
             priority=self._priority,
             oddities=self._oddities,
@@ -104,7 +109,8 @@ class Recorder:
         now = self._clock()
         if rung or now.monotonic_ms >= self._wishes_due_ms:
             self._wishes_due_ms = now.monotonic_ms + POLL_MS
-            self._apply(read_wishes(self._spool), now)
+            self._apply(self._read_wishes(now), now)
+        self._end_if_over(now)
         self._oddities.note_clocks(now)
         if self._capture is None:
             return
@@ -135,19 +141,32 @@ class Recorder:
     def _apply(self, wishes: Wishes, now: Moment) -> None:
         before, self._wishes = self._wishes, wishes
         wanted = wishes.recording
-        if not wanted.on and self._take is not None:
-            self._stop_recording(wanted.cause)
+        if self._take is not None:
+            self._take.wish(wishes, now, post_event_ms=round(self._settings.segments.post_event_s * 1000))
+            self._end_if_over(now)
         if self._take is not None:
             self._priority.note(self._take.id, before, wishes)
+            self._say_recording()
         keeps_past = wishes.on_duty and self._keeps_past
-        if not (wanted.on or keeps_past):
+        if not (wanted.on or keeps_past or self._take is not None):
             self._stop_capture()
         elif self._capture is None and now.monotonic_ms >= self._retry_at_ms:
             self._start_capture(now, wanted_on=wanted.on)
         elif self._ready and wanted.on and self._take is None:
             self._drain_ring()
-        if before.recording.on and not wanted.on:
-            self._report("idle")
+        if before.recording.on and not wanted.on and self._take is None:
+            self._report("idle", "this kit was reported lost" if wanted.cause == LOST else "")
+
+    def _read_wishes(self, now: Moment) -> Wishes:
+        return read_wishes(self._spool, now, hold_ms=round(self._settings.segments.sos_hold_s * 1000))
+
+    def _end_if_over(self, now: Moment) -> None:
+        take = self._take
+        if take is None or take.end is None or not take.is_over(now):
+            return
+        self._stop_recording(take.end.cause)
+        self._report("idle")
+        self._wishes_due_ms = now.monotonic_ms  # the camera may be let go
 
     def _start_capture(self, now: Moment, *, wanted_on: bool) -> None:
         shortage = self._guard.find_shortage(to_start=True)
@@ -170,15 +189,14 @@ class Recorder:
     def _stop_capture(self) -> None:
         capture, self._capture = self._capture, None
         self._ready = False
-        for _ in self._ring.drain():
-            pass
+        self._ring.clear()
         if capture is not None and not capture.stop():
             raise CameraFailedError(f"{capture.source.name} does not let go: the recorder starts anew.")
 
     # Frames
 
     def _accept(self, taken: Taken) -> None:
-        if not self._wishes.recording.on:
+        if self._take is None and not self._wishes.recording.on:
             if self._keeps_past:
                 self._ring.push(taken)
             return
@@ -187,7 +205,12 @@ class Recorder:
         self._feed(taken)
 
     def _drain_ring(self) -> None:
-        for taken in self._ring.drain():
+        began_ms = self._ring.began_ms
+        if began_ms is None or self._capture is None:
+            return
+        self._past_ms = max(0, self._clock().monotonic_ms - began_ms)
+        silent = not self._settings.segments.pre_event_sound
+        for taken in self._ring.drain(make_silence(self._capture.source.audio) if silent else None):
             self._feed(taken)
 
     def _feed(self, taken: Taken) -> None:
@@ -208,36 +231,33 @@ class Recorder:
     def _begin_recording(self, taken: Taken) -> bool:
         if self._capture is None or not (isinstance(taken.item, EncodedFrame) and taken.item.key):
             return False
-        wish, source = self._wishes.recording, self._capture.source
-        used_up = not wish.recording_id or self._spool.vault.find_last_record(wish.recording_id) is not None
-        recording_id = uuid.uuid4().hex if used_up else wish.recording_id
+        past_ms, self._past_ms = self._past_ms, 0
         try:
-            recording = Recording.begin(
-                self._spool,
-                recording_id,
-                self._sign,
-                self._load_recipients(),
-                kit_id=self._settings.kit.id,
-                at=taken.at,
-                cause=wish.cause,
-                by=wish.by,
-                camera=source.name,
-                **({"alarm": wish.alarm_id} if wish.alarm_id else {}),
-            )
+            self._take = Take.begin(self._means, self._wishes, self._capture.source, taken.at, past_ms=past_ms)
         except StorageFullError as error:
             self._stop_for_storage(str(error), Gap(taken.at, 0))
             return False
-        self._priority.begin(recording_id, self._wishes)
-        segmenter = Segmenter(target_s=self._settings.segments.seconds, fps=source.fps, audio=source.audio)
-        self._take = Take(recording, segmenter, self._means)
+        self._priority.begin(self._take.id, self._wishes)
         self._oddities.begin_recording()
-        self._report("recording")
+        self._said = None
+        self._say_recording()
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "panel")
         return True
 
+    def _say_recording(self) -> None:
+        """Report what is being recorded, when something worth a word of it has changed."""
+        if self._take is None or self._capture is None:
+            return
+        sound = sound_of(self._settings, source_has_sound=self._capture.source.audio is not None)
+        words = self._take.describe(held=self._wishes.held, sound_missing=sound == "missing")
+        if words != self._said:
+            self._said = words
+            self._report("recording", words)
+
     def _note_stored(self) -> None:
         self._reporter.end_fault()
+        self._say_recording()
         ring(self._spool.dir, "control")
 
     def _flush(self) -> None:
@@ -253,7 +273,7 @@ class Recorder:
         take, self._take = self._take, None
         if take is None:
             return
-        take.state_oddities(self._clock())
+        take.prepare_end(self._clock())
         self._closer.close(take.recording, cause)
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "panel")
@@ -288,7 +308,7 @@ class Recorder:
         if error is None:
             self._stop_recording("source_ended")
             self._spool.state.set("recording_wanted", {"on": False, "cause": "source_ended", "by": ""})
-            self._wishes = read_wishes(self._spool)
+            self._wishes = self._read_wishes(self._clock())
             self._stop_capture()
             self._report("idle", "the camera's input is at its end")
             return
@@ -315,4 +335,6 @@ class Recorder:
 
     def _report(self, state: str, note: str = "") -> None:
         source = self._capture.source.name if self._capture else self._settings.camera.kind
-        self._reporter.report(state, self._take.id if self._take else None, source, note)
+        take = self._take
+        ends_ms = take.ends_ms if take else None
+        self._reporter.report(state, take.id if take else None, source, note, ends_ms=ends_ms)

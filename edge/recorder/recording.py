@@ -23,6 +23,7 @@ from edge.recorder.moment import Moment
 from edge.recorder.sealer import seal_segment
 from edge.recorder.segmenter import ClearSegment
 from edge.spool import RecordRow, SegmentRow, Spool
+from edge.spool.gps_time import find_gps_ms
 
 SignBody = Callable[[bytes], bytes]
 
@@ -42,6 +43,10 @@ class Recording:
         self.recipients = list(recipients)
         self.id = state.recording_id.hex()
         self.last_end = Moment(0, 0)
+        # A chain taken up after a restart states moments of another boot, which satellite time of this one cannot.
+        self._is_of_this_boot = False
+        # What the final record states besides its cause; whoever ends the recording sets it.
+        self.ending: dict[str, Any] = {}
 
     @classmethod
     def begin(
@@ -60,6 +65,7 @@ class Recording:
         Raises StorageFullError.
         """
         recording = cls(spool, chain.begin(bytes.fromhex(recording_id)), sign, recipients)
+        recording._is_of_this_boot = True
         last = spool.state.get("last_recording")
         previous = [bytes.fromhex(last["id"]), bytes.fromhex(last["head"])] if last else None
         recording._append(
@@ -69,6 +75,7 @@ class Recording:
                 started_ms=at.wall_ms,
                 monotonic_ms=at.monotonic_ms,
                 previous=previous,
+                **recording._satellite_time(at),
                 **extra,
             )
         )
@@ -93,9 +100,18 @@ class Recording:
         """Number of the record to come."""
         return self._writer.state.next_seq
 
-    def add_segment(self, clear: ClearSegment, *, fix: dict[str, Any] | None, priority: int) -> SegmentRow:
+    def add_segment(
+        self,
+        clear: ClearSegment,
+        *,
+        fix: dict[str, Any] | None,
+        priority: int,
+        facts: dict[str, Any] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> SegmentRow:
         """Seal, sign and store a segment: file, record beside it, then the rows.
 
+        ``facts`` are encrypted with it, ``extra`` stands openly in its record.
         Raises StorageFullError, after which the chain stands where it stood and no file is left.
         """
         seq = self.next_seq
@@ -103,7 +119,7 @@ class Recording:
         before = self._writer.state
         try:
             make_folder(path.parent)
-            row, signed = self._write_files(clear, path, fix, priority)
+            row, signed = self._write_files(clear, path, fix, priority, facts, extra or {})
             self._spool.vault.add_segment(row, signed.body, signed.sig)
         except BaseException as error:
             # The number was not used up: the next record must not leave a hole.
@@ -124,6 +140,7 @@ class Recording:
                 started_ms=started.wall_ms,
                 monotonic_ms=started.monotonic_ms,
                 duration_ms=max(0, duration_ms),
+                **self._satellite_time(started),
                 **extra,
             )
         )
@@ -136,10 +153,20 @@ class Recording:
 
     def close(self, cause: str, at: Moment) -> None:
         """Close the recording; the next one will name it. Raises StorageFullError."""
-        self._append(lambda writer: writer.final(cause=cause, started_ms=at.wall_ms, monotonic_ms=at.monotonic_ms))
+        self._append(
+            lambda writer: writer.final(
+                cause=cause, started_ms=at.wall_ms, monotonic_ms=at.monotonic_ms, **{**self._satellite_time(at), **self.ending}
+            )
+        )
 
-    def _write_files(
-        self, clear: ClearSegment, path: Path, fix: dict[str, Any] | None, priority: int
+    def _write_files(  # noqa: PLR0917 -- what the public call was given, in its order
+        self,
+        clear: ClearSegment,
+        path: Path,
+        fix: dict[str, Any] | None,
+        priority: int,
+        facts: dict[str, Any] | None,
+        extra: dict[str, Any],
     ) -> tuple[SegmentRow, Signed]:
         with create_temporary(path) as file:
             sealed = seal_segment(
@@ -149,6 +176,8 @@ class Recording:
                 seq=self.next_seq,
                 recipients=self.recipients,
                 fix=fix,
+                facts=facts,
+                gps_ms=self._satellite_time(clear.started).get("gps_ms"),
             )
             sync_file(file)
         seq = self.next_seq
@@ -159,6 +188,8 @@ class Recording:
             started_ms=sealed.started_ms,
             duration_ms=sealed.duration_ms,
             monotonic_ms=sealed.monotonic_ms,
+            **self._satellite_time(clear.started),
+            **extra,
         )
         record_path = path.with_suffix(".rec")
         with create_temporary(record_path) as file:
@@ -171,6 +202,11 @@ class Recording:
             self.id, seq, sealed.cipher_hash, sealed.length, sealed.started_ms, sealed.duration_ms, priority
         )
         return row, signed
+
+    def _satellite_time(self, at: Moment) -> dict[str, int]:
+        """``gps_ms`` at that moment, where the satellites' time is known: the third clock beside wall and boot."""
+        gps_ms = find_gps_ms(self._spool, at.monotonic_ms) if self._is_of_this_boot else None
+        return {} if gps_ms is None else {"gps_ms": gps_ms}
 
     def _append(self, write: Callable[[chain.ChainWriter], Signed]) -> None:
         before = self._writer.state

@@ -20,8 +20,13 @@ class Reporter:
         self._spool = spool
         self._clock = clock
 
-    def report(self, state: str, recording_id: str | None, source: str, note: str) -> None:
-        """``state``: idle, starting, recording, storage_full, camera_fault or stopped."""
+    def report(
+        self, state: str, recording_id: str | None, source: str, note: str, *, ends_ms: int | None = None
+    ) -> None:
+        """``state``: idle, starting, recording, storage_full, camera_fault or stopped.
+
+        ``ends_ms``: wall time at which a recording whose stop was asked for ends by itself.
+        """
         self._spool.state.set(
             "recorder_status",
             {
@@ -31,6 +36,7 @@ class Reporter:
                 "since_ms": self._clock().wall_ms,
                 "source": source[:64],
                 "note": note,
+                "ends_ms": ends_ms,
             },
         )
 

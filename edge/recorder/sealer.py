@@ -50,11 +50,16 @@ def seal_segment(
     seq: int,
     recipients: Sequence[X25519PublicKey],
     fix: dict[str, Any] | None,
+    facts: dict[str, Any] | None = None,
+    gps_ms: int | None = None,
 ) -> SealedSegment:
-    """Write the container of ``clear`` into ``file``, 64 KiB at a time; only ciphertext reaches the file."""
+    """Write the container of ``clear`` into ``file``, 64 KiB at a time; only ciphertext reaches the file.
+
+    ``facts`` of people and matters go into the encrypted header (``contract.segment``); ``gps_ms`` is satellite time
+    at the segment's beginning.
+    """
     salt = os.urandom(SALT_BYTES)
     duration_ms = max(1, round(clear.duration_us / 1000))
-    gps_ms = fix.get("fix_ms") if fix else None
     header = SegmentHeader(
         recording_id=recording_id,
         seq=seq,
@@ -64,7 +69,8 @@ def seal_segment(
         duration_ms=duration_ms,
         mime=clear.mime,
         fix=fix,
-        gps_ms=gps_ms if isinstance(gps_ms, int) else None,
+        gps_ms=gps_ms,
+        facts=facts,
     )
     sink = _HashingSink(file)
     sealer = Sealer(recipients, sink)

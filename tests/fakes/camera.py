@@ -5,6 +5,7 @@ import queue
 
 from edge.recorder.moment import Moment
 from edge.recorder.sources import AudioPacket, EncodedFrame, SourceError
+from edge.recorder.sources.encoding import describe_aac
 from edge.recorder.sources.synthetic import SyntheticCamera
 
 FPS = 25
@@ -38,12 +39,12 @@ class ScriptedCamera:
 
     name = "scripted"
     fps = float(FPS)
-    audio = None
     missed = 0
     watermarked = False
 
-    def __init__(self, *, first: int = 0, open_error: SourceError | None = None) -> None:
+    def __init__(self, *, first: int = 0, open_error: SourceError | None = None, sound: bool = False) -> None:
         self.closed = False
+        self.audio = describe_aac(48_000, "mono") if sound else None
         self._next = first
         self._open_error = open_error
         self._script: queue.Queue[EncodedFrame | AudioPacket | SourceError | None] = queue.Queue()
@@ -56,6 +57,10 @@ class ScriptedCamera:
     def hum(self) -> None:
         """A packet of sound at the time of the next frame."""
         self._script.put(AudioPacket(b"", real_frames()[self._next].pts_us, 21_333))
+
+    def say(self, data: bytes) -> None:
+        """A packet of real sound at the time of the next frame."""
+        self._script.put(AudioPacket(data, real_frames()[self._next].pts_us, 21_333))
 
     def heard(self) -> bool:
         """Whether everything given so far was taken."""

@@ -16,6 +16,7 @@ class Desk:
         self.clocks = Clocks()
         self.cameras = []
         self.open_errors = []
+        self.sound = False
         self.spool = open_spool(self.settings.spool_path)
         self.recipients = [self.kit.centre.public_key(), self.kit.escrow.public_key()]
         self.recorder = self.make_recorder()
@@ -94,7 +95,7 @@ class Desk:
 
     def _build_source(self):
         error = self.open_errors.pop(0) if self.open_errors else None
-        self.cameras.append(ScriptedCamera(open_error=error))
+        self.cameras.append(ScriptedCamera(open_error=error, sound=self.sound))
         return self.cameras[-1]
 
 

@@ -7,6 +7,7 @@ import pytest
 from edge.recorder.recorder import CameraFailedError
 from edge.recorder.recording import Recording, StorageFullError
 from edge.recorder.sources import SourceFailedError, SourceOpenError
+from edge.spool.gps_time import note_gps
 from edge.spool.vault import ALARM, MARKED, REST
 from tests.fakes.camera import FPS
 from tests.fakes.cutting import decode_times_s
@@ -37,25 +38,30 @@ class TestRecording:
         assert all(after[0] > before[-1] for before, after in itertools.pairwise(frames))
 
     def test_opening_says_who_and_why(self, desk):
-        desk.want(cause="centre")
+        desk.want(cause="officer")
         desk.shoot(2)
         extra = desk.chain()[0].extra
         assert extra == {
             "kit": "dl-2901-01",
             "boot": desk.spool.boot,
             "previous": None,
-            "cause": "centre",
+            "cause": "officer",
             "by": "button",
             "camera": "scripted",
+            "sound": "off",
+            "watermark": False,
         }
 
     def test_header_carries_time_and_place(self, desk):
         fix = {"lat": 25.6, "lon": 100.2, "fix_ms": 1_760_000_000_500, "boot": desk.spool.boot}
         desk.spool.state.set("last_fix", fix)
+        note_gps(desk.spool, offset_ms=1_760_000_000_500, error_ms=750, taken_ms=40_000)
         desk.want()
         desk.shoot(52)
         header, _ = desk.kit.open_segment(desk.recordings()[0], 1)
-        assert (header.fix["lat"], header.fix["lon"], header.gps_ms) == (25.6, 100.2, 1_760_000_000_500)
+        assert (header.fix["lat"], header.fix["lon"], header.gps_ms) == (25.6, 100.2, 1_760_000_050_540)
+        for record in desk.chain():
+            assert record.extra["gps_ms"] == record.monotonic_ms + 1_760_000_000_500
         assert (header.started_ms, header.monotonic_ms) == (1_760_000_000_040, 50_040)
 
     def test_the_next_recording_names_the_one_before(self, desk):
