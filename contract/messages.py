@@ -50,6 +50,10 @@ class UpMessage(Struct, frozen=True):
     v: Literal[1] = 1
 
 
+# What a kit says in ``Fix.suspect`` when it is the receiver's time that is not to be believed.
+TIME_SUSPECTS: Final = frozenset({"gps_week_rollover", "receiver_time_behind", "receiver_time_ahead"})
+
+
 class Fix(Struct, frozen=True, omit_defaults=True):
     """A position. ``fix_ms`` is the receiver's own time, ``suspect`` why it may be wrong."""
 

@@ -71,6 +71,17 @@ def apply_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> tupl
     return entry, True
 
 
+def void_waiting(uow: UnitOfWork, kit: KitRef, number: int) -> bool:
+    """Take back a directive that has not reached its kit; False when it has. It is sent as long expired."""
+    rule = update(MailboxEntry).where(
+        col(MailboxEntry.kit_no) == kit.kit_no,
+        col(MailboxEntry.number) == number,
+        col(MailboxEntry.state).in_(("waiting", "expired")),
+    )
+    values = {"state": "expired", "state_ms": uow.now_ms, "expires_ms": rules.LONG_PAST_MS}
+    return uow.connection.execute(rule.values(**values)).rowcount == 1
+
+
 def expire_directives(uow: UnitOfWork) -> int:
     """Mark waiting directives past their expiry; returns how many. They keep their number."""
     rule = update(MailboxEntry).where(

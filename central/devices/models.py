@@ -59,6 +59,24 @@ class KitSpool(SQLModel, table=True):
     first_ms: int = Field(sa_type=BigInteger)
 
 
+class KitBoot(SQLModel, table=True):
+    """What is known of one boot of a kit (`central.devices.times.Anchor`). Offsets: UTC minus time since boot, ms."""
+
+    __tablename__ = "kit_boot"
+
+    kit_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    boot: str = Field(primary_key=True, max_length=32)
+    spool_no: int
+    first_seq: int = Field(sa_type=BigInteger)
+    last_mono_ms: int = Field(sa_type=BigInteger)
+    upper_ms: int = Field(sa_type=BigInteger)
+    upper_mono_ms: int = Field(sa_type=BigInteger)
+    low_ms: int | None = Field(default=None, sa_type=BigInteger)
+    high_ms: int | None = Field(default=None, sa_type=BigInteger)
+    claim_mono_ms: int | None = Field(default=None, sa_type=BigInteger)
+    claimed_by: str = Field(default="", max_length=12)
+
+
 class Position(SQLModel, table=True):
     """A fix of the trail. Written as tuples (`rules.PositionRow`, same order); never changed."""
 
@@ -183,3 +201,44 @@ class Counter(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=80)
     value: int = Field(sa_type=BigInteger)
     changed_ms: int = Field(sa_type=BigInteger)
+
+
+class KitLoss(SQLModel, table=True):
+    """One kit reported lost, from its locking to its unlocking or the proof that its keys are gone.
+
+    `destroy_*` is asked by one person and confirmed by another (`central.devices.lost`). At most one is open a kit.
+    """
+
+    __tablename__ = "kit_loss"
+    __table_args__ = (
+        Index(
+            "ix_kit_loss_open",
+            "kit_no",
+            unique=True,
+            sqlite_where=text("closed_ms IS NULL"),
+            postgresql_where=text("closed_ms IS NULL"),
+        ),
+    )
+
+    loss_id: int | None = Field(default=None, primary_key=True)
+    kit_no: int = Field(foreign_key="kit.kit_no", index=True)
+    state: str = Field(max_length=16)
+    """locked, asked, ordered, destroyed, unlocked (`central.devices.losses`)."""
+    reason: str = Field(max_length=500)
+    locked_by: str = Field(max_length=64)
+    locked_ms: int = Field(sa_type=BigInteger)
+    asked_by: str = Field(default="", max_length=64)
+    asked_ms: int | None = Field(default=None, sa_type=BigInteger)
+    asked_reason: str = Field(default="", max_length=500)
+    confirmed_by: str = Field(default="", max_length=64)
+    confirmed_ms: int | None = Field(default=None, sa_type=BigInteger)
+    order_no: int | None = Field(default=None, sa_type=BigInteger)
+    """Number of the directive that orders the destruction."""
+    proof: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """The kit's signed statement (`contract.lost`), as it came."""
+    proof_verdict: str = Field(default="", max_length=16)
+    """verified, foreign (signed by no key of this kit) or malformed; "" until it came."""
+    proof_ms: int | None = Field(default=None, sa_type=BigInteger)
+    closed_by: str = Field(default="", max_length=64)
+    closed_ms: int | None = Field(default=None, sa_type=BigInteger)
+    closed_reason: str = Field(default="", max_length=500)

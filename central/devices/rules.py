@@ -9,7 +9,8 @@ from typing import ClassVar, Final, Literal, NamedTuple
 import msgspec
 
 from central.base.errors import DomainError, InvalidInputError
-from contract.messages import Fix
+from central.devices import times
+from contract.messages import TIME_SUSPECTS, Fix
 from contract.orders import BODY_OF_ORDER
 
 Presence = Literal["live", "late", "stale", "dark"]
@@ -41,6 +42,10 @@ MAILBOX_STEPS: Final[dict[str, frozenset[str]]] = {
     # the kit had it after all
     "expired": frozenset({"received", "felt", "read", "accepted", "refused", "done", "failed"}),
 }
+
+
+# As an expiry: the kit counts the directive and does nothing about it, whatever its clock says.
+LONG_PAST_MS: Final = 0
 
 
 class UnknownKitError(DomainError):
@@ -124,16 +129,25 @@ class ItemKey(NamedTuple):
 
 
 def position_row(
-    kit_no: int, spool_no: int, seq: int, at_ms: int, fix: Fix, *, digest: bytes, received_ms: int
+    kit_no: int,
+    spool_no: int,
+    seq: int,
+    at_ms: int,
+    fix: Fix,
+    *,
+    digest: bytes,
+    received_ms: int,
+    written_ms: int | None = None,
 ) -> PositionRow:
-    """Return `fix` as a row of the trail."""
+    """Return `fix` as a row of the trail; `written_ms` is when it was written down as the centre believes."""
     fix_ms = fix.fix_ms
+    told_ms = None if fix.suspect and fix.suspect in TIME_SUSPECTS else fix_ms
     return PositionRow(
         kit_no,
         spool_no,
         seq,
         digest,
-        trail_time_ms(fix_ms, at_ms, received_ms),
+        trail_time_ms(told_ms, at_ms, received_ms, written_ms),
         received_ms,
         at_ms,
         fix_ms,
@@ -149,14 +163,17 @@ def position_row(
     )
 
 
-def trail_time_ms(fix_ms: int | None, at_ms: int, received_ms: int) -> int:
+def trail_time_ms(fix_ms: int | None, at_ms: int, received_ms: int, written_ms: int | None = None) -> int:
     """Return the time by which a fix is ordered in the trail.
 
-    The receiver's own time, else the kit's clock; but a time ahead of the centre's or older than any spool can
-    be is a wrong clock, and then the fix stands where it was received.
+    The receiver's own time (`fix_ms`), else `written_ms`, else the kit's clock (`at_ms`); but a time ahead of the
+    centre's or older than any spool can be is a wrong clock, and then the fix stands where it was received.
     """
-    told_ms = at_ms if fix_ms is None else fix_ms
-    return told_ms if received_ms - OLDEST_BACKLOG_MS <= told_ms <= received_ms + CLOCK_DOUBT_MS else received_ms
+    oldest_ms, newest_ms = received_ms - times.OLDEST_MS, received_ms + CLOCK_DOUBT_MS
+    if fix_ms is not None and oldest_ms <= fix_ms <= newest_ms:
+        return fix_ms
+    told_ms = written_ms if written_ms is not None else at_ms
+    return told_ms if oldest_ms <= told_ms <= newest_ms else received_ms
 
 
 def digest_fix(at_ms: int, fix: Fix) -> bytes:
@@ -244,6 +261,11 @@ def doubts_clock(offset_ms: int) -> bool:
 def next_mailbox_state(current: str, reported: str) -> str:
     """Return the state after a receipt; a late or repeated receipt leaves the state as it is."""
     return reported if reported in MAILBOX_STEPS.get(current, frozenset()) else current
+
+
+def is_settled(kind: str, state: str) -> bool:
+    """Tell whether a kit has done with a directive: a new card (number 0 upwards) must count it, not obey it again."""
+    return state in ("done", "failed", "refused") or (kind == "sos_ack" and state == "felt")
 
 
 def check_directive_kind(kind: str) -> str:

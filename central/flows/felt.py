@@ -7,12 +7,15 @@ from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import UnitOfWork
 from central.devices import service as devices
 from central.devices.rules import KitRef
+from central.flows.lost import receive_destruction_proof
 from central.incidents import service as incidents
 from contract.messages import CommandReceipt
 
 
 def receive_command_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> bool:
     """Note a kit's receipt; tells whether it named a directive that exists. A repeat changes nothing."""
+    if receipt.proof:
+        receive_destruction_proof(uow, kit, receipt.number, receipt.proof)
     entry, moved = devices.apply_receipt(uow, kit, receipt)
     if entry is None or not moved:
         return entry is not None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from central.base.unit_of_work import Store
 from central.devices import service as devices
+from central.devices.rules import LONG_PAST_MS, is_settled
 from contract.messages import Directive, encode
 from contract.names import cmd_subject
 
@@ -38,6 +39,7 @@ class MailCarrier:
                 entries = devices.list_undelivered(session, kit, have=have)
         (self._open.add if entries else self._open.discard)(kit_id)
         subject = cmd_subject(kit_id, "directive")
+        lock = _find_lock(entries)
         return [
             (
                 subject,
@@ -47,7 +49,11 @@ class MailCarrier:
                         kind=entry.kind,
                         issued_ms=entry.issued_ms,
                         body=msgspec.Raw(msgspec.json.encode(entry.body)),
-                        expires_ms=entry.expires_ms,
+                        expires_ms=(
+                            LONG_PAST_MS
+                            if is_settled(entry.kind, entry.state) and entry is not lock
+                            else entry.expires_ms
+                        ),
                     )
                 ),
             )
@@ -57,3 +63,9 @@ class MailCarrier:
     def sweep(self, connected: Sequence[str]) -> list[Letter]:
         """Directives without any receipt for the connected kits that had some when last looked at."""
         return [letter for kit_id in connected if kit_id in self._open for letter in self.letters_for(kit_id)]
+
+
+def _find_lock(entries: Sequence[Any]) -> Any | None:
+    """The lock in force among these, if any: a kit that lost its memory is to be locked again."""
+    told = [entry for entry in entries if entry.kind == "lost"]
+    return told[-1] if told and told[-1].body.get("step") == "lock" else None

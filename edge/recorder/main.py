@@ -77,6 +77,9 @@ def run(
             heart.beat()
             refresh_legend()
             recorder.turn(rung=rung, wait_s=_FRAME_WAIT_S)
+            if rung and _is_destroyed(spool):
+                log.warning("recorder ends: the keys of this kit were destroyed on the centre's order")
+                return EXIT_CONFIGURATION
             rung = bell.wait(0 if recorder.is_capturing else _IDLE_WAIT_S)
         recorder.finish("shutdown")
     except sqlite3.Error:
@@ -90,6 +93,12 @@ def run(
         heart.close()
         bell.close()
     return 0
+
+
+def _is_destroyed(spool: Spool) -> bool:
+    # The file is gone, but this process still holds the key: it goes with the process.
+    facts = spool.state.get("lost")
+    return isinstance(facts, dict) and facts.get("step") == "destroyed"
 
 
 def _record_at_start(spool: Spool, *, wanted: bool) -> None:

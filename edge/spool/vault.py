@@ -191,6 +191,13 @@ class Vault:
         seq = self._store.value("SELECT MAX(seq) FROM records WHERE recording_id = ?", recording_id)
         return None if seq is None else self.find_record(recording_id, seq)
 
+    def newest_recordings(self, limit: int) -> list[str]:
+        """The recordings begun last, newest first (ids, 32 hex)."""
+        rows = self._store.rows(
+            "SELECT recording_id FROM records GROUP BY recording_id ORDER BY MIN(at_ms) DESC LIMIT ?", limit
+        )
+        return [row[0] for row in rows]
+
     def open_recordings(self) -> list[str]:
         """Recordings without a final record, oldest first (ids, 32 hex)."""
         rows = self._store.rows(

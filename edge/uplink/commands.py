@@ -10,13 +10,17 @@ from typing import Literal
 from contract import messages, orders, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.spool import Order, Spool
+from edge.uplink.lost import LostKit
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.commands")
 
-# Carried out by the panel, which alone knows when the officer felt it.
-PANEL_KINDS = ("sos_ack",)
+# Never too late to be felt: a person has taken the alarm.
+ACKNOWLEDGEMENT = "sos_ack"
+# Left unhandled for the panel, which alone knows when the officer felt them.
+TASK_KINDS = ("task", "task_recall")
+SETTLED = 0  # as an expiry: long past by any clock
 _Outcome = Literal["received", "done", "failed"]
 
 
@@ -24,17 +28,25 @@ class Commands:
     """Handles directives in the control process; rings `recorder` and `panel` through `ring`."""
 
     def __init__(
-        self, spool: Spool, keeper: TrustKeeper, trusted_time: TrustedTime, ring: Callable[[str], object]
+        self,
+        spool: Spool,
+        keeper: TrustKeeper,
+        trusted_time: TrustedTime,
+        ring: Callable[[str], object],
+        lost: LostKit | None = None,
     ) -> None:
         self._spool = spool
         self._keeper = keeper
         self._trusted_time = trusted_time
         self._ring = ring
-        self._handlers: dict[str, Callable[[Order], str]] = {
+        # None: the order is under way and finished by whom it was handed to.
+        self._handlers: dict[str, Callable[[Order], str | None]] = {
             "record_start": self._start_recording,
             "record_stop": self._stop_recording,
             "trust": self._accept_trust,
         }
+        if lost is not None:
+            self._handlers["lost"] = lost.obey
 
     def receive(self, payload: bytes) -> None:
         """Keep a directive and confirm it; a repeat is confirmed again, for its receipt may have been lost.
@@ -57,11 +69,18 @@ class Commands:
     def work_off(self) -> None:
         """Carry out what waits in the inbox; also called at start, for orders kept before a restart."""
         for order in self._spool.inbox.unhandled():
-            if order.kind in PANEL_KINDS:
+            if order.expires_ms == SETTLED:
+                # Done with on an earlier card of this kit, or taken back: counted, not obeyed, not answered.
+                self._spool.inbox.mark_handled(order.number)
+                continue
+            if order.kind == ACKNOWLEDGEMENT:
                 self._note_acknowledgement(order)
                 continue
-            if order.expires_ms is not None and self._trusted_time.is_past(order.expires_ms):
+            if self._is_too_late(order):
                 self._finish(order, "failed", "the order had expired before it reached the kit")
+                continue
+            if order.kind in TASK_KINDS:
+                self._note_task(order)
                 continue
             handler = self._handlers.get(order.kind)
             if handler is None:
@@ -73,7 +92,14 @@ class Commands:
                 log.warning("commands: %s %d failed: %s", order.kind, order.number, error)
                 self._finish(order, "failed", str(error))
             else:
-                self._finish(order, "done", note)
+                if note is not None:
+                    self._finish(order, "done", note)
+
+    def _is_too_late(self, order: Order) -> bool:
+        if order.expires_ms is None or not self._trusted_time.is_past(order.expires_ms):
+            return False
+        # A task that came in time stays before the officer, however long the panel takes to let him feel it.
+        return order.kind != "task" or self._spool.tasks.find(order.number) is None
 
     def note_sos_receipted(self, alarm_ids: list[str]) -> None:
         """The centre holds these SOS: the officer's first buzz."""
@@ -92,6 +118,29 @@ class Commands:
         self._spool.outbox.settle_sos(told.alarm_id)
         self._change_sos(told.alarm_id, acked=True, acked_by=told.by)
         self._ring("panel")
+
+    def _note_task(self, order: Order) -> None:
+        """A task, or its recall, is on the officer's page at once; repeated here until the panel let him feel it."""
+        try:
+            if order.kind == "task":
+                messages.decode(order.body, orders.Task)
+                self._spool.tasks.put(order.number, order.body, order.issued_ms)
+            elif not self._recall_task(order, messages.decode(order.body, orders.TaskRecall).task):
+                return
+        except messages.MessageError as error:
+            self._finish(order, "failed", str(error))
+            return
+        self._ring("panel")
+
+    def _recall_task(self, order: Order, number: int) -> bool:
+        """Whether the officer has something to feel; else the order is finished or waits for its task."""
+        state = self._spool.tasks.recall(number)
+        if state == "done":
+            # The answer crossed the recall: what was done is not undone, and the centre is told so.
+            self._finish(order, "failed", f"task {number} was already done")
+        elif state is None and number <= self._spool.inbox.have():
+            self._finish(order, "done", f"task {number} had not been put before the officer")
+        return state not in (None, "done")
 
     def _change_sos(self, alarm_id: str, **facts: object) -> None:
         def change(sos: object) -> object:

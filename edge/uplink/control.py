@@ -24,6 +24,7 @@ from edge.uplink.evidence_upload import Uploader, run_uploader
 from edge.uplink.health import build_health
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.link import Connected, Disconnected, Link, Received
+from edge.uplink.lost import LostKit, check_not_destroyed
 from edge.uplink.position import PositionReporter, open_source, run_reporter
 from edge.uplink.renewal import Renewer
 from edge.uplink.telemetry import Telemetry
@@ -33,6 +34,7 @@ from edge.uplink.trusted_time import TrustedTime
 log = logging.getLogger("zhixing.control")
 THREADS_END_S = 2.5  # below the manager's patience
 SPOOL_RETRY_S = 5.0
+EXIT_CONFIGURATION = 78  # sysexits.h EX_CONFIG: the keys are destroyed, starting again would not help
 EXIT_RENEWED = 75  # sysexits.h EX_TEMPFAIL: start anew, with the new certificate
 
 
@@ -70,6 +72,7 @@ class Control:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        check_not_destroyed(settings)
         self._identity = Identity(settings.data_dir)
         if self._identity.kit_id != settings.kit.id:
             raise IdentityError(
@@ -90,7 +93,8 @@ class Control:
         self._renewer = Renewer(self._identity, self._time, settings.authority.url)
         self._telemetry = Telemetry(self._spool, self._link, trusted_time=self._time)
         self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
-        self._commands = Commands(self._spool, self._keeper, self._time, self._ring)
+        self._lost = LostKit(self._spool, self._identity, self._ring)
+        self._commands = Commands(self._spool, self._keeper, self._time, self._ring, self._lost)
         self._threads = [
             threading.Thread(target=self._upload, name="upload", daemon=True),
             threading.Thread(target=self._report_positions, name="position", daemon=True),
@@ -102,7 +106,7 @@ class Control:
         self._waker.wake()
 
     def run(self) -> int:
-        """Work until stopped; 0 after `stop()`, 1 when a thread died, 75 with a new certificate."""
+        """Work until stopped; 0 after `stop()`, 1 when a thread died, 75 with a new certificate, 78 without keys."""
         bell = Doorbell(self._spool.dir, "control")
         heartbeat = Heartbeat(self._spool.dir, "control")
         if self._spool.state.get("duty") is None:
@@ -134,6 +138,9 @@ class Control:
                 return 1
             try:
                 wait_s = self._turn()
+                if self._lost.turn():
+                    return EXIT_CONFIGURATION
+                wait_s = min(wait_s, self._lost.due_s)
             except sqlite3.OperationalError as error:
                 # A full card passes. What the centre sent meanwhile it sends again, for it has no receipt.
                 log.warning("control: the spool cannot be written (%s)", error)

@@ -117,8 +117,8 @@ class PositionReporter:
         self._spool.state.set("last_fix", facts)
 
     def _is_on_task(self) -> bool:
-        if self._spool.state.get("duty", False):
-            return True
+        if self._spool.state.get("duty", False) or self._spool.state.get("lost") is not None:
+            return True  # a lost kit is with nobody whose whereabouts are his own matter
         sos = self._spool.state.get("sos")
         return isinstance(sos, dict) and not sos.get("withdrawn") and not sos.get("acked")
 
