@@ -1,13 +1,15 @@
-"""The devices' HTTP door from the kit's side: one kept-open connection, each request proven by a JWT."""
+"""The devices' HTTP door from the kit's side: one kept-open connection, each request proven by a JWT.
+
+Files are sent without waiting for the answers before them, so that a slow link is never empty for a round trip.
+"""
 
 import contextlib
 import hashlib
-import http.client
 import secrets
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import jwt
@@ -16,25 +18,33 @@ import msgspec
 from contract import door_auth
 from edge.options import DoorSettings
 from edge.spool.store import read_boot_ms
+from edge.uplink.http_answers import MalformedAnswerError, RawAnswer
 from edge.uplink.identity import Identity
 from edge.uplink.link import describe_failure
+from edge.uplink.pace import Speed
 from edge.uplink.trusted_time import TrustedTime
+from edge.uplink.wire import StoppedError, Wire
 
 MAX_ANSWER_BYTES = 256 * 1024
-BLOCK_BYTES = 64 * 1024
 MAX_RETRY_AFTER_S = 3600
+MAX_NONCES = door_auth.MAX_NONCES_AT_ONCE
+# The door forgets them after five minutes; this counts sleep, too.
+NONCE_LIFE_MS = 4 * 60 * 1000
 
 
 class DoorUnreachableError(RuntimeError):
-    """No answer came; the text is one sentence."""
+    """No answer came; the text is one sentence. What was in flight may have come through or not."""
 
 
-class _ClosedMeanwhileError(RuntimeError):
-    """The door closed a kept-open connection: no failure of the network."""
+class DoorClosedError(DoorUnreachableError):
+    """The door closed a connection that had worked: no failure of the network."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the door said. `problem` is the RFC 9457 type, `detail` its remedy, `retry_after_s` 0 for unsaid."""
+    """What the door said. `problem` is the RFC 9457 type, `detail` its remedy, `retry_after_s` 0 for unsaid.
+
+    `offset`: how much of a segment has come, where the door was asked.
+    """
 
     status: int
     body: bytes
@@ -42,6 +52,7 @@ class Answer(msgspec.Struct, frozen=True):
     problem: str = ""
     detail: str = ""
     retry_after_s: float = 0.0
+    offset: int = 0
 
     def describe(self) -> str:
         """One line for log and health report."""
@@ -51,6 +62,7 @@ class Answer(msgspec.Struct, frozen=True):
 class _Nonce(msgspec.Struct):
     nonce: str
     now_ms: int
+    more: list[str] = []
 
 
 class _Problem(msgspec.Struct):
@@ -59,7 +71,11 @@ class _Problem(msgspec.Struct):
 
 
 class Door:
-    """Not shared between threads."""
+    """Not shared between threads.
+
+    `get`, `head` and `post` bring their answer; of `send_file` several may be in flight, and `take_answer` gives
+    their answers in the order they were sent.
+    """
 
     def __init__(
         self,
@@ -75,64 +91,162 @@ class Door:
         self._identity = identity
         self._trusted_time = trusted_time
         self._make_context = make_context or (lambda: identity.make_tls_context(trusted_time))
-        self._connection: http.client.HTTPSConnection | None = None
-        self._nonce = ""
+        self._wire: Wire | None = None
+        self._nonces: deque[tuple[str, int]] = deque()  # nonce, when it came (ms since boot)
+        self.speed = Speed()
+
+    @property
+    def in_flight(self) -> int:
+        """Files sent whose answer was not taken yet."""
+        return self._wire.outstanding if self._wire is not None else 0
+
+    @property
+    def can_send(self) -> bool:
+        """Whether another file may be sent ahead: a proof needs a nonce, and to fetch one is a request itself."""
+        self._drop_old_nonces()
+        return bool(self._nonces) or not self.in_flight
 
     def get(self, path: str) -> Answer:
         """GET with proof; raises DoorUnreachableError."""
-        return self._prove("GET", path, None, door_auth.EMPTY_BODY_DIGEST, {})
+        return self._prove("GET", path, b"", {})
+
+    def head(self, path: str) -> Answer:
+        """HEAD with proof; raises DoorUnreachableError."""
+        return self._prove("HEAD", path, b"", {})
 
     def post(self, path: str, body: bytes, media_type: str) -> Answer:
         """POST with proof; raises DoorUnreachableError."""
-        return self._prove("POST", path, body, hashlib.sha256(body).digest(), {"Content-Type": media_type})
+        return self._prove("POST", path, body, {"Content-Type": media_type})
 
-    def put_file(self, path: str, file: Path, digest: bytes) -> Answer:
-        """PUT a file whose SHA-256 is `digest`, streamed; raises DoorUnreachableError, OSError for the file."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Digest": door_auth.content_digest(digest)}
-        return self._prove("PUT", path, file, digest, headers)
+    def send_file(
+        self,
+        path: str,
+        file: Path,
+        digest: bytes,
+        *,
+        offset: int = 0,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """PUT a file whose SHA-256 is `digest`, from `offset` on, without waiting for the answer.
+
+        Raises DoorUnreachableError, wire.StoppedError (when `should_stop` said so; then nothing is in flight any
+        more), OSError for the file.
+        """
+        with file.open("rb") as content:
+            content.seek(offset)
+            headers = {
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(file.stat().st_size - offset),
+            }
+            if offset:
+                headers[door_auth.OFFSET_HEADER] = str(offset)
+            else:
+                headers["Content-Digest"] = door_auth.content_digest(digest)
+            with self._closing_on_failure():
+                wire = self._send_head("PUT", path, digest, headers)
+                wire.send_file(content, should_stop=should_stop)
+
+    def take_answer(self) -> Answer:
+        """The answer to the oldest file in flight; raises DoorUnreachableError, after which nothing is."""
+        with self._closing_on_failure():
+            return self._receive()
+
+    def forget_nonces(self) -> None:
+        """The door does not take them any more."""
+        self._nonces.clear()
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the connection; what was in flight may have come through or not."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
-    def _prove(
-        self, method: str, path: str, body: bytes | Path | None, digest: bytes, headers: dict[str, str]
-    ) -> Answer:
-        refused = closed = False
+    def _prove(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        digest = hashlib.sha256(body).digest()
+        if body:
+            headers = {**headers, "Content-Length": str(len(body))}
+        closed = refused = False
         while True:
-            if not self._nonce:
-                self._fetch_nonce()
-            proof = self._make_proof(method, path, digest)
             try:
-                answer = self._exchange(method, path, body, {**headers, "Authorization": f"Bearer {proof}"})
-            except _ClosedMeanwhileError as error:
+                with self._closing_on_failure():
+                    self._send_head(method, path, digest, headers, body)
+                    answer = self._receive()
+            except DoorClosedError:
                 if closed:
-                    where = f"{self._host}:{self._port}"
-                    raise DoorUnreachableError(f"{where} closes the connection instead of answering") from error
+                    raise
                 closed = True  # the door may have seen the proof: the next try has a new one
                 continue
             if answer.status != 401 or refused:
                 return answer
             # A nonce grows old while the kit is out of reach: once more with a fresh one.
-            refused, self._nonce = True, ""
+            refused = True
+            self.forget_nonces()
 
-    def _fetch_nonce(self) -> None:
-        asked_ms = read_boot_ms()
+    def _send_head(self, method: str, path: str, digest: bytes, headers: dict[str, str], body: bytes = b"") -> Wire:
+        self._drop_old_nonces()
+        if not self._nonces:
+            self._fetch_nonces()
+        proof = self._make_proof(method, path, digest)
+        wire = self._connect()
+        wire.send_head(method, self._write_head(method, path, {**headers, "Authorization": f"Bearer {proof}"}) + body)
+        return wire
+
+    def _write_head(self, method: str, path: str, headers: dict[str, str]) -> bytes:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}:{self._port}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def _connect(self) -> Wire:
+        if self._wire is not None and not self._wire.outstanding and not self._wire.is_open():
+            self.close()  # kept open from before, and closed by the door meanwhile
+        if self._wire is None:
+            self._wire = Wire(
+                self._host,
+                self._port,
+                self._make_context(),
+                timeout_s=self._timeout_s,
+                speed=self.speed,
+                max_answer_bytes=MAX_ANSWER_BYTES,
+            )
+        return self._wire
+
+    @contextlib.contextmanager
+    def _closing_on_failure(self) -> Iterator[None]:
         try:
-            answer = self._exchange("GET", "/v1/nonce", None, {})
-        except _ClosedMeanwhileError:
-            asked_ms = read_boot_ms()
-            answer = self._exchange("GET", "/v1/nonce", None, {})
+            yield
+        except StoppedError:
+            self.close()
+            raise
+        except (OSError, MalformedAnswerError) as error:
+            had_worked = self._wire is not None and self._wire.answered > 0
+            self.close()
+            where = f"{self._host}:{self._port}"
+            if had_worked and isinstance(error, ConnectionError | ssl.SSLEOFError):
+                text = f"{where} closes the connection instead of answering"
+                raise DoorClosedError(text) from error
+            if isinstance(error, MalformedAnswerError):
+                raise DoorUnreachableError(f"{error}: is {where} the devices' door?") from error
+            raise DoorUnreachableError(describe_failure(error, where)) from error
+
+    def _fetch_nonces(self) -> None:
+        wire = self._connect()
+        asked_ms = read_boot_ms()
+        wire.send_head("GET", self._write_head("GET", "/v1/nonce?several=true", {}))
+        answer = self._receive()
         try:
             told = msgspec.json.decode(answer.body, type=_Nonce)
         except msgspec.MsgspecError as error:
             raise DoorUnreachableError(
                 f"the door gave no nonce ({answer.describe()}): is {self._host}:{self._port} the devices' door?"
             ) from error
-        self._nonce = told.nonce
-        self._trusted_time.learn_now(told.now_ms, round_trip_ms=read_boot_ms() - asked_ms)
+        self._nonces.clear()  # the answer brought one in its header, too
+        now_ms = read_boot_ms()
+        self._nonces.extend((nonce, now_ms) for nonce in [told.nonce, *told.more[:MAX_NONCES]])
+        self._trusted_time.learn_now(told.now_ms, round_trip_ms=now_ms - asked_ms)
+
+    def _drop_old_nonces(self) -> None:
+        while self._nonces and read_boot_ms() - self._nonces[0][1] > NONCE_LIFE_MS:
+            self._nonces.popleft()
 
     def _make_proof(self, method: str, path: str, digest: bytes) -> str:
         claims = door_auth.claims(
@@ -140,7 +254,7 @@ class Door:
             method=method,
             path=path,
             body_digest=digest,
-            nonce=self._nonce,
+            nonce=self._nonces.popleft()[0],  # each proves one request; its answer brings the next
             jti=secrets.token_hex(16),
         )
         headers = {
@@ -148,73 +262,37 @@ class Door:
             "kid": self._identity.serial,
             "x5c": self._identity.x5c(),
         }
-        # Each nonce proves one request; the answer brings the next one.
-        self._nonce = ""
         return jwt.encode(claims, self._identity.key, algorithm=door_auth.ALGORITHM, headers=headers)
 
-    def _exchange(self, method: str, path: str, body: bytes | Path | None, headers: dict[str, str]) -> Answer:
-        """One request; raises _ClosedMeanwhileError only on a connection kept open from before."""
-        fresh = self._connection is None
-        try:
-            return self._exchange_once(method, path, body, headers)
-        except (OSError, http.client.HTTPException) as error:
+    def _receive(self) -> Answer:
+        wire = self._wire
+        if wire is None:
+            raise DoorUnreachableError(f"nothing is on its way to {self._host}:{self._port}")
+        raw = wire.receive()
+        if raw.closes:
             self.close()
-            gone = isinstance(error, ConnectionError | http.client.RemoteDisconnected | ssl.SSLEOFError)
-            if gone and not fresh:
-                raise _ClosedMeanwhileError from error
-            raise DoorUnreachableError(describe_failure(error, f"{self._host}:{self._port}")) from error
+        nonce = raw.headers.get(door_auth.NONCE_HEADER.lower())
+        if nonce and len(self._nonces) < MAX_NONCES:
+            self._nonces.append((nonce, read_boot_ms()))
+        return _read_answer(raw)
 
-    def _exchange_once(self, method: str, path: str, body: bytes | Path | None, headers: dict[str, str]) -> Answer:
-        if self._connection is None:
-            self._connection = http.client.HTTPSConnection(
-                self._host,
-                self._port,
-                timeout=self._timeout_s,
-                context=self._make_context(),
-                blocksize=BLOCK_BYTES,
-            )
-        with contextlib.ExitStack() as stack:
-            content: bytes | BinaryIO | None = body if not isinstance(body, Path) else None
-            if isinstance(body, Path):
-                content = stack.enter_context(body.open("rb"))
-                headers = {**headers, "Content-Length": str(body.stat().st_size)}
-            self._send(self._connection, method, path, content, headers)
-            return self._read_answer(self._connection)
 
-    def _send(
-        self,
-        connection: http.client.HTTPSConnection,
-        method: str,
-        path: str,
-        content: "bytes | BinaryIO | None",
-        headers: dict[str, str],
-    ) -> None:
-        try:
-            connection.request(method, path, body=content, headers=headers)
-        except (BrokenPipeError, ConnectionResetError):
-            # The door may refuse (413, 507) and stop reading; its answer may be waiting all the same.
-            if connection.sock is None or method != "PUT":
-                raise
-
-    def _read_answer(self, connection: http.client.HTTPSConnection) -> Answer:
-        response = connection.getresponse()
-        body = response.read(MAX_ANSWER_BYTES + 1)
-        if len(body) > MAX_ANSWER_BYTES or response.getheader("Connection", "").lower() == "close":
-            self.close()
-        self._nonce = response.getheader(door_auth.NONCE_HEADER) or ""
-        media_type = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-        problem = _Problem()
-        if media_type == "application/problem+json":
-            with contextlib.suppress(msgspec.MsgspecError):
-                problem = msgspec.json.decode(body, type=_Problem)
-        return Answer(
-            status=response.status,
-            body=body,
-            media_type=media_type,
-            problem=problem.type,
-            detail=problem.detail[:300],
-            retry_after_s=_read_retry_after(response.getheader("Retry-After") or ""),
-        )
+def _read_answer(raw: RawAnswer) -> Answer:
+    media_type = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
+    problem = _Problem()
+    if media_type == "application/problem+json":
+        with contextlib.suppress(msgspec.MsgspecError):
+            problem = msgspec.json.decode(raw.body, type=_Problem)
+    offset = raw.headers.get(door_auth.OFFSET_HEADER.lower(), "")
+    return Answer(
+        status=raw.status,
+        body=raw.body,
+        media_type=media_type,
+        problem=problem.type,
+        detail=problem.detail[:300],
+        retry_after_s=_read_retry_after(raw.headers.get("retry-after", "")),
+        offset=int(offset) if offset.isascii() and offset.isdecimal() and len(offset) < 16 else 0,
+    )
 
 
 def _read_retry_after(text: str) -> float:

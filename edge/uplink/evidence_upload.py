@@ -11,36 +11,40 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from contract import door_auth, messages, trust
-from contract.signing import BadSignatureError, CodecError, Signed, dumps
+from contract.signing import BadSignatureError, CodecError
 from edge.options import StorageSettings
-from edge.spool import ReceiptRefusedError, SegmentRow, Spool
-from edge.spool.vault import RecordRow
+from edge.spool import ReceiptRefusedError, Spool
 from edge.uplink.backoff import Backoff
-from edge.uplink.door import Answer, Door, DoorUnreachableError
+from edge.uplink.chain_records import RecordBringer
+from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
+from edge.uplink.parcels import Key, Parcel, Shelf
 from edge.uplink.trust_keeper import TrustKeeper
+from edge.uplink.wire import StoppedError
 
 log = logging.getLogger("zhixing.upload")
 
 IDLE_S = 15.0
-# While the link stands, the chain record travels over it; only after this long it goes over the door.
-RECORD_WAIT_S = 2.0
-RECORDS_AT_ONCE = 100
+# One is being sent while the answer to the one before is on its way: the link is never empty for a round trip.
+IN_FLIGHT = 2
+SLOW_AFTER_S = 2.0
+LOOK_EVERY_S = 1.0
 REVOKED_WAIT_S = 300.0
 STORE_FULL_WAIT_S = 60.0
 TOO_LARGE_WAIT_S = 6 * 3600.0
 FOREIGN_WAIT_S = 3600.0
 TRUST_EVERY_S = 6 * 3600.0
-
-
-class _Deferred(msgspec.Struct):
-    until_s: float
-    backoff: Backoff
+# Refusals the kit puts right itself, once for each parcel.
+SECOND_CHANCES = (
+    door_auth.CHAIN_RECORD_MISSING,
+    door_auth.OFFSET_MISMATCH,
+    door_auth.NONCE_EXPIRED,
+    door_auth.BAD_TOKEN,
+)
 
 
 class Uploader:
@@ -54,6 +58,7 @@ class Uploader:
         storage: StorageSettings,
         *,
         is_link_up: Callable[[], bool],
+        is_stopping: Callable[[], bool] = lambda: False,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spool = spool
@@ -61,20 +66,25 @@ class Uploader:
         self._keeper = keeper
         self._keep_receipted_s = storage.keep_receipted_s
         self._is_link_up = is_link_up
+        self._is_stopping = is_stopping
         self._monotonic_s = monotonic_s
+        self._shelf = Shelf(spool, monotonic_s=monotonic_s)
+        self._records = RecordBringer(spool, door, is_link_up=is_link_up, monotonic_s=monotonic_s)
         self._backoff = Backoff(first_s=2.0, cap_s=120.0)
-        self._deferred: dict[tuple[str, int], _Deferred] = {}
-        self._seen: dict[str, float] = {}
-        self._posted: dict[str, int] = {}
+        self._sent: deque[Parcel] = deque()  # their answers come in this order
+        self._window = 1  # how many may be in flight: a door that refuses is asked one by one
+        self._begun = read_begun(spool)  # of these the door may hold a part
+        self._second_chances: set[tuple[Key, str]] = set()
         self._trust_due_s = 0.0
         self._rest_until_s = -1.0
         self._unreachable = False
+        self._was_closed = False
         self._was_link_up = False
         status = spool.state.get("upload_status")
         self._told = str(status.get("trouble", "")) if isinstance(status, dict) else ""
 
     def turn(self) -> float:
-        """Send the most urgent segment there is; returns seconds until the next turn is worth it."""
+        """Do the most urgent thing there is; returns seconds until the next turn is worth it."""
         rest_s = self._rest_until_s - self._monotonic_s()
         if rest_s > 0 and not self._is_just_back():
             return rest_s
@@ -83,6 +93,8 @@ class Uploader:
         except sqlite3.OperationalError as error:
             # A full card passes; whoever gave up here would never make room on it again.
             log.warning("upload: the spool cannot be written (%s)", error)
+            self._door.close()
+            self._note_cut()
             return self._back_off()
 
     def _is_just_back(self) -> bool:
@@ -96,14 +108,36 @@ class Uploader:
     def _work(self) -> float:
         self._unreachable = False
         try:
-            self._refresh_trust()
-            self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
-            segment = self._choose()
-            return self._find_rest() if segment is None else self._send(segment)
+            if self._sent and not self._door.can_send:
+                return self._settle_one()
+            if not self._sent:
+                self._refresh_trust()
+                self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
+            parcel = self._shelf.choose([sent.key for sent in self._sent])
+            if parcel is not None:
+                return self._bring(parcel)
+            return self._settle_one() if self._sent else self._find_rest()
+        except DoorClosedError as error:
+            # Once is no failure: the door may let go of a connection at any time.
+            if self._note_cut() and not self._was_closed:
+                self._was_closed = True
+                return 0.0
+            return self._note_unreachable(error)
         except DoorUnreachableError as error:
-            self._unreachable = True
-            self._tell(str(error))
-            return self._back_off()
+            self._note_cut()
+            return self._note_unreachable(error)
+
+    def _note_unreachable(self, error: DoorUnreachableError) -> float:
+        self._unreachable = True
+        self._tell(str(error))
+        return self._back_off()
+
+    def _note_cut(self) -> bool:
+        """Whatever was in flight may have come through in whole, in part or not at all."""
+        had = bool(self._sent)
+        self._begun.update(parcel.key for parcel in self._sent)
+        self._sent.clear()
+        return had
 
     def _refresh_trust(self) -> None:
         now = self._monotonic_s()
@@ -118,72 +152,71 @@ class Uploader:
             except (CodecError, BadSignatureError, trust.StaleListError) as error:
                 self._tell(f"the centre offers a trust list that is not the authority's ({error})")
 
-    def _choose(self) -> SegmentRow | None:
-        now = self._monotonic_s()
-        for segment in self._spool.vault.pending_segments(32 + len(self._deferred)):
-            held = self._deferred.get((segment.recording_id, segment.seq))
-            if held is None or held.until_s <= now:
-                return segment
-        return None
-
     def _find_rest(self) -> float:
-        now = self._monotonic_s()
-        waits = [held.until_s - now for held in self._deferred.values()]
-        return max(0.1, min([IDLE_S, *waits]))
+        due_s = self._shelf.next_due_s()
+        return IDLE_S if due_s is None else max(0.1, min(IDLE_S, due_s))
 
-    def _send(self, segment: SegmentRow) -> float:
+    def _bring(self, parcel: Parcel) -> float:
         if not self._keeper.receipt_keys():
             self._tell(self._keeper.trouble)
             return self._back_off(at_least_s=5.0)
-        path = self._spool.vault.segment_path(segment.recording_id, segment.seq)
-        fault = _find_fault(path, segment)
+        path = self._shelf.find_file(parcel)
+        fault = _find_fault(path, parcel.digest)
         if fault:
-            self._state_fault(segment, fault)
+            self._state_fault(parcel, fault)
             return 0.0
-        wait_s = self._bring_records(segment)
-        if wait_s is not None:
-            return wait_s
-        answer = self._put(segment, path)
-        if answer.problem == door_auth.CHAIN_RECORD_MISSING:
-            refused = self._post_records(segment.recording_id, self._spool.vault.list_records(segment.recording_id))
-            answer = refused or self._put(segment, path)
-        return self._judge(segment, answer)
-
-    def _put(self, segment: SegmentRow, path: Path) -> Answer:
-        where = door_auth.segment_path(bytes.fromhex(segment.recording_id), segment.seq)
-        return self._door.put_file(where, path, segment.cipher_hash)
-
-    def _bring_records(self, segment: SegmentRow) -> float | None:
-        """Chain first: None when the segment may go, else seconds until the next turn."""
-        vault, rid = self._spool.vault, segment.recording_id
-        waiting = vault.list_unreceipted_records(rid, RECORDS_AT_ONCE)
-        waiting = [record for record in waiting if record.seq > self._posted.get(rid, -1)]
-        if not waiting or waiting[0].seq > segment.seq:
-            self._seen.pop(rid, None)
-            return None
-        now = self._monotonic_s()
-        since_s = self._seen.setdefault(rid, now)
-        if self._is_link_up() and now - since_s < RECORD_WAIT_S:
+        records = self._records.find_due(*parcel.key)
+        # Whatever is a request of its own waits for the answers before it.
+        if self._sent and (records is None or records or parcel.key in self._begun):
+            return self._settle_one()
+        if records is None:
             return 0.25
-        refused = self._post_records(rid, waiting)
-        return None if refused is None else self._judge(segment, refused)
+        if records:
+            refused = self._records.bring(parcel.recording_id, records)
+            return 0.0 if refused is None else self._judge(parcel, refused)
+        self._send(parcel, path)
+        return self._settle_one() if len(self._sent) >= self._window else 0.0
 
-    def _post_records(self, recording_id: str, records: list[RecordRow]) -> Answer | None:
-        """Bring signed records over the door; None when the centre took them, else its refusal."""
-        for start in range(0, len(records), RECORDS_AT_ONCE):
-            part = records[start : start + RECORDS_AT_ONCE]
-            body = dumps([list(Signed(record.body, record.sig)) for record in part])
-            answer = self._door.post(door_auth.chain_path(bytes.fromhex(recording_id)), body, "application/cbor")
-            if answer.status not in (200, 201, 204):
-                return answer
-            self._posted[recording_id] = max(self._posted.get(recording_id, -1), part[-1].seq)
-        return None
+    def _send(self, parcel: Parcel, path: Path) -> None:
+        offset = self._door.head(parcel.where).offset if parcel.key in self._begun else 0
+        offset = min(offset, parcel.length)
+        self._sent.append(parcel)
+        watch = _SendWatch(self._spool, self._shelf, parcel, self._is_stopping)
+        try:
+            self._door.send_file(parcel.where, path, parcel.digest, offset=offset, should_stop=watch.should_stop)
+        except StoppedError:
+            self._note_cut()
 
-    def _judge(self, segment: SegmentRow, answer: Answer) -> float:
-        status, told = answer.status, f"segment {segment.seq}: {answer.describe()}"
+    def _settle_one(self) -> float:
+        """Take the oldest answer that is due, and act on it."""
+        answer = self._door.take_answer()
+        parcel = self._sent.popleft()
+        self._was_closed = False
+        self._begun.discard(parcel.key)
+        if answer.problem in SECOND_CHANCES and (parcel.key, answer.problem) not in self._second_chances:
+            self._second_chances.add((parcel.key, answer.problem))
+            return self._try_again(parcel, answer)
+        return self._judge(parcel, answer)
+
+    def _try_again(self, parcel: Parcel, answer: Answer) -> float:
+        """What the kit can put right itself; then the parcel is simply due again."""
+        while self._sent:
+            self._settle_one()
+        if answer.problem == door_auth.CHAIN_RECORD_MISSING:
+            refused = self._records.bring_all(parcel.recording_id)
+            return 0.0 if refused is None else self._judge(parcel, refused)
+        if answer.problem == door_auth.OFFSET_MISMATCH:
+            self._begun.add(parcel.key)
+        else:
+            self._door.forget_nonces()
+        return 0.0
+
+    def _judge(self, parcel: Parcel, answer: Answer) -> float:
+        status = answer.status
         if status in (200, 201) and answer.media_type == "application/cbor":
-            return self._take_receipt(segment, answer)
-        self._tell(told)
+            return self._take_receipt(parcel, answer)
+        self._tell(f"{parcel}: {answer.describe()}")
+        self._window = 1
         if status == 403 and answer.problem != door_auth.FOREIGN_RECORDING:
             return self._back_off(at_least_s=max(REVOKED_WAIT_S, answer.retry_after_s))
         if status == 507:
@@ -191,42 +224,40 @@ class Uploader:
         if status in (401, 429) or status >= 500:
             return self._back_off(at_least_s=answer.retry_after_s)
         at_least_s = {403: FOREIGN_WAIT_S, 413: TOO_LARGE_WAIT_S}.get(status, answer.retry_after_s)
-        if status == 413 and (segment.recording_id, segment.seq) not in self._deferred:
-            self._raise_alarm(f"segment {segment.seq} is too large for the centre's door and stays on the kit")
-        self._defer(segment, at_least_s)
+        if status == 413 and not self._shelf.is_deferred(parcel):
+            self._raise_alarm(f"{parcel} is too large for the centre's door and stays on the kit")
+        self._shelf.defer(parcel, at_least_s)
         return 0.0
 
-    def _take_receipt(self, segment: SegmentRow, answer: Answer) -> float:
-        key = (segment.recording_id, segment.seq)
+    def _take_receipt(self, parcel: Parcel, answer: Answer) -> float:
         try:
-            self._spool.vault.set_receipt(*key, answer.body, self._keeper.receipt_keys())
+            self._spool.vault.set_receipt(*parcel.key, answer.body, self._keeper.receipt_keys())
         except ReceiptRefusedError as error:
-            self._tell(f"segment {segment.seq}: {error}")
-            self._defer(segment, 0.0)
+            self._tell(f"{parcel}: {error}")
+            self._shelf.defer(parcel, 0.0)
             return 0.0
         self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
-        self._deferred.pop(key, None)
+        self._shelf.forget(parcel)
+        self._second_chances = {chance for chance in self._second_chances if chance[0] != parcel.key}
         self._backoff.reset()
+        self._window = IN_FLIGHT
         self._tell("")
         return 0.0
 
     def _back_off(self, *, at_least_s: float = 0.0) -> float:
         """All wait: whom the door turned away, or who did not reach it, does not hammer on it."""
+        if self._sent:
+            self._door.close()
+            self._note_cut()
         wait_s = self._backoff.next_s(at_least_s=at_least_s)
         self._rest_until_s = self._monotonic_s() + wait_s
         return wait_s
 
-    def _defer(self, segment: SegmentRow, at_least_s: float) -> None:
-        """This one waits, the others go on."""
-        key = (segment.recording_id, segment.seq)
-        held = self._deferred.setdefault(key, _Deferred(0.0, Backoff(first_s=10.0, cap_s=1800.0)))
-        held.until_s = self._monotonic_s() + held.backoff.next_s(at_least_s=at_least_s)
-
-    def _state_fault(self, segment: SegmentRow, fault: str) -> None:
+    def _state_fault(self, parcel: Parcel, fault: str) -> None:
         with self._spool.transaction():
-            self._spool.vault.set_fault(segment.recording_id, segment.seq, fault)
-            self._raise_alarm(f"segment {segment.seq} of {segment.recording_id}: {fault}")
-        self._tell(f"segment {segment.seq}: {fault}")
+            self._spool.vault.set_fault(*parcel.key, fault)
+            self._raise_alarm(f"{parcel} of {parcel.recording_id}: {fault}")
+        self._tell(f"{parcel}: {fault}")
 
     def _raise_alarm(self, note: str) -> None:
         alarm = messages.Alarm(
@@ -248,7 +279,40 @@ class Uploader:
             self._spool.state.set("upload_status", {"trouble": trouble[:200]})
 
 
-def _find_fault(path: Path, segment: SegmentRow) -> str:
+class _SendWatch:
+    """Looks, while a parcel is being sent, whether something else should go first."""
+
+    def __init__(self, spool: Spool, shelf: Shelf, parcel: Parcel, is_stopping: Callable[[], bool]) -> None:
+        self._spool = spool
+        self._shelf = shelf
+        self._parcel = parcel
+        self._is_stopping = is_stopping
+        self._look_s = time.monotonic() + SLOW_AFTER_S
+        self._noted = False
+
+    def should_stop(self) -> bool:
+        """Asked while the link takes no more; the database is not asked more often than once a second."""
+        if self._is_stopping():
+            return True
+        if time.monotonic() < self._look_s:
+            return False
+        self._look_s = time.monotonic() + LOOK_EVERY_S
+        if not self._noted:
+            # After a restart the rest goes on from where it came to.
+            self._noted = True
+            self._spool.state.set("upload_begun", list(self._parcel.key))
+        return self._shelf.has_more_urgent(self._parcel)
+
+
+def read_begun(spool: Spool) -> set[Key]:
+    """The parcel that a slow link had not taken whole when the process ended."""
+    match spool.state.get("upload_begun"):
+        case [str(recording_id), int(seq)]:
+            return {(recording_id, seq)}
+    return set()
+
+
+def _find_fault(path: Path, wanted: bytes) -> str:
     """Why the file is not what was signed, or ""."""
     digest = hashlib.sha256()
     try:
@@ -259,7 +323,7 @@ def _find_fault(path: Path, segment: SegmentRow) -> str:
         return "the sealed file is missing on the card"
     except OSError as error:
         return f"the sealed file cannot be read ({error.strerror})"
-    return "" if digest.digest() == segment.cipher_hash else "the sealed file was changed on the card"
+    return "" if digest.digest() == wanted else "the sealed file was changed on the card"
 
 
 def run_uploader(

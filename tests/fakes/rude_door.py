@@ -87,6 +87,9 @@ class RudeDoor:
             def do_PUT(self) -> None:
                 door._answer(self)
 
+            def do_HEAD(self) -> None:
+                door._answer(self)
+
             def do_POST(self) -> None:
                 door._answer(self)
 
@@ -117,8 +120,9 @@ class RudeDoor:
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        if handler.path == "/v1/nonce":
-            told = {"nonce": self._make_nonce(), "now_ms": time.time_ns() // 1_000_000}
+        if handler.path.startswith("/v1/nonce"):
+            more = [self._make_nonce() for _ in range(7)] if "several=true" in handler.path else []
+            told = {"nonce": self._make_nonce(), "now_ms": time.time_ns() // 1_000_000, "more": more}
             self._send(handler, Reply(200, json.dumps(told).encode(), "application/json"))
             return
         try:
@@ -133,6 +137,8 @@ class RudeDoor:
         self._send(handler, self._decide(request))
 
     def _decide(self, request: Request) -> Reply:
+        if request.method == "HEAD":
+            return Reply(200, b"", headers={door_auth.OFFSET_HEADER: "0"})
         if request.path == "/v1/trust":
             return Reply(200, self.trust)
         if request.method == "POST":

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contract import chain, door_auth, messages
 from edge.options import DoorSettings, StorageSettings
 from edge.spool import RecordRow, SegmentRow, Spool, open_spool
+from edge.uplink.chain_records import RECORD_WAIT_S
 from edge.uplink.door import Door
-from edge.uplink.evidence_upload import RECORD_WAIT_S, Uploader, run_uploader
+from edge.uplink.evidence_upload import Uploader, run_uploader
 from edge.uplink.identity import Identity
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime

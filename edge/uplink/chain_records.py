@@ -1,0 +1,62 @@
+"""Chain records before their segments: over the link while it stands, over the door when that takes too long."""
+
+import time
+from collections.abc import Callable
+
+from contract import door_auth
+from contract.signing import Signed, dumps
+from edge.spool import Spool
+from edge.spool.vault import RecordRow
+from edge.uplink.door import Answer, Door
+
+# While the link stands, the chain record travels over it; only after this long it goes over the door.
+RECORD_WAIT_S = 2.0
+RECORDS_AT_ONCE = 100
+
+
+class RecordBringer:
+    """Knows of each recording how far its records were brought over the door."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        door: Door,
+        *,
+        is_link_up: Callable[[], bool],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spool = spool
+        self._door = door
+        self._is_link_up = is_link_up
+        self._monotonic_s = monotonic_s
+        self._seen: dict[str, float] = {}
+        self._posted: dict[str, int] = {}
+
+    def find_due(self, recording_id: str, seq: int) -> list[RecordRow] | None:
+        """Records to bring before segment `seq` may go: none when it may, None while the link still brings them."""
+        waiting = self._spool.vault.list_unreceipted_records(recording_id, RECORDS_AT_ONCE)
+        waiting = [record for record in waiting if record.seq > self._posted.get(recording_id, -1)]
+        if not waiting or waiting[0].seq > seq:
+            self._seen.pop(recording_id, None)
+            return []
+        now = self._monotonic_s()
+        since_s = self._seen.setdefault(recording_id, now)
+        return None if self._is_link_up() and now - since_s < RECORD_WAIT_S else waiting
+
+    def bring_all(self, recording_id: str) -> Answer | None:
+        """Bring every record of a recording, whatever the centre receipted before; as `bring`."""
+        return self.bring(recording_id, self._spool.vault.list_records(recording_id))
+
+    def bring(self, recording_id: str, records: list[RecordRow]) -> Answer | None:
+        """Bring signed records over the door; None when the centre took them, else its refusal.
+
+        Raises DoorUnreachableError.
+        """
+        for start in range(0, len(records), RECORDS_AT_ONCE):
+            part = records[start : start + RECORDS_AT_ONCE]
+            body = dumps([list(Signed(record.body, record.sig)) for record in part])
+            answer = self._door.post(door_auth.chain_path(bytes.fromhex(recording_id)), body, "application/cbor")
+            if answer.status not in (200, 201, 204):
+                return answer
+            self._posted[recording_id] = max(self._posted.get(recording_id, -1), part[-1].seq)
+        return None

@@ -1,0 +1,188 @@
+"""One TLS connection to the door on which several requests may be on their way, paced to the link."""
+
+import contextlib
+import fcntl
+import select
+import socket
+import ssl
+import struct
+import termios
+import time
+from collections.abc import Callable
+from typing import BinaryIO
+
+import msgspec
+
+from edge.uplink.http_answers import AnswerReader, RawAnswer
+from edge.uplink.pace import Pace, Speed
+
+CONNECT_TIMEOUT_S = 5.0
+# Nothing acknowledged for so long: the path is dead. The kernel would wait ever longer before it tried again.
+STALL_S = 6.0
+# Where packets are lost by the third, silence of several seconds is only bad luck, and a new handshake worse.
+LOSSY_STALL_S = 15.0
+LOSSY_SHARE = 0.1
+LEAST_BLOCK_BYTES = 4 * 1024
+MOST_BLOCK_BYTES = 64 * 1024
+_LOOK_S = 0.03
+_TCP_INFO_BYTES = 192
+
+
+class StoppedError(RuntimeError):
+    """Sending was stopped because something else is more urgent; the connection is of no more use."""
+
+
+class Wire:
+    """Opened on creation. Not shared between threads. Methods raise OSError (TimeoutError, ssl.SSLError, ...)."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        context: ssl.SSLContext,
+        *,
+        timeout_s: float,
+        speed: Speed,
+        max_answer_bytes: int,
+    ) -> None:
+        raw = socket.create_connection((host, port), timeout=min(timeout_s, CONNECT_TIMEOUT_S))
+        try:
+            _prepare(raw, timeout_s)
+            self._socket = context.wrap_socket(raw, server_hostname=host)
+        except BaseException:
+            raw.close()
+            raise
+        self._timeout_s = timeout_s
+        self._pace = Pace(speed)
+        self._answers = AnswerReader(max_answer_bytes)
+        self._progress = (time.monotonic(), 0)  # when, and how much was acknowledged then
+        self.answered = 0
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._socket.close()
+
+    @property
+    def outstanding(self) -> int:
+        """Requests whose answer was not taken yet."""
+        return self._answers.outstanding
+
+    def is_open(self) -> bool:
+        """Whether the other side has not closed it, as far as is known here."""
+        with contextlib.suppress(OSError):
+            self._look()
+            return not self._answers.is_ended
+        return False
+
+    def send_head(self, method: str, head: bytes) -> None:
+        """Send a request's line, headers and small body; its answer is due after those before it."""
+        self._answers.expect(method)
+        self._progress = (time.monotonic(), self._read_counts().acked)
+        self._socket.sendall(head)
+
+    def send_file(self, file: BinaryIO, *, should_stop: Callable[[], bool]) -> None:
+        """Send the rest of ``file`` as the body, no faster than the link takes it.
+
+        Ends early when the request is answered before its end. ``should_stop`` is asked while there is no room;
+        raises StoppedError when it says so.
+        """
+        ahead = self._answers.waiting - 1
+        while block := self._wait_for_room(file, ahead, should_stop):
+            self._socket.sendall(block)
+        # What is left in the kernel for want of a full packet goes now.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+
+    def receive(self) -> RawAnswer:
+        """Wait for the oldest answer. Raises TimeoutError, ConnectionError when the connection ended instead."""
+        waits_since = time.monotonic()
+        while True:
+            answer = self._answers.take()
+            if answer is not None:
+                self.answered += 1
+                return answer
+            if self._answers.is_ended:
+                raise ConnectionResetError("the connection was closed")
+            counts = self._note_counts()
+            if not counts.outstanding:
+                self._check_patience(max(waits_since, self._progress[0]), self._timeout_s)
+            if not self._look():
+                select.select([self._socket], [], [], 0.1)
+
+    def _wait_for_room(self, file: BinaryIO, ahead: int, should_stop: Callable[[], bool]) -> bytes:
+        while True:
+            self._look()
+            if self._answers.waiting <= ahead:
+                return b""  # answered already: whatever else would follow is not wanted
+            counts = self._note_counts()
+            limit = self._pace.limit_bytes()
+            block = max(LEAST_BLOCK_BYTES, min(MOST_BLOCK_BYTES, limit // 4))
+            if self._pace.room(counts.outstanding) >= min(block, limit):
+                return file.read(block)
+            if should_stop():
+                raise StoppedError
+            select.select([self._socket], [], [], _LOOK_S)
+
+    def _look(self) -> bool:
+        """Take in what has come, without waiting; False when nothing had."""
+        self._socket.settimeout(0)
+        try:
+            data = self._socket.recv(64 * 1024)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            return False
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            data = b""
+        finally:
+            self._socket.settimeout(self._timeout_s)
+        self._answers.feed(data)
+        return True
+
+    def _note_counts(self) -> "_Counts":
+        """Read the kernel's counts and judge them; raises TimeoutError when the path is dead."""
+        now_s, counts = time.monotonic(), self._read_counts()
+        self._pace.note(now_s, acked=counts.acked, outstanding=counts.outstanding, least_round_s=counts.least_round_s)
+        if counts.acked != self._progress[1]:
+            self._progress = (now_s, counts.acked)
+        if counts.outstanding:
+            stall_s = LOSSY_STALL_S if counts.is_lossy else STALL_S
+            self._check_patience(self._progress[0], min(stall_s, self._timeout_s))
+        return counts
+
+    def _check_patience(self, since_s: float, limit_s: float) -> None:
+        if time.monotonic() - since_s > limit_s:
+            raise TimeoutError
+
+    def _read_counts(self) -> "_Counts":
+        handle = self._socket.fileno()
+        (outstanding,) = struct.unpack("i", fcntl.ioctl(handle, termios.TIOCOUTQ, b"\0\0\0\0"))
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        return _Counts.read(info, outstanding)
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    """What the kernel knows of the connection (struct tcp_info of <linux/tcp.h>)."""
+
+    outstanding: int
+    acked: int
+    least_round_s: float
+    is_lossy: bool
+
+    @classmethod
+    def read(cls, info: bytes, outstanding: int) -> "_Counts":
+        """From the bytes of TCP_INFO; a kernel older than 4.6 says less, and then nothing is known."""
+        if len(info) < 152:
+            return cls(outstanding, 0, 0.0, is_lossy=False)
+        (repeated,) = struct.unpack_from("I", info, 100)
+        (acked,) = struct.unpack_from("Q", info, 120)
+        (sent,) = struct.unpack_from("I", info, 136)
+        (least_us,) = struct.unpack_from("I", info, 148)
+        least_s = 0.0 if least_us == 0xFFFF_FFFF else least_us / 1e6
+        return cls(outstanding, acked, least_s, is_lossy=sent > 50 and repeated > LOSSY_SHARE * sent)
+
+
+def _prepare(raw: socket.socket, timeout_s: float) -> None:
+    raw.settimeout(timeout_s)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(max(timeout_s, LOSSY_STALL_S) * 1000))
+    # Where the kernel has it: it does not take every lost packet for a full link.
+    with contextlib.suppress(OSError):
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"bbr")
