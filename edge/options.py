@@ -73,7 +73,7 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     hardware: Literal["auto", "yes", "no"] = "auto"  # of picamera2: V4L2's encoder or libx264; auto asks the board
     watermark: bool = True  # kit, officer, time and position in every picture that is encoded here
     reencode: bool = False  # pyav: encode anew what comes as H.264, so that it too bears the watermark
-    stall_s: Annotated[float, Meta(ge=0.5, le=60)] = 1.0  # no frame for this long: the recorder restarts
+    stall_s: Annotated[float, Meta(ge=0.5, le=60)] = 1.5  # no frame for this long: the recorder restarts
 
 
 class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

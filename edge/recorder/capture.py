@@ -38,14 +38,20 @@ class Ended:
 class Capture:
     """Runs ``source`` from :meth:`start` to :meth:`stop`; a stopped capture is not started again."""
 
-    def __init__(self, source: CameraSource, clock: Clock, *, stamp_by_pts: bool = False) -> None:
+    def __init__(
+        self, source: CameraSource, clock: Clock, *, stamp_by_pts: bool = False, patient: bool = True
+    ) -> None:
         self.source = source
+        # A film waits for a slow card; a camera does not, and what finds no place any more is counted in ``dropped``.
+        self._patient = patient
         self._clock = clock
         # A film read faster than it plays has no times of its own: they follow its picture from the first one on.
         self._stamp_by_pts = stamp_by_pts
         self._first: tuple[int, Moment] | None = None
         self._queue: queue.Queue[Taken | Opened | Ended] = queue.Queue(_QUEUE_ITEMS)
         self._stopped = threading.Event()
+        self._waits_for_key = False
+        self.dropped = 0
         # A daemon: a thread stuck inside a driver must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
@@ -73,12 +79,13 @@ class Capture:
             self.source.open()
             self._put(Opened())
             for item in self.source.items():
-                if not self._put(Taken(item, self._stamp(item))):
+                if not self._keep(Taken(item, self._stamp(item))):
                     break
         except SourceError as failure:
             error = failure
         except Exception as failure:  # drivers raise anything; here it becomes a named, stated gap
             error = SourceFailedError(f"{self.source.name} failed ({failure!r}): check the camera.")
+            error.__cause__ = failure
         self._put(Ended(error))
 
     def _stamp(self, item: EncodedFrame | AudioPacket) -> Moment:
@@ -89,6 +96,24 @@ class Capture:
         since_ms = (item.pts_us - self._first[0]) // 1000
         first = self._first[1]
         return Moment(first.wall_ms + since_ms, first.monotonic_ms + since_ms)
+
+    def _keep(self, taken: Taken) -> bool:
+        """Queue an item; without a place for it drop it and all up to the next key frame. False once stopped."""
+        if self._patient:
+            return self._put(taken)
+        is_picture = isinstance(taken.item, EncodedFrame)
+        if self._waits_for_key and not (isinstance(taken.item, EncodedFrame) and taken.item.key):
+            self.dropped += is_picture
+            return not self._stopped.is_set()
+        try:
+            self._queue.put_nowait(taken)
+        except queue.Full:
+            # What follows a hole cannot be shown before the next key frame.
+            self._waits_for_key = True
+            self.dropped += is_picture
+        else:
+            self._waits_for_key = False
+        return not self._stopped.is_set()
 
     def _put(self, event: Taken | Opened | Ended) -> bool:
         while not self._stopped.is_set():

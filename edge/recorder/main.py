@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sqlite3
 import sys
@@ -18,13 +19,21 @@ from edge.recorder.legend import Legend
 from edge.recorder.moment import read_clocks
 from edge.recorder.recorder import CameraFailedError, Recorder
 from edge.recorder.sources.selection import build_source
+from edge.recorder.start_times import StartTimes
+from edge.restarts import (
+    CAUSE_OF_CARD,
+    EXIT_CARD_FAILED,
+    EXIT_CARD_READ_ONLY,
+    EXIT_CONFIGURATION,
+    EXIT_RESTART,
+    EXIT_SPOOL_DAMAGED,
+)
 from edge.settings import SettingsError, load_settings
-from edge.spool import Doorbell, Heartbeat, Spool, SpoolError, open_spool
+from edge.spool import Doorbell, Heartbeat, Spool, SpoolCardError, SpoolDamagedError, SpoolError, open_spool
+from edge.spool.card import find_trouble, probe
 
 log = logging.getLogger("zhixing.recorder")
 
-EXIT_CONFIGURATION: Final = 78  # sysexits.h EX_CONFIG: starting again would not help
-EXIT_RESTART: Final = 75  # EX_TEMPFAIL: the camera failed; start this process anew
 _IDLE_WAIT_S: Final = 1.0
 _FRAME_WAIT_S: Final = 0.2
 
@@ -33,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; the exit status tells the manager what to do."""
     parser = argparse.ArgumentParser(prog="edge.recorder.main", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
+    causes = sorted(CAUSE_OF_CARD.values())
+    parser.add_argument("--after", choices=causes, default="", help="what the process before could not write")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     stopping = threading.Event()
@@ -42,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(options.config)
         key = load_device_key(settings.data_dir)
         recipients = RecipientBook(settings.data_dir)
-        with open_spool(settings.spool_path) as spool:
+        # The manager has checked the file, and a recording waits.
+        with open_spool(settings.spool_path, check=False) as spool:
             legend = Legend(settings.kit, spool)
             recorder = Recorder(
                 settings,
@@ -53,10 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
                 clock=read_clocks,
             )
             wanted = settings.segments.record_at_start
-            return run(recorder, spool, stopping, record_at_start=wanted, refresh_legend=legend.refresh)
+            return run(
+                recorder,
+                spool,
+                stopping,
+                record_at_start=wanted,
+                refresh_legend=legend.refresh,
+                after=options.after,
+            )
     except (SettingsError, KeyFileError, SpoolError) as error:
         print(f"recorder: {error}", file=sys.stderr)
-        return EXIT_CONFIGURATION
+        return name_exit(error, options.config.parent, otherwise=EXIT_CONFIGURATION)
 
 
 def run(
@@ -66,26 +85,29 @@ def run(
     *,
     record_at_start: bool,
     refresh_legend: Callable[[], None] = lambda: None,
+    after: str = "",
 ) -> int:
     """Turn the loop until ``stopping``; returns the process's exit status."""
-    bell, heart = Doorbell(spool.dir, "recorder"), Heartbeat(spool.dir, "recorder")
+    bell, heart, start = Doorbell(spool.dir, "recorder"), Heartbeat(spool.dir, "recorder"), StartTimes(spool)
+    heart.keep_pulse()
     try:
         _record_at_start(spool, wanted=record_at_start)
-        recorder.begin()
+        recorder.begin(after=after)
         rung = True
         while not stopping.is_set():
             heart.beat()
             refresh_legend()
             recorder.turn(rung=rung, wait_s=_FRAME_WAIT_S)
+            start.note(recording=recorder.is_recording)
             if rung and _is_destroyed(spool):
                 log.warning("recorder ends: the keys of this kit were destroyed on the centre's order")
                 return EXIT_CONFIGURATION
             rung = bell.wait(0 if recorder.is_capturing else _IDLE_WAIT_S)
         recorder.finish("shutdown")
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError) as error:
         # What is on the card is in step; what this process believes may not be. Recovery knows better.
-        log.exception("recorder ends to be started anew: the spool failed")
-        return EXIT_RESTART
+        log.exception("recorder ends to be started anew: card or spool failed")
+        return name_exit(error, spool.dir, otherwise=EXIT_RESTART)
     except CameraFailedError as error:
         log.error("recorder ends to be started anew: %s", error)
         return EXIT_RESTART
@@ -93,6 +115,21 @@ def run(
         heart.close()
         bell.close()
     return 0
+
+
+def name_exit(error: Exception, folder: Path, *, otherwise: int) -> int:
+    """The exit status that tells the manager what to do about ``error``; ``folder`` lies on the card."""
+    if isinstance(error, SpoolDamagedError):
+        return EXIT_SPOOL_DAMAGED
+    trouble = error.trouble if isinstance(error, SpoolCardError) else find_trouble(error)
+    if trouble == "failing":
+        # A file system that met errors turns itself read-only: that is then what the next one finds.
+        trouble = probe(folder) or trouble
+    if trouble in ("read_only", "failing"):
+        return EXIT_CARD_READ_ONLY if trouble == "read_only" else EXIT_CARD_FAILED
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return EXIT_SPOOL_DAMAGED
+    return otherwise
 
 
 def _is_destroyed(spool: Spool) -> bool:
@@ -110,4 +147,9 @@ def _record_at_start(spool: Spool, *, wanted: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == EXIT_RESTART:
+        # A thread held by a driver, or a library that waits for its camera at the end, must not delay the next one.
+        logging.shutdown()
+        os._exit(status)
+    sys.exit(status)

@@ -17,6 +17,7 @@ class Oddities:
         self._watch = StepWatch(first)
         self._steps: list[int] = []
         self._missed = self._missed_stated = 0
+        self._dropped = self._dropped_stated = 0
 
     def note_clocks(self, now: Moment) -> None:
         """Compare the two clocks; call it at every turn of the loop."""
@@ -28,14 +29,20 @@ class Oddities:
         """How many frames the source has thrown away so far."""
         self._missed = missed
 
+    def note_dropped(self, dropped: int) -> None:
+        """How many frames found no place any more because the card did not keep up."""
+        self._dropped = dropped
+
     def begin_source(self) -> None:
         """A source opened anew counts from zero."""
         self._missed = self._missed_stated = 0
+        self._dropped = self._dropped_stated = 0
 
     def begin_recording(self) -> None:
         """What happened before a recording is none of its business."""
         self._steps.clear()
         self._missed_stated = self._missed
+        self._dropped_stated = self._dropped
 
     def state(self, recording: Recording, since: Moment) -> None:
         """Write them into the chain. Raises StorageFullError; what was not written is kept."""
@@ -48,3 +55,7 @@ class Oddities:
             count = self._missed - self._missed_stated
             recording.add_gap("camera_stall", started=since, duration_ms=0, frames_missed=count)
             self._missed_stated = self._missed
+        if self._dropped > self._dropped_stated:
+            count = self._dropped - self._dropped_stated
+            recording.add_gap("card_slow", started=since, duration_ms=0, frames_missed=count)
+            self._dropped_stated = self._dropped

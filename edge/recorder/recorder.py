@@ -10,6 +10,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from edge.recorder.capture import Capture, Ended, Opened, Taken
+from edge.recorder.card_pace import CardWatch
 from edge.recorder.closing import Closer, Gap
 from edge.recorder.moment import Clock, Moment
 from edge.recorder.oddities import Oddities
@@ -19,22 +20,16 @@ from edge.recorder.recording import SignBody, StorageFullError
 from edge.recorder.report import Reporter
 from edge.recorder.ring import PreEventRing
 from edge.recorder.silence import make_silence
-from edge.recorder.sources import (
-    CameraSource,
-    EncodedFrame,
-    SourceError,
-    SourceOpenError,
-    SourceStalledError,
-)
-from edge.recorder.storage import StorageGuard
+from edge.recorder.sources import CameraSource, EncodedFrame, SourceError
+from edge.recorder.storage import StorageGuard, StorageWatch
 from edge.recorder.take import Means, NoRoomError, Take
+from edge.recorder.watchdog import FrameWatch, Limits, is_worth_waiting, name_cause
 from edge.recorder.wish import LOST, Wishes, read_wishes
 from edge.settings import Settings
-from edge.spool import Spool, ring
+from edge.spool import SegmentRow, Spool, ring
 
 log = logging.getLogger("zhixing.recorder")
 
-OPEN_LIMIT_MS: Final = 15_000
 RETRY_MS: Final = 5_000
 POLL_MS: Final = 1_000
 
@@ -72,7 +67,8 @@ class Recorder:
         self._ready = False
         self._take: Take | None = None
         self._said: str | None = None
-        self._last_heard_ms = 0
+        self._watch: FrameWatch | None = None
+        self._feeding_since_ms = 0
         self._retry_at_ms = 0
         self._wishes_due_ms = 0
         self._priority = PriorityBook(spool, settings.segments.alarm_window_s)
@@ -87,17 +83,29 @@ class Recorder:
             load_recipients=load_recipients,
             find_fix=self._reporter.find_fix,
             find_missed=lambda: self._capture.source.missed if self._capture else 0,
+            find_dropped=lambda: self._capture.dropped if self._capture else 0,
+            note_row=self._note_row,
         )
+        self._card = CardWatch(spool)
+        self._storage = StorageWatch(spool, settings.storage, self._guard, settings.camera.bitrate_bps)
 
     @property
     def is_capturing(self) -> bool:
         """Whether frames are expected: the loop then waits for them, not for the doorbell."""
         return self._capture is not None
 
-    def begin(self) -> None:
-        """Recover what a crash or power cut left, and report as ready."""
-        if self._closer.recover(cause=None):
+    @property
+    def is_recording(self) -> bool:
+        """Whether a recording is being made at this moment."""
+        return self._take is not None
+
+    def begin(self, *, after: str = "") -> None:
+        """Recover what a crash, a power cut or a bad card left (``after``: its cause, if known); report as ready."""
+        if self._closer.recover(cause=after or None):
             self._guard.set_ballast()
+        self._card.begin()
+        if after:
+            self._card.note_back(self._clock(), after)
         self._report("idle")
         ring(self._spool.dir, "control")
 
@@ -112,23 +120,24 @@ class Recorder:
             self._apply(self._read_wishes(now), now)
         self._end_if_over(now)
         self._oddities.note_clocks(now)
-        if self._capture is None:
+        self._storage.look(now)
+        if self._capture is None or self._watch is None:
             return
         event = self._capture.take(wait_s)
         match event:
             case Taken():
-                if isinstance(event.item, EncodedFrame):
-                    self._last_heard_ms = event.at.monotonic_ms
-                elif self._check_silence(event.at):  # a camera may freeze while its microphone goes on
-                    return
-                self._accept(event)
+                at_ms = event.at.monotonic_ms
+                usable = not isinstance(event.item, EncodedFrame) or self._watch.note_frame(event.item, at_ms)
+                # A camera may freeze while its microphone goes on, or give pictures of which none can be used.
+                if not self._check_camera(event.at) and usable:
+                    self._accept(event)
             case Opened():
                 self._ready = True
-                self._last_heard_ms = self._clock().monotonic_ms
+                self._watch.note_opened(self._clock().monotonic_ms)
             case Ended():
                 self._end(event.error)
             case None:
-                self._check_silence(self._clock())
+                self._check_camera(self._clock())
 
     def finish(self, cause: str) -> None:
         """End in good order: the open segment is kept, the recording closed."""
@@ -180,9 +189,13 @@ class Recorder:
             self._retry_at_ms = now.monotonic_ms + RETRY_MS
             return
         self._guard.set_ballast()
-        self._capture = Capture(self._build_source(), self._clock, stamp_by_pts=not self._settings.camera.realtime)
+        source, hurried = self._build_source(), not self._settings.camera.realtime
+        self._capture = Capture(source, self._clock, stamp_by_pts=hurried, patient=self._reads_film)
+        self._watch = FrameWatch(
+            source.name, Limits.of(self._settings.camera, film=self._reads_film), now.monotonic_ms
+        )
         self._oddities.begin_source()
-        self._ready, self._last_heard_ms = False, now.monotonic_ms
+        self._ready = False
         self._capture.start()
         self._report("starting" if wanted_on else "idle")
 
@@ -218,6 +231,7 @@ class Recorder:
             return
         if self._take is None:
             return
+        self._feeding_since_ms = self._clock().monotonic_ms
         try:
             stored = self._take.feed(taken)
         except NoRoomError as error:
@@ -260,8 +274,14 @@ class Recorder:
         self._say_recording()
         ring(self._spool.dir, "control")
 
+    def _note_row(self, row: SegmentRow) -> None:
+        now = self._clock()
+        self._storage.note_stored(row.length, row.duration_ms)
+        self._card.note_stored(now, now.monotonic_ms - self._feeding_since_ms, row.duration_ms)
+
     def _flush(self) -> None:
         """Store the open segment; a full card ends the recording here, with its own cause."""
+        self._feeding_since_ms = self._clock().monotonic_ms
         try:
             if self._take is not None and self._take.flush():
                 self._note_stored()
@@ -290,18 +310,12 @@ class Recorder:
         self._reporter.alarm_once("storage_full", reason, recording_id=take.id if take else None)
         self._report("storage_full", reason)
 
-    def _check_silence(self, now: Moment) -> bool:
-        """Whether the camera has been silent for too long; if so, its end has been dealt with."""
-        if self._capture is None:
+    def _check_camera(self, now: Moment) -> bool:
+        """Whether the camera gives nothing of use any more; if so, its end has been dealt with."""
+        failure = None if self._watch is None else self._watch.find_failure(now.monotonic_ms)
+        if failure is None:
             return False
-        silent_ms = now.monotonic_ms - self._last_heard_ms
-        # Opening takes its time, and a film may well rest on one picture for a while.
-        patient = not self._ready or self._reads_film
-        limit_ms = OPEN_LIMIT_MS if patient else round(self._settings.camera.stall_s * 1000)
-        if silent_ms <= limit_ms:
-            return False
-        name = self._capture.source.name
-        self._end(SourceStalledError(f"{name} gave no picture for {silent_ms / 1000:.1f} s."))
+        self._end(failure)
         return True
 
     def _end(self, error: SourceError | None) -> None:
@@ -313,24 +327,24 @@ class Recorder:
             self._report("idle", "the camera's input is at its end")
             return
         log.error("recorder: %s", error)
-        take = self._take
-        self._state_stall(str(error))
+        take, cause = self._take, name_cause(error)
+        self._state_stall(cause, str(error))
         if self._wishes.recording.on:
-            self._reporter.alarm_once("camera_stall", str(error), recording_id=take.id if take else None)
+            self._reporter.alarm_once(cause, str(error), recording_id=take.id if take else None)
         self._report("camera_fault", str(error))
-        if not isinstance(error, SourceOpenError):
+        if not is_worth_waiting(error):
             raise CameraFailedError(str(error))
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
         self._stop_capture()
 
-    def _state_stall(self, reason: str) -> None:
+    def _state_stall(self, cause: str, reason: str) -> None:
         self._flush()
         take, self._take = self._take, None
         if take is None:  # none was made, or storing found the card full and closed it with that cause
             return
         since = take.recording.last_end
         missing_ms = self._clock().monotonic_ms - since.monotonic_ms
-        self._closer.close(take.recording, "camera_stall", Gap(since, missing_ms, reason))
+        self._closer.close(take.recording, cause, Gap(since, missing_ms, reason))
         ring(self._spool.dir, "control")
 
     def _report(self, state: str, note: str = "") -> None:

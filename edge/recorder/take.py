@@ -23,7 +23,7 @@ from edge.recorder.sources import AudioPacket, CameraSource
 from edge.recorder.storage import StorageGuard
 from edge.recorder.wish import POST_EVENT_CAUSES, Wishes
 from edge.settings import Settings
-from edge.spool import Spool
+from edge.spool import SegmentRow, Spool
 
 log = logging.getLogger("zhixing.recorder")
 
@@ -41,7 +41,11 @@ class NoRoomError(StorageFullError):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What making recordings needs; ``find_missed`` gives the source's count of lost frames."""
+    """What making recordings needs.
+
+    ``find_missed`` gives the source's count of lost frames, ``find_dropped`` that of frames for which the card was
+    too slow; ``note_row`` is told of each segment stored.
+    """
 
     spool: Spool
     settings: Settings
@@ -52,6 +56,8 @@ class Means:
     load_recipients: Callable[[], Sequence[X25519PublicKey]]
     find_fix: Callable[[], dict[str, Any] | None]
     find_missed: Callable[[], int]
+    find_dropped: Callable[[], int]
+    note_row: Callable[[SegmentRow], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +206,11 @@ class Take:
                 facts=gather_facts(self._wishes),
                 extra=extra,
             )
+            means.note_row(row)
             self.notes.stated(extra)
             missing = Gap(recording.last_end, 0)
             means.oddities.note_missed(means.find_missed())
+            means.oddities.note_dropped(means.find_dropped())
             means.oddities.state(recording, clear.started)
         except StorageFullError as error:
             raise NoRoomError(str(error), missing) from error

@@ -156,7 +156,7 @@ class _Server:
 
     def _cut(self, seed: int, copy: Path) -> None:
         shutil.copyfile(self._kept_path, copy)
-        lucky = random.Random(seed)  # noqa: S311 - which writes of its cache a dying card still made
+        lucky = random.Random(seed)  # which writes of its cache a dying card still made
         with copy.open("r+b") as file:
             for offset, data in self._unflushed:
                 if lucky.random() < 0.5:

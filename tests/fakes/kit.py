@@ -93,7 +93,7 @@ def make_kit(folder: Path, **tables: dict) -> Kit:
         "kit": {"id": KIT_ID, "court": "云2901"},
         "mqtt": {"host": "127.0.0.1"},
         "door": {"url": "https://127.0.0.1:1"},
-        "camera": {"width": 160, "height": 90, "fps": 25, "bitrate_bps": 100_000, "audio": False},
+        "camera": {"width": 160, "height": 90, "fps": 25, "bitrate_bps": 100_000, "audio": False, "stall_s": 2.0},
         "storage": {"reserve_bytes": 1_000_000},
     }
     merged = {table: {**defaults.get(table, {}), **tables.get(table, {})} for table in {**defaults, **tables}}

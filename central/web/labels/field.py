@@ -62,6 +62,7 @@ DIRECTIVES: Final = {
     "record_start": Label(_("开始录像"), "record", "info"),
     "record_stop": Label(_("停止录像"), "camera-off", "info"),
     "trust": Label(_("更新信任名单"), "certificate", "info"),
+    "lost": Label(_("遗失处置"), "lock", "warn"),
 }
 GPS: Final = {
     "3d": Label(_("三维定位"), "satellite", "ok"),
@@ -107,7 +108,15 @@ GAP_CAUSES: Final = {
     "reboot": Label(_("装备重启"), "gap", "warn"),
     "restart": Label(_("程序重启"), "gap", "warn"),
     "storage_full": Label(_("存储已满"), "storage", "bad"),
+    "storage_low": Label(_("存储空间偏少"), "storage", "warn"),
+    "storage_critical": Label(_("存储空间告急"), "storage", "bad"),
     "camera_stall": Label(_("摄像头中断"), "camera-off", "warn"),
+    "camera_timeout": Label(_("摄像头超时"), "camera-off", "warn"),
+    "encoder_stall": Label(_("编码器停滞"), "camera-off", "warn"),
+    "memory": Label(_("内存不足"), "warning", "warn"),
+    "card_slow": Label(_("存储卡写入过慢"), "storage", "warn"),
+    "card_read_only": Label(_("存储卡变为只读"), "storage", "bad"),
+    "card_failed": Label(_("存储卡读写出错"), "storage", "bad"),
     "clock_step": Label(_("时钟跳变"), "clock", "warn"),
     "source_ended": Label(_("信号源结束"), "camera-off", "off"),
     "officer": Label(_("警官操作"), "user", "info"),
@@ -115,9 +124,22 @@ GAP_CAUSES: Final = {
     "start": Label(_("开机即录"), "record", "info"),
     "sos": Label(_("紧急求助"), "sos", "bad"),
     "shutdown": Label(_("正常关机"), "check-circle", "off"),
+    "lost": Label(_("装备遗失，已锁定"), "lock", "warn"),
     "not_received": Label(_("尚未收到"), "waiting", "warn"),
     "unstated": Label(_("无说明的间断"), "warning", "bad"),
     "records_missing": Label(_("缺少前序记录"), "waiting", "warn"),
+}
+LOSS_STATES: Final = {
+    "locked": Label(_("已锁定"), "lock", "warn"),
+    "asked": Label(_("待确认销毁"), "key", "warn"),
+    "ordered": Label(_("已下达销毁"), "key", "bad"),
+    "destroyed": Label(_("密钥已销毁"), "shield-check", "off"),
+    "unlocked": Label(_("已解除锁定"), "check-circle", "ok"),
+}
+PROOFS: Final = {
+    "verified": Label(_("签名核验通过"), "shield-check", "ok"),
+    "foreign": Label(_("签名不是该装备的"), "shield-cross", "bad"),
+    "malformed": Label(_("无法解析"), "warning", "bad"),
 }
 SET_ASIDE: Final = {
     "unparsable": Label(_("无法解析"), "warning", "warn"),
@@ -141,4 +163,6 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_clock": CLOCKS,
     "as_gap": GAP_CAUSES,
     "as_set_aside": SET_ASIDE,
+    "as_loss": LOSS_STATES,
+    "as_proof": PROOFS,
 }

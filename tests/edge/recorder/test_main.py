@@ -179,8 +179,7 @@ def test_a_card_that_is_really_full(tmp_path, run):
         records = running.chain(recording_id)
         assert [record.cause for record in records[-2:]] == ["storage_full"] * 2
         alarms = [entry.body for entry in running.spool.outbox.pending(9, ["alarm"])]
-        assert len(alarms) == 1
-        assert b"storage_full" in alarms[0]
+        assert len([alarm for alarm in alarms if b"storage_full" in alarm]) == 1
         held = {path.name for path in kit.vault.rglob("*.age")}
         assert held == {f"{record.seq:06d}.age" for record in records if record.kind is Kind.SEGMENT}
         (card / "filler").unlink()

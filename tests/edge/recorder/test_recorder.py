@@ -317,7 +317,13 @@ class TestGaps:
 
     def test_the_vaults_share_used_up_stops_loudly(self, make_desk):
         desk = make_desk(
-            segments={"pre_event_s": 0}, storage={"vault_max_bytes": 10_000_000, "reserve_bytes": 1_000_000}
+            segments={"pre_event_s": 0},
+            storage={
+                "vault_max_bytes": 10_000_000,
+                "reserve_bytes": 1_000_000,
+                "low_minutes": 1,
+                "critical_minutes": 1,
+            },
         )
         desk.want()
         desk.shoot(51)
