@@ -48,6 +48,10 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         "acknowledge_alarm": ("commander", "duty_operator"),
         "close_incident": ("commander",),
         "order_recording": ("commander", "duty_operator"),
+        # a lost kit is locked by one person at once; its keys are destroyed by two
+        "lock_kit": ("commander", "duty_operator"),
+        "ask_destruction": ("commander",),
+        "confirm_destruction": ("commander", "system_admin"),
         # evidence: administrators keep the machine and never see its content
         "see_recordings": (*_FIELD_WATCHERS, "judge"),
         "play_recording": ("commander", "duty_operator", "judge", "supervisor"),
@@ -98,6 +102,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
 # Acts that ask for a fresh proof of the person even within a log-in (`people.rules.REAUTH_MS`).
 GRAVE_ACTIONS: Final = frozenset(
     {
+        "ask_destruction",
+        "confirm_destruction",
         "export_recording",
         "sign_case_act",
         "set_recusal",

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from central.courts import queries as courts
 from central.courts.permissions import may
+from central.devices import lost
 from central.devices import queries as devices
 from central.devices.rules import STALE_MS
 from central.evidence import queries as evidence
@@ -59,6 +60,7 @@ def show_kit(
             "court": courts.get_court(session, view.kit.court_code),
             "directives": devices.list_directives(session, actor, kit_id, now_ms=now_ms, limit=20),
             "certificates": None,
+            "loss": lost.get_loss(session, actor, kit_id),
             "recordings": None,
             "alarms": None,
         }

@@ -111,6 +111,7 @@ EXPECTED = {
     | FIELD
     | READING_CASES
     | {"see_trail", "acknowledge_alarm", "close_incident", "order_recording", "play_recording", "export_recording"}
+    | {"lock_kit", "ask_destruction", "confirm_destruction"}
     | {"flag_case", "share_case", "manage_units", "see_health"},
     # approves and assigns; no evidence beyond its catalogue
     "bureau_chief": EVERYBODY
@@ -141,12 +142,12 @@ EXPECTED = {
     "duty_operator": EVERYBODY
     | FIELD
     | READING_CASES
-    | {"see_trail", "acknowledge_alarm", "order_recording", "play_recording", "see_health"},
+    | {"see_trail", "acknowledge_alarm", "order_recording", "lock_kit", "play_recording", "see_health"},
     # seals what another approved
     "seal_keeper": EVERYBODY,
     # the three administrators
     "system_admin": EVERYBODY
-    | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users"}
+    | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users", "confirm_destruction"}
     | {"manage_courts", "manage_features", "manage_service_accounts"},
     "security_admin": EVERYBODY
     | {"see_users", "admit_users", "manage_sessions", "manage_terminals", "admit_service_accounts"},

@@ -88,6 +88,9 @@ DOORS: dict[str, Door] = {
     "acknowledge_alarm": post("/incidents/{incident_id}/acknowledge"),
     "close_incident": post("/incidents/{incident_id}/close", note="样例"),
     "order_recording": post(f"/kits/{KIT}/recording", wanted="true", cause="样例"),
+    "lock_kit": post(f"/kits/{KIT}/lost/lock", reason="样例"),
+    "ask_destruction": post(f"/kits/{KIT}/lost/ask", reason="样例"),
+    "confirm_destruction": post(f"/kits/{KIT}/lost/confirm"),
     # evidence
     "see_recordings": get("/recordings/{recording_id}"),
     "play_recording": play,
