@@ -253,9 +253,9 @@ def clock_offset_ms(kit_ms: int, received_ms: int) -> int:
     return kit_ms - received_ms
 
 
-def doubts_clock(offset_ms: int) -> bool:
-    """Tell whether a clock is too far off for its times to order events."""
-    return abs(offset_ms) > CLOCK_DOUBT_MS
+def doubts_clock(offset_ms: int, error_ms: int | None = 0) -> bool:
+    """Tell whether a clock is too far off for its times to order events; None: how far off is not known."""
+    return error_ms is not None and abs(offset_ms) > CLOCK_DOUBT_MS + error_ms
 
 
 def next_mailbox_state(current: str, reported: str) -> str:

@@ -61,13 +61,18 @@ _GOODBYE_HOLDS_MS = 30_000
 _TELLING = ("recording", "recording_id", "duty", "gps", "clock", "source", "note")
 
 
-def record_health(uow: UnitOfWork, kit: KitRef, health: Health, *, at_ms: int, received_ms: int) -> None:
-    """Keep the newest health of a kit (by the time received) and tell screens when it says something new."""
+def record_health(  # noqa: PLR0917 -- read as one sentence at the one call
+    uow: UnitOfWork, kit: KitRef, health: Health, *, at_ms: int, received_ms: int, written_ms: int | None = None
+) -> None:
+    """Keep the newest health of a kit (by the time received) and tell screens when it says something new.
+
+    `written_ms` is when the centre believes that it was written: a report of hours in darkness is late, not wrong.
+    """
     state = _state(uow, kit)
     body: dict[str, Any] = msgspec.to_builtins(health)
     before = state.health or {}
     state.health, state.health_ms, state.version = body, received_ms, health.version
-    state.clock_offset_ms = rules.clock_offset_ms(at_ms, received_ms)
+    state.clock_offset_ms = rules.clock_offset_ms(at_ms, received_ms if written_ms is None else written_ms)
     state.last_heard_ms = max(received_ms, state.last_heard_ms or 0)
     uow.session.add(state)
     uow.session.flush()

@@ -7,13 +7,23 @@ from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from sqlmodel import func, select
+from sqlmodel import col, func, select
 
 from central.base.outbox import RECORDING_CHANGED
 from central.base.unit_of_work import UnitOfWork
 from central.devices import service as devices
 from central.devices.rules import KitRef
+from central.devices.times import (
+    CENTRE_CLOCK_MS,
+    FIX_LATENCY_MS,
+    OLDEST_MS,
+    PRECISE_MS,
+    TellMoment,
+    Told,
+    tell_by_wall,
+)
 from central.evidence import queries, rules
+from central.evidence.matters import note_matters
 from central.evidence.models import ChainLink, Recording, SignerCertificate, WaitingRecord
 from central.evidence.rules import RecordVerdict
 from contract import chain
@@ -21,6 +31,8 @@ from contract.chain import ChainError, ChainState, Kind, Record
 from contract.signing import BadSignatureError, CodecError, Signed, verify_p256
 
 TELL_EVERY_MS = 5000
+# Of one kit in one transaction; the newest count.
+_SETTLED_AT_ONCE = 2000
 
 
 def keep_signer(uow: UnitOfWork, kit: KitRef, serial: str, chain_pem: bytes) -> None:
@@ -86,6 +98,7 @@ class _Joiner:
         if signer is None:
             return self._refuse(signed, recording_id, 0, "forged", self._unsigned_text())
         begin = chain.begin(record.recording_id)
+        begun = tell_beginning(record, self.uow.now_ms)
         recording = Recording(
             id=recording_id,
             kit_no=self.kit.kit_no,
@@ -96,6 +109,9 @@ class _Joiner:
             received_ms=self.uow.now_ms,
             last_ms=self.uow.now_ms,
             started_ms=record.started_ms,
+            begun_ms=begun.at_ms,
+            begun_error_ms=begun.error_ms,
+            begun_by=begun.by,
             cause=str(record.extra.get("cause", ""))[:200],
             opening={key: _plain(value) for key, value in record.extra.items()},
             next_seq=begin.next_seq,
@@ -129,6 +145,7 @@ class _Joiner:
             recording.gap_count += 1
         elif record.kind is Kind.FINAL:
             recording.closed_ms, recording.end_cause = now_ms, record.cause
+        note_matters(self.uow, recording, record)
         if record.kind is not Kind.SEGMENT:
             self.telling.add(recording.id)
         self.changed[recording.id] = recording
@@ -219,6 +236,39 @@ class _Joiner:
             payload=signed.pack(),
         )
         return RecordVerdict("refused", recording_id, seq, code, reason)
+
+
+def tell_beginning(record: Record, received_ms: int) -> Told:
+    """When a recording began by its opening record alone: by the satellites, else by the kit's wall clock."""
+    gps_ms = record.extra.get("gps_ms")
+    if isinstance(gps_ms, int) and received_ms - OLDEST_MS <= gps_ms <= received_ms + CENTRE_CLOCK_MS:
+        return Told(min(gps_ms, received_ms), FIX_LATENCY_MS // 2, "gps")
+    return tell_by_wall(record.started_ms, received_ms)
+
+
+def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> None:
+    """Tell again when the kit's recordings began, where that is not known to a second yet.
+
+    In the boots `recast` all are told again.
+    """
+    error_ms = col(Recording.begun_error_ms)
+    query = (
+        select(Recording, ChainLink)
+        .join(ChainLink, (col(ChainLink.recording_id) == Recording.id) & (col(ChainLink.seq) == 0))
+        .where(Recording.kit_no == kit_no)
+    )
+    if not recast:
+        query = query.where(error_ms.is_(None) | (error_ms > PRECISE_MS))
+    for recording, link in uow.session.exec(query.order_by(col(Recording.received_ms).desc()).limit(_SETTLED_AT_ONCE)):
+        boot = str(recording.opening.get("boot", ""))
+        if boot not in recast and (recording.begun_error_ms or PRECISE_MS + 1) <= PRECISE_MS:
+            continue
+        told = tell(boot, link.monotonic_ms, link.started_ms, recording.received_ms)
+        if told is None or told == (recording.begun_ms, recording.begun_error_ms, recording.begun_by):
+            continue
+        recording.begun_ms, recording.begun_error_ms, recording.begun_by = told
+        uow.session.add(recording)
+    uow.session.flush()
 
 
 def tell_recording(uow: UnitOfWork, recording: Recording, *, at_once: bool) -> None:

@@ -24,7 +24,10 @@ class Recording(SQLModel, table=True):
     """A chain as far as it is known. `head` is what the next record must carry as `prev`."""
 
     __tablename__ = "recording"
-    __table_args__ = (Index("ix_recording_recent", "court_code", "received_ms"),)
+    __table_args__ = (
+        Index("ix_recording_recent", "court_code", "received_ms"),
+        Index("ix_recording_begun", "court_code", "begun_ms"),
+    )
 
     id: str = Field(primary_key=True, max_length=32)
     kit_no: int = Field(foreign_key="kit.kit_no", index=True)
@@ -36,6 +39,11 @@ class Recording(SQLModel, table=True):
     received_ms: int = Field(sa_type=BigInteger)
     last_ms: int = Field(sa_type=BigInteger)
     started_ms: int = Field(sa_type=BigInteger)
+    """By the kit's wall clock, as it signed it."""
+    begun_ms: int = Field(default=0, sa_type=BigInteger)
+    """When it began as the centre believes (`central.devices.times.Told`), give or take `begun_error_ms`."""
+    begun_error_ms: int | None = Field(default=None, sa_type=BigInteger)
+    begun_by: str = Field(default="received", max_length=12)
     duration_ms: int = Field(default=0, sa_type=BigInteger)
     cause: str = Field(default="", max_length=200)
     opening: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
@@ -49,8 +57,33 @@ class Recording(SQLModel, table=True):
     stored_count: int = 0
     stored_bytes: int = Field(default=0, sa_type=BigInteger)
     waiting_count: int = 0
+    task_no: int | None = Field(default=None, sa_type=BigInteger)
+    """Directive of the task that was being done last, by the kit's signed word."""
+    category: str = Field(default="", max_length=64)
+    case_no: str = Field(default="", max_length=64)
+    """Case of the last task that had one, from the kit's mailbox."""
+    together: str = Field(default="", max_length=32, index=True)
+    """The call for which kits recorded together."""
     told_ms: int = Field(default=0, sa_type=BigInteger)
     """When screens were last told; segments are announced every few seconds only."""
+
+
+class RecordingNote(SQLModel, table=True):
+    """What a signed record states besides pictures (`contract.notes`); the opening's task and category too."""
+
+    __tablename__ = "recording_note"
+
+    recording_id: str = Field(foreign_key="recording.id", primary_key=True, max_length=32)
+    seq: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    place: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    what: str = Field(max_length=16)
+    at_ms: int = Field(sa_type=BigInteger)
+    """The kit's clock."""
+    category: str = Field(default="", max_length=64, index=True)
+    task_no: int | None = Field(default=None, sa_type=BigInteger)
+    case_no: str = Field(default="", max_length=64, index=True)
+    said: str = Field(default="", max_length=64)
+    """The cause of a wish or stop, or how the sound stood."""
 
 
 class ChainLink(SQLModel, table=True):

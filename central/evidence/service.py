@@ -15,7 +15,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission
 from central.devices.rules import KitRef
 from central.evidence import queries, rules
-from central.evidence.joining import accept_chain_records, keep_signer, tell_recording
+from central.evidence.joining import accept_chain_records, keep_signer, settle_beginnings, tell_recording
 from central.evidence.models import Recording, StoredSegment, WaitingRecord
 from central.evidence.vault import Vault
 from contract import chain, receipts
@@ -31,6 +31,7 @@ __all__ = [
     "keep_signer",
     "open_clear_segment",
     "prune_waiting",
+    "settle_beginnings",
     "state_head",
     "view_recording",
 ]

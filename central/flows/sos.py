@@ -12,6 +12,8 @@ from central.devices import queries as devices_queries
 from central.devices import rules as devices_rules
 from central.devices import service as devices
 from central.devices.rules import ItemKey, KitRef
+from central.devices.times import Told, tell_by_wall
+from central.flows.together import call_neighbours, end_call
 from central.incidents import rules
 from central.incidents import service as incidents
 from central.incidents.models import AlarmRecord, Incident
@@ -36,17 +38,29 @@ class _Place:
 
 
 def receive_alarm(
-    uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, key: ItemKey, digest: bytes, at_ms: int, received_ms: int
+    uow: UnitOfWork,
+    kit: KitRef,
+    alarm: Alarm,
+    *,
+    key: ItemKey,
+    digest: bytes,
+    at_ms: int,
+    received_ms: int,
+    boot: str = "",
+    neighbour_radius_m: int = 0,
 ) -> AlarmOutcome:
     """Take an alarm from a kit: SOS and tampering open an incident, a withdrawal marks it, a mark is kept.
 
     `key` and `digest` are those of the outbox item that carried it, under which its fix joins the trail.
-    Repeating it is harmless, also under another item number (an SOS is resent until answered).
+    `boot` is the kit's boot whose time `alarm.boot_ms` is; without it only the wall clock tells when it was pressed.
+    Repeating it is harmless, also under another item number (an SOS is resent until answered). Kits within
+    `neighbour_radius_m` of a fresh SOS are ordered to record together with it.
     """
     known = incidents.find_alarm(uow, kit.kit_no, alarm.alarm_id, alarm.kind)
     if known is not None:
         return AlarmOutcome(False, known.incident_id)
     _store_fix(uow, alarm, key=key, digest=digest, at_ms=at_ms, received_ms=received_ms)
+    told = tell_by_wall(alarm.pressed_ms, received_ms)
     record = AlarmRecord(
         kit_no=kit.kit_no,
         alarm_id=alarm.alarm_id,
@@ -55,16 +69,24 @@ def receive_alarm(
         received_ms=received_ms,
         pressed_ms=alarm.pressed_ms,
         boot_ms=alarm.boot_ms,
+        boot=boot,
+        happened_ms=told.at_ms,
+        happened_error_ms=told.error_ms,
+        happened_by=told.by,
         lat=alarm.fix.lat if alarm.fix else None,
         lon=alarm.fix.lon if alarm.fix else None,
         recording_id=alarm.recording_id,
         note=alarm.note,
+        category=alarm.category,
+        task_no=alarm.task,
     )
     incidents.add_alarm(uow, record)
     incident = _act_on(uow, kit, alarm, received_ms=received_ms, at_ms=at_ms)
     if incident is not None:
         record.incident_id = incident.id
         uow.session.add(record)
+        if alarm.kind == "sos" and incident.withdrawn_ms is None:
+            call_neighbours(uow, kit, incident, radius_m=neighbour_radius_m)
     audit.append(
         uow,
         actor=f"kit:{kit.kit_id}",
@@ -98,6 +120,7 @@ def _open(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_ms
     offset_ms = devices_rules.clock_offset_ms(at_ms, received_ms)
     ahead = devices_rules.doubts_clock(offset_ms) and offset_ms > 0
     doubt = ahead or _behind(uow, kit, alarm.pressed_ms, received_ms)
+    told = Told(received_ms, None, "received") if doubt else tell_by_wall(alarm.pressed_ms, received_ms)
     incident = Incident(
         kit_no=kit.kit_no,
         kit_id=kit.kit_id,
@@ -107,6 +130,9 @@ def _open(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_ms
         received_ms=received_ms,
         pressed_ms=alarm.pressed_ms,
         clock_doubt=doubt,
+        happened_ms=told.at_ms,
+        happened_error_ms=told.error_ms,
+        happened_by=told.by,
         lat=place.lat,
         lon=place.lon,
         fix_ms=place.fix_ms,
@@ -141,8 +167,9 @@ def _behind(uow: UnitOfWork, kit: KitRef, pressed_ms: int, received_ms: int) -> 
 
 def _withdraw(uow: UnitOfWork, kit: KitRef, alarm: Alarm) -> Incident | None:
     incident = incidents.find_incident_of_alarm(uow, kit.kit_no, alarm.alarm_id)
-    if incident is not None:
-        incidents.mark_withdrawn(uow, incident, {"pressed_ms": alarm.pressed_ms, "note": alarm.note})
+    detail = {"pressed_ms": alarm.pressed_ms, "note": alarm.note}
+    if incident is not None and incidents.mark_withdrawn(uow, incident, detail):
+        end_call(uow, incident, actor=f"kit:{kit.kit_id}", with_own=False)
     return incident
 
 

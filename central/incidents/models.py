@@ -28,6 +28,10 @@ class Incident(SQLModel, table=True):
     pressed_ms: int = Field(sa_type=BigInteger)
     clock_doubt: bool = False
     """Whether the kit's clock was too far off for `pressed_ms` to be believed."""
+    happened_ms: int = Field(default=0, sa_type=BigInteger)
+    """When it was pressed as the centre believes (`central.devices.times.Told`), give or take `happened_error_ms`."""
+    happened_error_ms: int | None = Field(default=None, sa_type=BigInteger)
+    happened_by: str = Field(default="received", max_length=12)
     lat: float | None = None
     lon: float | None = None
     fix_ms: int | None = Field(default=None, sa_type=BigInteger)
@@ -72,8 +76,34 @@ class AlarmRecord(SQLModel, table=True):
     received_ms: int = Field(sa_type=BigInteger, index=True)
     pressed_ms: int = Field(sa_type=BigInteger)
     boot_ms: int = Field(sa_type=BigInteger)
+    boot: str = Field(default="", max_length=32)
+    """Of `boot_ms`; empty: a kit that did not say, whose time is told by its wall clock alone."""
+    happened_ms: int = Field(default=0, sa_type=BigInteger)
+    """When it was pressed as the centre believes (`central.devices.times.Told`), give or take `happened_error_ms`."""
+    happened_error_ms: int | None = Field(default=None, sa_type=BigInteger)
+    happened_by: str = Field(default="received", max_length=12)
     lat: float | None = None
     lon: float | None = None
     recording_id: str | None = Field(default=None, max_length=32, index=True)
     note: str = Field(default="", max_length=500)
+    category: str = Field(default="", max_length=64)
+    task_no: int | None = Field(default=None, sa_type=BigInteger)
+    """Directive of the task that was being done."""
     incident_id: str | None = Field(default=None, foreign_key="incident.id", max_length=32)
+
+
+class RecordingCall(SQLModel, table=True):
+    """A kit that was ordered to record together with others. `call_id`: the alarm's id, or one made for the order."""
+
+    __tablename__ = "recording_call"
+
+    call_id: str = Field(primary_key=True, max_length=32)
+    kit_no: int = Field(foreign_key="kit.kit_no", primary_key=True)
+    kit_id: str = Field(max_length=32)
+    origin_kit_no: int = Field(foreign_key="kit.kit_no", index=True)
+    """The kit that called, or from whose page the order came."""
+    distance_m: int
+    number: int = Field(sa_type=BigInteger)
+    """The directive that ordered it."""
+    ordered_ms: int = Field(sa_type=BigInteger)
+    ended_ms: int | None = Field(default=None, sa_type=BigInteger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import update
@@ -10,9 +11,13 @@ from sqlmodel import col, select
 from central.base.errors import NotFoundError
 from central.base.outbox import INCIDENT_CHANGED, INCIDENT_OPENED
 from central.base.unit_of_work import UnitOfWork
-from central.devices.rules import KitRef
+from central.devices.rules import KitRef, doubts_clock
+from central.devices.times import PRECISE_MS, TellMoment
 from central.incidents import queries, rules
 from central.incidents.models import AlarmRecord, Incident, IncidentEntry
+
+# Of one kit in one transaction; the newest count.
+_SETTLED_AT_ONCE = 2000
 
 
 def find_alarm(uow: UnitOfWork, kit_no: int, alarm_id: str, kind: str) -> AlarmRecord | None:
@@ -24,6 +29,33 @@ def add_alarm(uow: UnitOfWork, alarm: AlarmRecord) -> None:
     """Keep an alarm as received."""
     uow.session.add(alarm)
     uow.session.flush()
+
+
+def settle_alarms(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> None:
+    """Tell again when the kit's alarms were pressed, where that is not known to a second yet; screens hear of it.
+
+    In the boots `recast` all are told again.
+    """
+    error_ms = col(AlarmRecord.happened_error_ms)
+    query = select(AlarmRecord).where(
+        AlarmRecord.kit_no == kit_no,
+        AlarmRecord.boot != "",
+        error_ms.is_(None) | (error_ms > PRECISE_MS) | col(AlarmRecord.boot).in_(recast),
+    )
+    for alarm in uow.session.exec(query.order_by(col(AlarmRecord.received_ms).desc()).limit(_SETTLED_AT_ONCE)).all():
+        told = tell(alarm.boot, alarm.boot_ms, alarm.pressed_ms, alarm.received_ms)
+        if told is None or told == (alarm.happened_ms, alarm.happened_error_ms, alarm.happened_by):
+            continue
+        alarm.happened_ms, alarm.happened_error_ms, alarm.happened_by = told
+        uow.session.add(alarm)
+        uow.session.flush()
+        incident = uow.session.get(Incident, alarm.incident_id) if alarm.incident_id else None
+        if incident is not None and (incident.alarm_id, incident.kind) == (alarm.alarm_id, alarm.kind):
+            incident.happened_ms, incident.happened_error_ms, incident.happened_by = told
+            incident.clock_doubt = doubts_clock(alarm.pressed_ms - told.at_ms, told.error_ms)
+            uow.session.add(incident)
+            uow.session.flush()
+            tell_changed(uow, incident)
 
 
 def open_incident(uow: UnitOfWork, incident: Incident, detail: dict[str, Any]) -> Incident:

@@ -50,6 +50,7 @@ class Fixes(NamedTuple):
     kit: KitRef
     spool: str
     items: list[PositionItem]
+    boot: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Entry:
     body: Any
     subject: str
     raw: bytes
+    boot: str = ""
+    mono_ms: int | None = None
 
 
 @dataclass
@@ -116,7 +119,7 @@ class Decoder:
         except MessageError:
             self._read_fixes_singly(out, kit, subject, data)
             return
-        out.fixes.append(Fixes(kit, message.spool, message.items))
+        out.fixes.append(Fixes(kit, message.spool, message.items, message.boot))
 
     def _read_fixes_singly(self, out: Decoded, kit: KitRef, subject: str, data: bytes) -> None:
         """One bad fix must not cost the others of its message."""
@@ -128,11 +131,11 @@ class Decoder:
         good: list[PositionItem] = []
         for item in message.items:
             try:
-                good.append(PositionItem(item.seq, item.at_ms, decode(item.body, Fix)))
+                good.append(PositionItem(item.seq, item.at_ms, decode(item.body, Fix), item.mono_ms))
             except MessageError as error:
                 out.rejects.append(_reject(kit, subject, bytes(item.body), error, item.seq))
         if good:
-            out.fixes.append(Fixes(kit, message.spool, good))
+            out.fixes.append(Fixes(kit, message.spool, good, message.boot))
 
     def _read_entries(self, out: Decoded, kit: KitRef, kind: str, subject: str, data: bytes) -> None:
         try:
@@ -148,7 +151,8 @@ class Decoder:
                 continue
             raw = bytes(item.body)
             digest = digest_item(b"%s:%d:%s" % (kind.encode(), item.at_ms, raw))
-            out.entries.append(Entry(kit, message.spool, kind, item.seq, item.at_ms, digest, body, subject, raw))
+            known = (kit, message.spool, kind, item.seq, item.at_ms, digest, body, subject, raw)
+            out.entries.append(Entry(*known, boot=message.boot, mono_ms=item.mono_ms))
 
 
 def _read_body(kind: str, item: Item) -> Any:

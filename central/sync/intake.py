@@ -18,16 +18,21 @@ from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import Store, UnitOfWork
 from central.devices import service as devices
 from central.devices.feed import LivePosition, live_position
+from central.devices.boots import NO_NUMBER, BootBook
 from central.devices.rules import ItemKey, ItemRow, KitRef, PositionRow, digest_fix, position_row
+from central.devices.times import claim_of_report
 from central.evidence import service as evidence
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
+from central.flows.times import settle_times
 from central.sync.admission import Admission
 from central.sync.decoding import Decoder, Entry, Fixes, RawMessage, Reject
 from central.sync.receipts import SpoolKey
 
 log = logging.getLogger(__name__)
 
+# Kinds whose moments people are told.
+TIMED_KINDS: Final = frozenset({"alarm", "chain"})
 # Kinds whose receipts go out at once; the rest is gathered.
 URGENT_KINDS: Final = frozenset({"alarm", "chain"})
 # Said of one connection alone: they have no place in the kit's outbox and get no receipt.
@@ -106,15 +111,24 @@ class _Memory:
 class Intake:
     """Commits batches; used by one thread at a time."""
 
-    def __init__(self, store: Store, directory: devices.KitDirectory, *, set_aside_max: int = 10_000) -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: devices.KitDirectory,
+        *,
+        set_aside_max: int = 10_000,
+        neighbour_radius_m: int = 0,
+    ) -> None:
         self._store = store
         self._directory = directory
         self._decoder = Decoder(directory)
         self._markers = devices.KitMarkers()
+        self._boots = BootBook()
         self._rejects = _Memory()
         self._refused_records = _Memory()
         self._signers: set[str] = set()
         self._set_aside_max = set_aside_max
+        self._neighbour_radius_m = neighbour_radius_m
 
     def repair(self) -> int:
         """Close what a crash left between the trail and the live markers; returns how many markers moved."""
@@ -163,6 +177,7 @@ class Intake:
             self._note_heard(batch.heard)
             if batch.flush_markers:
                 self._markers.flush(uow)
+            self._settle_times(uow, at_once=batch.flush_markers)
         self._signers.update(admission.serial for admission, _ in fresh)
         kits = {fixes.kit.kit_no: fixes.kit for fixes in decoded.fixes}
         for row in self._markers.note_fixes(rows):
@@ -177,14 +192,22 @@ class Intake:
         now_ms = uow.now_ms
         rows: list[PositionRow] = []
         owners: list[SpoolKey] = []
-        for kit, spool, items in fixes:
+        for kit, spool, items, boot in fixes:
             kit_no = kit.kit_no
             spool_no = self._directory.spool_no(uow, kit_no, spool)
             key = (kit.kit_id, spool)
+            anchor = self._boots.see_fixes(uow, kit_no, boot, spool_no, items)
             for item in items:
                 at_ms, fix = item.at_ms, item.body
                 digest = digest_fix(at_ms, fix)
-                rows.append(position_row(kit_no, spool_no, item.seq, at_ms, fix, digest=digest, received_ms=now_ms))
+                if anchor is None or (fix.fix_ms is not None and not fix.suspect):
+                    written_ms = None  # satellite time needs no help
+                else:
+                    written_ms = anchor.guess(item.mono_ms)
+                row = position_row(
+                    kit_no, spool_no, item.seq, at_ms, fix, digest=digest, received_ms=now_ms, written_ms=written_ms
+                )
+                rows.append(row)
                 owners.append(key)
         taken = set(devices.store_positions(uow, rows))
         receipts = outcome.receipts
@@ -237,6 +260,7 @@ class Intake:
 
     def _take_together(self, uow: UnitOfWork, entries: list[Entry], rejects: list[Reject], outcome: Outcome) -> None:
         for entry in entries:
+            self._see_boot(uow, entry)
             self._markers.note_heard(entry.kit.kit_no, uow.now_ms)
             if entry.kind == "beat" and entry.body.bye:
                 self._note_goodbye(uow, entry.kit, entry.body.bye)
@@ -262,6 +286,29 @@ class Intake:
             if entry.kind in URGENT_KINDS:
                 outcome.urgent.add(spool_key)
 
+    def _settle_times(self, uow: UnitOfWork, *, at_once: bool) -> None:
+        """Tell the moments of alarms and recordings as well as is known now; about once a second is enough."""
+        if at_once or self._boots.has_pressing:
+            self._boots.flush(uow)
+            for kit_no in self._boots.take_unsettled(uow):
+                settle_times(uow, kit_no, self._boots.place(uow.session, kit_no))
+
+    def _see_boot(self, uow: UnitOfWork, entry: Entry) -> None:
+        """Learn from an item when its boot was; health says besides what time the kit itself believes."""
+        if entry.mono_ms is None:
+            return
+        kit_no = entry.kit.kit_no
+        spool_no = self._directory.spool_no(uow, kit_no, entry.spool)
+        # A greeting has no number of its own: it stands behind all that its spool holds.
+        seq = entry.seq if entry.kind != "hello" else NO_NUMBER
+        anchor = self._boots.see(uow, kit_no, entry.boot, spool_no, seq, entry.mono_ms)
+        body = entry.body
+        if entry.kind == "health" and body.utc_ms is not None and body.clock_error_ms is not None:
+            claim = claim_of_report(body.utc_ms, body.clock_error_ms, entry.mono_ms, body.clock_source)
+            self._boots.hear(kit_no, anchor, claim)
+        elif entry.kind in TIMED_KINDS:
+            self._boots.ask_settling(kit_no)
+
     def _join_chains(self, uow: UnitOfWork, entries: list[Entry]) -> list[Entry]:
         """Offer chain records to evidence, kit by kit; returns the entries without refused records."""
         by_kit: dict[KitRef, list[Entry]] = {}
@@ -285,9 +332,22 @@ class Intake:
     def _act(self, uow: UnitOfWork, entry: Entry, key: ItemKey) -> None:
         kit, now_ms = entry.kit, uow.now_ms
         if entry.kind == "alarm":
-            receive_alarm(uow, kit, entry.body, key=key, digest=entry.digest, at_ms=entry.at_ms, received_ms=now_ms)
+            receive_alarm(
+                uow,
+                kit,
+                entry.body,
+                key=key,
+                digest=entry.digest,
+                at_ms=entry.at_ms,
+                received_ms=now_ms,
+                neighbour_radius_m=self._neighbour_radius_m,
+                boot=entry.boot if entry.mono_ms is not None else "",
+            )
         elif entry.kind == "health":
-            devices.record_health(uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms)
+            written_ms = self._boots.find_written_ms(kit.kit_no, entry.boot, entry.mono_ms)
+            devices.record_health(
+                uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms, written_ms=written_ms
+            )
         elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
             devices.add_to_counter(uow, "receipt.unknown_directive", 1)
 

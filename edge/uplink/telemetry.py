@@ -4,13 +4,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from itertools import groupby
+from typing import Literal
 
 import msgspec
 
 from contract import messages
 from edge.spool import Entry, Spool
+from edge.spool.store import read_boot_ms
 from edge.uplink.link import Link
 from edge.uplink.trusted_time import TrustedTime
+from edge.uplink.window import ByteWindow
 
 log = logging.getLogger("zhixing.telemetry")
 
@@ -26,7 +29,12 @@ WINDOW = 600
 WINDOW_ATTEMPTS = 2
 BATCH_BYTES = 96 * 1024
 POSITIONS_SINGLY = 3
-_SMALL_KINDS = ("alarm", "receipt", "health", "chain")
+ENVELOPE_BYTES = 64  # of an item around its body
+_SMALL_KINDS = ("receipt", "health", "chain")
+# Beside what is said anyway: the centre takes more than 7 s of silence for lateness.
+BEAT_S = 3.0
+# While a backlog waits for the link, look again this often.
+REFILL_S = 0.25
 
 
 class _Flight(msgspec.Struct):
@@ -51,19 +59,34 @@ class Telemetry:
         self._trusted_time = trusted_time
         self._flights: dict[int, _Flight] = {}
         self._sos_sent: dict[str, tuple[float, float]] = {}  # alarm id: first and last sent
+        self._window = ByteWindow()
+        self._said_s = 0.0
+        self._live_seq = 0
         self._connected = False
 
     def on_connected(self, *, version: str, trust_epoch: int) -> None:
         """Say hello with what the inbox holds; everything unreceipted is sent anew."""
         self._connected = True
+        self._window.reset()
+        self._live_seq = 0
         self._flights.clear()
         self._sos_sent.clear()
         hello = messages.Hello(have=self._spool.inbox.have(), version=version, trust_epoch=trust_epoch)
         now_ms = time.time_ns() // 1_000_000
         body = messages.encode(hello)
         # Number 0: a greeting is of this connection alone and has no place in the outbox.
-        entry = Entry(seq=0, kind="hello", body=body, at_ms=now_ms, boot=self._spool.boot, urgent=True)
+        mono_ms, boot = read_boot_ms(), self._spool.boot
+        entry = Entry(seq=0, kind="hello", body=body, at_ms=now_ms, boot=boot, urgent=True, mono_ms=mono_ms)
         self._publish([entry], qos=1)
+
+    def say_goodbye(self, bye: Literal["switched_off", "restarting", "battery_empty"]) -> None:
+        """Say why this kit goes, so that its silence is not taken for a dark spot."""
+        if not self._connected:
+            return
+        now_ms, mono_ms = time.time_ns() // 1_000_000, read_boot_ms()
+        body, boot = messages.encode(messages.Beat(bye=bye)), self._spool.boot
+        entry = Entry(seq=0, kind="beat", body=body, at_ms=now_ms, boot=boot, urgent=True, mono_ms=mono_ms)
+        self._publish([entry], qos=0)
 
     def on_disconnected(self) -> None:
         """Nothing is on its way any more."""
@@ -105,13 +128,29 @@ class Telemetry:
             self._trusted_time.learn_now(now_ms, round_trip_ms=round((self._monotonic_s() - sent_s) * 1000))
 
     def drain(self) -> float:
-        """Send what is due; returns after how many seconds something will be due again (at most RESEND_S)."""
+        """Send what is due; returns after how many seconds something will be due again (at most BEAT_S)."""
         if not self._connected:
             return RESEND_S
-        wait_s = self._send_sos()
-        self._send_small()
-        self._send_positions()
-        return min(wait_s, RESEND_S / 2 if self._flights else RESEND_S)
+        wait_s = min(self._send_sos(), BEAT_S)
+        self._send_batches(self._find_alarms())
+        room = self._window.room(self._link.unacknowledged_bytes(), self._monotonic_s())
+        # The newest fixes are where the officer is; what waited through a dark spot is where he was.
+        for entry in self._find_live():
+            room -= self._publish([entry], qos=0)
+        for kinds, qos in ((_SMALL_KINDS, 1), (("position",), 0)):
+            if room > 0:
+                due = self._find_due(kinds, at_most=room // ENVELOPE_BYTES + 1)
+                room -= self._send_batches(_fit(due, room), qos=qos)
+        return min(wait_s, self._beat(), REFILL_S if room < 8 * ENVELOPE_BYTES else BEAT_S)
+
+    def _beat(self) -> float:
+        """Say something when nothing was said for a while; seconds until the next time."""
+        silent_s = self._monotonic_s() - self._said_s
+        if silent_s < BEAT_S:
+            return BEAT_S - silent_s
+        if self._link.publish("beat", b"", qos=0):
+            self._said_s = self._monotonic_s()
+        return BEAT_S
 
     def _send_sos(self) -> float:
         wait_s = RESEND_S
@@ -130,25 +169,26 @@ class Telemetry:
                 wait_s = min(wait_s, last + pause - now)
         return wait_s
 
-    def _send_small(self) -> None:
+    def _find_alarms(self) -> list[Entry]:
         sos = {entry.seq for entry in self._spool.outbox.unsettled_sos()}
-        due = [entry for entry in self._find_due(_SMALL_KINDS) if entry.seq not in sos]
-        for batch in _split_batches(due):
-            self._publish(batch, qos=1)
+        return [entry for entry in self._find_due(("alarm",), is_bounded=False) if entry.seq not in sos]
 
-    def _send_positions(self) -> None:
-        due = self._find_due(("position",))
-        # Live positions go one by one; what waited through a dead spot goes in batches.
-        single = len(due) <= POSITIONS_SINGLY
-        for batch in [[entry] for entry in due] if single else _split_batches(due):
-            self._publish(batch, qos=0)
+    def _find_live(self) -> list[Entry]:
+        """The few newest fixes of those newer than all that was sent live, oldest first."""
+        newest = self._spool.outbox.newest("position", POSITIONS_SINGLY)
+        fresh = [entry for entry in reversed(newest) if entry.seq > self._live_seq]
+        self._live_seq = fresh[-1].seq if fresh else self._live_seq
+        return fresh
 
-    def _find_due(self, kinds: tuple[str, ...]) -> list[Entry]:
+    def _send_batches(self, due: list[Entry], *, qos: int = 1) -> int:
+        return sum(self._publish(batch, qos=qos) for batch in _split_batches(due))
+
+    def _find_due(self, kinds: tuple[str, ...], *, at_most: int = WINDOW, is_bounded: bool = True) -> list[Entry]:
         now = self._monotonic_s()
         held = sum(1 for flight in self._flights.values() if flight.attempts <= WINDOW_ATTEMPTS)
-        room = WINDOW - held
+        room = min(at_most, WINDOW - held) if is_bounded else WINDOW
         due: list[Entry] = []
-        for entry in self._spool.outbox.pending(WINDOW + len(self._flights), kinds):
+        for entry in self._spool.outbox.pending(min(at_most, WINDOW) + len(self._flights), kinds):
             flight = self._flights.get(entry.seq)
             if flight is not None:
                 pause = min(RESEND_CAP_S, RESEND_S * 2.0 ** (flight.attempts - 1))
@@ -159,19 +199,33 @@ class Telemetry:
                 due.append(entry)
         return due
 
-    def _publish(self, batch: list[Entry], *, qos: int) -> None:
+    def _publish(self, batch: list[Entry], *, qos: int) -> int:
+        """Hand a batch over; how many bytes that was, 0 when the link took it not."""
         kind = batch[0].kind
         items = [
             messages.Item(seq=entry.seq, at_ms=entry.at_ms, body=msgspec.Raw(entry.body), mono_ms=entry.mono_ms)
             for entry in batch
         ]
         message = messages.UpMessage(spool=self._spool.id, boot=batch[0].boot, items=items)
-        if not self._link.publish(kind, messages.encode(message), qos=qos) or kind == "hello":
-            return
-        now = self._monotonic_s()
-        for entry in batch:
+        payload = messages.encode(message)
+        if not self._link.publish(kind, payload, qos=qos):
+            return 0
+        self._said_s = now = self._monotonic_s()
+        self._window.sent(len(payload))
+        for entry in batch if batch[0].seq else ():
             flight = self._flights.get(entry.seq)
             self._flights[entry.seq] = _Flight(sent_s=now, attempts=1 if flight is None else flight.attempts + 1)
+        return len(payload)
+
+
+def _fit(due: list[Entry], room: int) -> list[Entry]:
+    """The first entries that together have room; one at least while there is any."""
+    total = 0
+    for count, entry in enumerate(due):
+        if total >= room:
+            return due[:count]
+        total += len(entry.body) + ENVELOPE_BYTES
+    return due
 
 
 def _split_batches(entries: Iterable[Entry]) -> list[list[Entry]]:
@@ -187,7 +241,7 @@ def _split_batches(entries: Iterable[Entry]) -> list[list[Entry]]:
                 batches.append(batch)
                 batch, size = [], 0
             batch.append(entry)
-            size += len(entry.body) + 64
+            size += len(entry.body) + ENVELOPE_BYTES
         batches.append(batch)
     return batches
 

@@ -72,7 +72,107 @@ def _drop_losses() -> None:
     op.drop_table("kit_loss")
 
 
+# A time older or newer than this against its receipt was not believed before either (decision 0008).
+_OLDEST_MS = 60 * 24 * 3600 * 1000
+_AHEAD_MS = 120_000
+_TIMED = (("alarm", "happened", "pressed_ms"), ("incident", "happened", "pressed_ms"), ("recording", "begun", "started_ms"))
+
+
+def _add_times() -> None:
+    """Boots of kits, and when something happened as the centre believes it; what is there keeps the kit's word."""
+    op.create_table(
+        "kit_boot",
+        sa.Column("kit_no", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.Column("spool_no", sa.Integer(), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_mono_ms", sa.BigInteger(), nullable=False),
+        sa.Column("upper_ms", sa.BigInteger(), nullable=False),
+        sa.Column("upper_mono_ms", sa.BigInteger(), nullable=False),
+        sa.Column("low_ms", sa.BigInteger(), nullable=True),
+        sa.Column("high_ms", sa.BigInteger(), nullable=True),
+        sa.Column("claim_mono_ms", sa.BigInteger(), nullable=True),
+        sa.Column("claimed_by", sa.String(length=12), nullable=False),
+        sa.PrimaryKeyConstraint("kit_no", "boot"),
+    )
+    op.add_column("alarm", sa.Column("boot", sa.String(length=32), server_default="", nullable=False))
+    for table, name, told in _TIMED:
+        op.add_column(table, sa.Column(f"{name}_ms", sa.BigInteger(), server_default="0", nullable=False))
+        op.add_column(table, sa.Column(f"{name}_error_ms", sa.BigInteger(), nullable=True))
+        op.add_column(table, sa.Column(f"{name}_by", sa.String(length=12), server_default="received", nullable=False))
+        believed = f"{told} BETWEEN received_ms - {_OLDEST_MS} AND received_ms + {_AHEAD_MS}"
+        if table == "incident":
+            believed += " AND NOT clock_doubt"
+        op.execute(
+            f"UPDATE {table} SET {name}_ms = CASE WHEN {believed} THEN {told} ELSE received_ms END, "  # noqa: S608
+            f"{name}_by = CASE WHEN {believed} THEN 'kit_clock' ELSE 'received' END"
+        )
+    op.create_index("ix_recording_begun", "recording", ["court_code", "begun_ms"])
+
+
+def _drop_times() -> None:
+    op.drop_index("ix_recording_begun", "recording")
+    for table, name, _ in reversed(_TIMED):
+        for column in ("by", "error_ms", "ms"):
+            op.drop_column(table, f"{name}_{column}")
+    op.drop_column("alarm", "boot")
+    op.drop_table("kit_boot")
+
+
+def _add_habits() -> None:
+    """What a recording is about (task, category, case, notes), and who records together with whom."""
+    for name, size in (("category", 64), ("case_no", 64), ("together", 32)):
+        op.add_column("recording", sa.Column(name, sa.String(length=size), server_default="", nullable=False))
+    op.add_column("recording", sa.Column("task_no", sa.BigInteger(), nullable=True))
+    op.create_index("ix_recording_together", "recording", ["together"])
+    op.create_table(
+        "recording_note",
+        sa.Column("recording_id", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("category", sa.String(length=64), nullable=False),
+        sa.Column("task_no", sa.BigInteger(), nullable=True),
+        sa.Column("case_no", sa.String(length=64), nullable=False),
+        sa.Column("said", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["recording_id"], ["recording.id"]),
+        sa.PrimaryKeyConstraint("recording_id", "seq", "place"),
+    )
+    op.create_index("ix_recording_note_category", "recording_note", ["category"])
+    op.create_index("ix_recording_note_case_no", "recording_note", ["case_no"])
+    op.add_column("alarm", sa.Column("category", sa.String(length=64), server_default="", nullable=False))
+    op.add_column("alarm", sa.Column("task_no", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "recording_call",
+        sa.Column("call_id", sa.String(length=32), nullable=False),
+        sa.Column("kit_no", sa.Integer(), nullable=False),
+        sa.Column("kit_id", sa.String(length=32), nullable=False),
+        sa.Column("origin_kit_no", sa.Integer(), nullable=False),
+        sa.Column("distance_m", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("ordered_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["kit_no"], ["kit.kit_no"]),
+        sa.ForeignKeyConstraint(["origin_kit_no"], ["kit.kit_no"]),
+        sa.PrimaryKeyConstraint("call_id", "kit_no"),
+    )
+    op.create_index("ix_recording_call_origin_kit_no", "recording_call", ["origin_kit_no"])
+
+
+def _drop_habits() -> None:
+    op.drop_table("recording_call")
+    for name in ("task_no", "category"):
+        op.drop_column("alarm", name)
+    op.drop_table("recording_note")
+    op.drop_index("ix_recording_together", "recording")
+    for name in ("task_no", "together", "case_no", "category"):
+        op.drop_column("recording", name)
+
+
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_links, _drop_links),
     (_add_losses, _drop_losses),
+    (_add_times, _drop_times),
+    (_add_habits, _drop_habits),
 )
