@@ -75,6 +75,16 @@ class Outbox:
         rows.sort(key=lambda row: (-row[5], row[0]))
         return [_build_entry(row) for row in rows[:limit]]
 
+    def newest(self, kind: str, count: int) -> list[Entry]:
+        """The newest entries of a kind without a receipt, newest first; urgent ones are not looked at."""
+        rows = self._store.rows(
+            "SELECT seq, kind, body, at_ms, boot, urgent, mono_ms FROM outbox "
+            "WHERE kind = ? AND receipted = 0 AND urgent = 0 ORDER BY seq DESC LIMIT ?",
+            kind,
+            count,
+        )
+        return [_build_entry(row) for row in rows]
+
     def release(self, ranges: Iterable[Sequence[int]]) -> int:
         """Let go of what the centre receipted: inclusive [lo, hi] pairs; returns how many entries that was.
 
@@ -97,6 +107,11 @@ class Outbox:
         marks = ", ".join("?" * len(names))
         sql = f"SELECT COUNT(*) FROM outbox WHERE receipted = 0 AND kind IN ({marks})"  # noqa: S608
         return int(self._store.value(sql, *names))
+
+    def oldest_ms(self) -> int | None:
+        """When the oldest entry without a receipt was written, by the kit's clock; None when nothing waits."""
+        value = self._store.value("SELECT at_ms FROM outbox WHERE receipted = 0 ORDER BY seq LIMIT 1")
+        return None if value is None else int(value)
 
     def is_pending(self, seq: int) -> bool:
         """Whether this entry still waits for the centre's receipt."""

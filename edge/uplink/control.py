@@ -12,9 +12,11 @@ import socket
 import sqlite3
 import threading
 import time
+from typing import Literal
 
 from contract.messages import MessageError, encode
 from edge import __version__
+from edge.sensors import read_battery
 from edge.settings import Settings
 from edge.spool import Doorbell, Heartbeat, open_spool, ring
 from edge.uplink.clock_watch import ClockWatch
@@ -34,6 +36,7 @@ from edge.uplink.trusted_time import TrustedTime
 log = logging.getLogger("zhixing.control")
 THREADS_END_S = 2.5  # below the manager's patience
 SPOOL_RETRY_S = 5.0
+EMPTY_BATTERY_PCT = 5.0  # switched off below this, it was the battery's doing
 EXIT_CONFIGURATION = 78  # sysexits.h EX_CONFIG: the keys are destroyed, starting again would not help
 EXIT_RENEWED = 75  # sysexits.h EX_TEMPFAIL: start anew, with the new certificate
 
@@ -119,6 +122,7 @@ class Control:
         try:
             return self._loop(bell, heartbeat)
         finally:
+            self._telemetry.say_goodbye(self._choose_goodbye())
             self._stopping.set()
             self._upload_bell.set()
             deadline = time.monotonic() + THREADS_END_S
@@ -129,6 +133,12 @@ class Control:
             bell.close()
             heartbeat.close()
             self._spool.close()
+
+    def _choose_goodbye(self) -> Literal["switched_off", "restarting", "battery_empty"]:
+        if not self._stopping.is_set() or self._renewed.is_set():
+            return "restarting"
+        charge = read_battery()
+        return "battery_empty" if charge is not None and charge <= EMPTY_BATTERY_PCT else "switched_off"
 
     def _loop(self, bell: Doorbell, heartbeat: Heartbeat) -> int:
         while not self._stopping.is_set():

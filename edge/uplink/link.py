@@ -6,6 +6,7 @@ A PUBACK of the broker is not a receipt of the centre (see `telemetry`); here on
 import contextlib
 import logging
 import queue
+import socket
 import ssl
 import threading
 import time
@@ -20,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.names import CMD_KINDS, cmd_topic, up_topic
 from edge.options import MqttSettings
+from edge.uplink import tcp
 from edge.uplink.backoff import Backoff
 from edge.uplink.identity import Identity
 from edge.uplink.trusted_time import TrustedTime
@@ -29,7 +31,12 @@ log = logging.getLogger("zhixing.link")
 REFUSED_WAIT_S = 30.0
 REFUSED_URGENT_WAIT_S = 10.0
 URGENT_WAIT_S = 2.0
-CONNECT_TIMEOUT_S = 10.0
+# A call into the dark costs a packet a second and is repeated for ever: the light is found at once when it comes.
+CONNECT_TIMEOUT_S = 5.0
+DARK_WAIT_CAP_S = 3.0
+REFUSED_WAIT_CAP_S = 10.0
+# From the first packet to the broker's answer to the subscription; a link that loses every third packet needs some.
+SETTLE_TIMEOUT_S = 25.0
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -52,6 +59,13 @@ class Received(msgspec.Struct, frozen=True):
 Event = Connected | Disconnected | Received
 
 
+class PatientClient(Client):
+    """Paho's client over a socket that is stubborn from its first packet; paho offers no other place for it."""
+
+    def _create_socket_connection(self) -> socket.socket:
+        return tcp.connect(self.host, self.port, CONNECT_TIMEOUT_S)
+
+
 class Link:
     """Keeps one session up in a thread of its own; events arrive in `events` and `wake` is called."""
 
@@ -71,7 +85,9 @@ class Link:
         self._refused = False
         self._up = False
         self._told = ""
-        self._backoff = Backoff()
+        self._backoff = Backoff(cap_s=REFUSED_WAIT_CAP_S)
+        self._dark_backoff = Backoff(first_s=0.5, cap_s=DARK_WAIT_CAP_S)
+        self._is_dark = False
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     def start(self) -> None:
@@ -103,12 +119,23 @@ class Link:
         info = client.publish(up_topic(self._identity.kit_id, kind), payload, qos=qos)
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    def unacknowledged_bytes(self) -> int:
+        """What was handed over and has not arrived yet, as far as the kernel knows."""
+        client = self._client
+        return tcp.unacknowledged_bytes(None if client is None else client.socket())
+
+    def round_trip_ms(self) -> int | None:
+        """The kernel's measure of the way to the broker and back."""
+        client = self._client
+        return tcp.round_trip_ms(None if client is None else client.socket())
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._connect_once()
             if self._stopping.is_set():
                 return
-            self._pause(self._backoff.next_s(at_least_s=REFUSED_WAIT_S if self._refused else 0.0))
+            backoff = self._dark_backoff if self._is_dark else self._backoff
+            self._pause(backoff.next_s(at_least_s=REFUSED_WAIT_S if self._refused else 0.0))
 
     def _pause(self, wait_s: float) -> None:
         began_s = time.monotonic()
@@ -118,16 +145,19 @@ class Link:
 
     def _connect_once(self) -> None:
         self._lost.clear()
-        self._reason, self._refused = "", False
+        self._reason, self._refused, self._is_dark = "", False, False
         try:
             client = self._make_client()
             client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
         except (OSError, ValueError) as error:
+            self._is_dark = is_darkness(error)
             self._tell_lost(describe_failure(error, f"{self._settings.host}:{self._settings.port}"))
             return
         self._client = client
         client.loop_start()
-        self._lost.wait()
+        if not self._lost.wait(SETTLE_TIMEOUT_S) and self._up:
+            self._lost.wait()
+        self._is_dark = not self._refused
         self._up = False
         self._client = None
         with contextlib.suppress(OSError, ValueError):
@@ -136,7 +166,7 @@ class Link:
         self._tell_lost(self._reason or "the connection to the broker was lost")
 
     def _make_client(self) -> Client:
-        client = Client(
+        client = PatientClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._identity.kit_id,
             clean_session=True,
@@ -144,7 +174,7 @@ class Link:
             # Reconnecting is done above, with jitter and a fresh client: nothing unreceipted hides in it.
             reconnect_on_failure=False,
         )
-        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # no alarm waits for the broker's answers to what went before it
         client.tls_set_context(self._identity.make_tls_context(self._trusted_time))
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -171,6 +201,7 @@ class Link:
             self._lost.set()
             return
         self._backoff.reset()
+        self._dark_backoff.reset()
         self._up = True
         self._put(Connected())
 
@@ -202,6 +233,13 @@ class Link:
             self._told = ""
         self.events.put(event)
         self._wake()
+
+
+def is_darkness(error: Exception) -> bool:
+    """Whether nobody answered at all, so that calling again soon costs nobody anything."""
+    if isinstance(error, ssl.SSLError | ConnectionRefusedError):
+        return False
+    return isinstance(error, OSError)
 
 
 def describe_failure(error: Exception, where: str) -> str:

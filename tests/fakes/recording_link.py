@@ -12,12 +12,19 @@ class RecordingLink:
     def __init__(self) -> None:
         self.up = True
         self.sent: list[Heard] = []
+        self.beats = 0
+        self.unacknowledged = 0
 
     def publish(self, kind: str, payload: bytes, *, qos: int) -> bool:
-        if self.up:
+        if self.up and not payload:
+            self.beats += 1
+        elif self.up:
             assert len(payload) <= messages.MAX_UP_BYTES
             self.sent.append(Heard(kind=kind, message=messages.decode_up(payload), qos=qos))
         return self.up
+
+    def unacknowledged_bytes(self) -> int:
+        return self.unacknowledged
 
     def take(self) -> list[Heard]:
         sent, self.sent = self.sent, []

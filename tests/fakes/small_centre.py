@@ -35,6 +35,7 @@ class SmallCentre:
         self.kit_id = kit_id
         self.heard: list[Heard] = []
         self.receipting = receipting
+        self.beats = 0
         self._lock = threading.Lock()
         context = ssl.create_default_context(cafile=str(identity / "root.crt"))
         context.load_cert_chain(identity / "device.crt", identity / "device.key")
@@ -50,10 +51,14 @@ class SmallCentre:
 
     def _on_message(self, _client: Any, _data: Any, message: Any) -> None:
         kind = message.topic.rsplit("/", 1)[-1]
+        if not message.payload:  # a beat
+            with self._lock:
+                self.beats += 1
+            return
         heard = Heard(kind=kind, message=messages.decode_up(message.payload), qos=message.qos)
         with self._lock:
             self.heard.append(heard)
-        if self.receipting and kind != "hello":
+        if self.receipting and kind not in ("hello", "beat"):
             self.receipt(heard)
 
     def receipt(self, heard: Heard) -> None:

@@ -9,7 +9,7 @@ import pytest
 from contract import messages
 from edge.spool import Spool
 from edge.uplink.link import Link
-from edge.uplink.telemetry import RESEND_S, SOS_LONG_AFTER_S, SOS_REPEAT_S, WINDOW, Telemetry
+from edge.uplink.telemetry import BEAT_S, REFILL_S, RESEND_S, SOS_LONG_AFTER_S, SOS_REPEAT_S, WINDOW, Telemetry
 from tests.fakes.recording_link import RecordingLink
 
 FIX = messages.encode(messages.Fix(lat=25.6, lon=100.2))
@@ -67,10 +67,14 @@ def test_sos_overtakes_everything(desk: Desk) -> None:
     sos = desk.alarm("sos")
     desk.connect()
     desk.link.take()
-    sent = desk.drain()
-    assert sent[0] == ("alarm", [sos], 1)
-    assert [kind for kind, _, _ in sent] == ["alarm", "health", "position"]
-    assert sent[2][1] == list(range(1, 51)) and sent[2][2] == 0
+    assert desk.drain() == [
+        ("alarm", [sos], 1),
+        ("position", [48], 0),  # where the officer is, before where he was
+        ("position", [49], 0),
+        ("position", [50], 0),
+        ("health", [51, 52, 53], 1),
+        ("position", list(range(1, 48)), 0),
+    ]
 
 
 def test_only_a_receipt_frees_and_silence_sends_again(desk: Desk) -> None:
@@ -115,36 +119,94 @@ def test_a_link_that_takes_nothing_counts_nothing_as_sent(desk: Desk) -> None:
     assert desk.drain() == [("position", [1], 0)]
 
 
-def test_backlog_goes_in_batches_within_a_window(desk: Desk) -> None:
+def test_a_backlog_goes_oldest_first_as_fast_as_it_is_carried_away(desk: Desk) -> None:
     seqs = desk.add(WINDOW + 500)
     desk.connect()
     desk.link.take()
-    sent = desk.drain()
-    assert all(len(batch) <= messages.MAX_ITEMS for _, batch, _ in sent)
-    assert [seq for _, batch, _ in sent for seq in batch] == seqs[:WINDOW]
+    old: list[int] = []
+    for turn in range(40):
+        sent = desk.drain(0.5)
+        assert all(len(batch) <= messages.MAX_ITEMS for _, batch, _ in sent)
+        in_order = [seq for _, batch, _ in sent for seq in batch if seq not in seqs[-3:]]
+        assert in_order == sorted(in_order)
+        old += in_order
+        if turn == 0:
+            assert sum(len(batch) for _, batch, _ in sent) < 200, "a second of a thin link, no more"
+            assert [batch for _, batch, _ in sent[:3]] == [[seqs[-3]], [seqs[-2]], [seqs[-1]]]
+        desk.receipt(*((seq, seq) for _, batch, _ in sent for seq in batch))
+    assert old == seqs[:-3] and desk.spool.outbox.count() == 0
+
+
+def test_while_the_link_carries_nothing_away_only_alarms_and_the_newest_fixes_join_the_queue(desk: Desk) -> None:
+    desk.add(WINDOW)
+    desk.connect()
+    desk.drain()
+    desk.link.unacknowledged = 20_000
     assert desk.drain(1) == []
-    desk.receipt((1, 200))
-    assert [seq for _, batch, _ in desk.drain() for seq in batch] == seqs[WINDOW : WINDOW + 200]
+    mark, (fresh,) = desk.alarm("mark"), desk.add(1)
+    assert desk.drain(1) == [("alarm", [mark], 1), ("position", [fresh], 0)]
+    assert desk.telemetry.drain() <= REFILL_S, "it looks again soon"
+    desk.link.unacknowledged = 0
+    assert desk.drain(1)[-1][0] == "position"
 
 
 def test_what_the_centre_never_receipts_does_not_block_the_rest(desk: Desk) -> None:
     desk.connect()
     stuck = desk.add(WINDOW)
-    desk.drain()
-    fresh = desk.add(1)
+    for _ in range(30):
+        desk.drain(REFILL_S)
+    assert len(desk.telemetry._flights) == WINDOW
+    last = desk.add(1, "chain", b"{}")
     assert desk.drain() == []
     for _ in range(6):
         desk.drain(RESEND_S)
-    assert fresh[0] in {seq for flight in desk.telemetry._flights for seq in [flight]}
+    assert last[0] in desk.telemetry._flights
     assert desk.spool.outbox.count() == len(stuck) + 1
+
+
+def test_an_alarm_waits_for_no_window(desk: Desk) -> None:
+    desk.connect()
+    desk.add(WINDOW + 10)
+    for _ in range(30):
+        desk.drain(REFILL_S)
+    mark = desk.alarm("mark")
+    assert ("alarm", [mark], 1) in desk.drain(REFILL_S)
+
+
+def test_it_says_something_every_few_seconds(desk: Desk) -> None:
+    desk.connect()
+    assert desk.telemetry.drain() == BEAT_S and desk.link.beats == 0, "the hello was just said"
+    desk.drain(BEAT_S)
+    assert desk.link.beats == 1
+    desk.add(1)
+    desk.drain(BEAT_S - 1)
+    desk.drain(BEAT_S - 1)
+    assert desk.link.beats == 1, "what else is said counts"
+    desk.drain(1)
+    assert desk.link.beats == 2
+    desk.link.up = False
+    desk.drain(BEAT_S)
+    assert desk.link.beats == 2
+
+
+def test_a_goodbye_says_why(desk: Desk) -> None:
+    desk.telemetry.say_goodbye("switched_off")
+    assert desk.link.take() == [], "nobody is there to hear it"
+    desk.connect()
+    desk.link.take()
+    desk.telemetry.say_goodbye("restarting")
+    (heard,) = desk.link.take()
+    assert (heard.kind, heard.seqs) == ("beat", [0])
+    assert messages.decode(heard.message.items[0].body, messages.Beat).bye == "restarting"
 
 
 def test_large_bodies_make_small_batches(desk: Desk) -> None:
     desk.connect()
     desk.link.take()
     desk.add(100, "chain", b'{"record":"%s","sig":"s"}' % (b"r" * 5000))
-    sent = desk.drain()
+    sent = [batch for _ in range(9) for batch in desk.drain(1)]
     assert len(sent) > 4 and sum(len(batch) for _, batch, _ in sent) == 100
+    assert max(len(batch) for _, batch, _ in sent) <= 20  # 96 KiB
 
 
 def test_entries_of_an_earlier_boot_keep_theirs(desk: Desk) -> None:
@@ -157,8 +219,11 @@ def test_entries_of_an_earlier_boot_keep_theirs(desk: Desk) -> None:
     desk.telemetry.drain()
     sent = desk.link.take()
     assert [(heard.message.boot == "e" * 32, heard.seqs) for heard in sent] == [
+        (True, [8]),
+        (True, [9]),
+        (True, [10]),
         (False, [1]),
-        (True, list(range(2, 11))),
+        (True, list(range(2, 8))),
     ]
 
 
