@@ -26,10 +26,15 @@ class SosAck(Struct, frozen=True, omit_defaults=True):
 
 
 class RecordOrder(Struct, frozen=True, omit_defaults=True):
-    """Body of ``record_start`` and ``record_stop`` directives."""
+    """Body of ``record_start`` and ``record_stop`` directives.
+
+    ``for_alarm`` names the call for which kits record together: such a start changes nothing at a kit that records
+    already, and such a stop ends only what this call started.
+    """
 
     cause: _Note
     by: _Short = ""
+    for_alarm: _Hex32 | None = None
 
 
 class TrustUpdate(Struct, frozen=True):
@@ -55,6 +60,11 @@ class Task(Struct, frozen=True, omit_defaults=True):
     officer: _Short = ""
     by: _Short = ""
     due_ms: _TimeMs | None = None
+
+
+# Why an officer refuses a task, and how he says it went: the ``note`` of his receipt when it is none of his own words.
+REFUSALS: Final = ("busy", "too_far", "unsafe", "unequipped", "not_mine", "other")
+OUTCOMES: Final = ("as_ordered", "partly", "nobody_there", "resisted", "handed_over")
 
 
 class TaskRecall(Struct, frozen=True, omit_defaults=True):

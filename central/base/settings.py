@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     intake_batch_max: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 2000
     position_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 180
     outbox_retention_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 48
+    neighbour_radius_m: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 300
+    """Kits so near to a call for help record together with it; 0: none."""
     set_aside_max: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
 
     second_factor: Literal["off", "optional", "required"] = "required"

@@ -7,6 +7,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission
 from central.devices import queries as devices_queries
 from central.devices import service as devices
+from central.flows.together import end_call
 from central.incidents import queries, rules
 from central.incidents import service as incidents
 from central.incidents.models import Incident
@@ -38,6 +39,7 @@ def close_incident(uow: UnitOfWork, actor: Actor, incident_id: str, note: str) -
     check_permission(actor, "close_incident", found.court_code)
     note = rules.check_closing_note(note)
     incident = incidents.change_state(uow, incident_id, "close", by=actor.name, note=note)
+    end_call(uow, incident, actor=actor.audit_name, with_own=True)
     _audit(uow, actor, incident, "incidents:incident:close", note)
     return incident
 

@@ -63,7 +63,12 @@ class Station:
         self._directory = KitDirectory()
         self._watch = RegistryWatch(settings, store, self._directory)
         self._gate = Gate(read_certificate(Path(settings.keys_dir) / "kits-ca.crt"), self._directory)
-        self._intake = Intake(store, self._directory, set_aside_max=settings.set_aside_max)
+        self._intake = Intake(
+            store,
+            self._directory,
+            set_aside_max=settings.set_aside_max,
+            neighbour_radius_m=settings.neighbour_radius_m,
+        )
         self._carrier = MailCarrier(store, self._directory)
         self._sessions = Sessions(self._link_changed)
         self._book = ReceiptBook()
