@@ -18,8 +18,8 @@ from contract.messages import PositionItem
 
 NO_NUMBER: Final = 2**53
 """For `BootBook.see`: an item that has no number in its spool."""
-# Satellite time of a boot is compared this often.
-CLAIM_EVERY_MS: Final = 10_000
+# Positions come every second from every kit: of a boot's, one in so long is looked at.
+LOOK_EVERY_MS: Final = 10_000
 # A boot beyond these is read again when it speaks again.
 _REMEMBERED = 20_000
 # Of one kit; older boots have been settled long ago.
@@ -61,7 +61,7 @@ class BootBook:
             self._note_news(key)
         return anchor
 
-    def see_fixes(  # noqa: PLR0917 -- as `see`
+    def see_fixes(
         self, uow: UnitOfWork, kit_no: int, boot: str, spool_no: int, items: Sequence[PositionItem]
     ) -> Anchor | None:
         """Note the fixes of one message by the newest of them; None for a kit that says no time since boot."""
@@ -69,12 +69,14 @@ class BootBook:
         mono_ms = item.mono_ms
         if mono_ms is None:
             return None
+        known = self._anchors.get((kit_no, boot))
+        if known is not None and 0 <= mono_ms - known.looked_mono_ms < LOOK_EVERY_MS:
+            return known
         anchor = self.see(uow, kit_no, boot, spool_no, items[0].seq, mono_ms)
+        anchor.looked_mono_ms = mono_ms
         fix = item.body
         if fix.fix_ms is not None and not fix.suspect and fix.source == "gpsd":
-            held = anchor.claim
-            if held is None or not 0 <= mono_ms - held.mono_ms < CLAIM_EVERY_MS:
-                self.hear(kit_no, anchor, claim_of_fix(fix.fix_ms, mono_ms))
+            self.hear(kit_no, anchor, claim_of_fix(fix.fix_ms, mono_ms))
         return anchor
 
     def find_written_ms(self, kit_no: int, boot: str, mono_ms: int | None) -> int | None:
@@ -150,9 +152,7 @@ def _anchor(row: KitBoot) -> Anchor:
     claim = None
     if row.low_ms is not None and row.high_ms is not None and row.claim_mono_ms is not None:
         claim = Claim(row.low_ms, row.high_ms, row.claim_mono_ms, row.claimed_by)
-    return Anchor(
-        row.boot, row.spool_no, row.first_seq, row.last_mono_ms, row.upper_ms, row.upper_mono_ms, claim
-    )
+    return Anchor(row.boot, row.spool_no, row.first_seq, row.last_mono_ms, row.upper_ms, row.upper_mono_ms, claim)
 
 
 def _save(uow: UnitOfWork, anchors: Iterable[tuple[int, Anchor]]) -> None:

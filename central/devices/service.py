@@ -61,7 +61,7 @@ _GOODBYE_HOLDS_MS = 30_000
 _TELLING = ("recording", "recording_id", "duty", "gps", "clock", "source", "note")
 
 
-def record_health(  # noqa: PLR0917 -- read as one sentence at the one call
+def record_health(
     uow: UnitOfWork, kit: KitRef, health: Health, *, at_ms: int, received_ms: int, written_ms: int | None = None
 ) -> None:
     """Keep the newest health of a kit (by the time received) and tell screens when it says something new.

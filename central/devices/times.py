@@ -70,6 +70,7 @@ class Anchor:
     upper_ms: int
     upper_mono_ms: int
     claim: Claim | None = None
+    looked_mono_ms: int = -(2**62)
     is_recast: bool = False
     """Whether what was told before rested on a claim that has turned out wrong: then all of it is told again."""
 

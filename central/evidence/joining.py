@@ -259,7 +259,8 @@ def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Se
     )
     if not recast:
         query = query.where(error_ms.is_(None) | (error_ms > PRECISE_MS))
-    for recording, link in uow.session.exec(query.order_by(col(Recording.received_ms).desc()).limit(_SETTLED_AT_ONCE)):
+    newest = query.order_by(col(Recording.received_ms).desc()).limit(_SETTLED_AT_ONCE)
+    for recording, link in uow.session.exec(newest).all():
         boot = str(recording.opening.get("boot", ""))
         if boot not in recast and (recording.begun_error_ms or PRECISE_MS + 1) <= PRECISE_MS:
             continue

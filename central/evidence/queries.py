@@ -42,14 +42,17 @@ class RecordingView:
 def list_recordings(
     session: Session, actor: Actor, *, kit_id: str | None = None, before_ms: int | None = None, limit: int = 50
 ) -> Sequence[Recording]:
-    """Return recordings of the actor's courts, newest first; raises ForbiddenError without `see_recordings`."""
+    """Return recordings of the actor's courts, newest first by when they began.
+
+    Raises ForbiddenError without `see_recordings`.
+    """
     check_permission(actor, "see_recordings")
     query = select(Recording).where(in_scope(Recording.court_code, actor))
     if kit_id is not None:
         query = query.where(Recording.kit_id == kit_id)
     if before_ms is not None:
-        query = query.where(col(Recording.received_ms) < before_ms)
-    return session.exec(query.order_by(col(Recording.received_ms).desc()).limit(limit)).all()
+        query = query.where(col(Recording.begun_ms) < before_ms)
+    return session.exec(query.order_by(col(Recording.begun_ms).desc()).limit(limit)).all()
 
 
 def get_recording(session: Session, actor: Actor, recording_id: str) -> Recording:

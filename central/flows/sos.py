@@ -108,7 +108,9 @@ def _act_on(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_
     if alarm.kind in rules.MERGING_KINDS:
         running = incidents.find_open_incident(uow, kit.kit_no, alarm.kind)
         if running is not None:
-            incidents.add_entry(uow, running.id, "repeated", f"kit:{kit.kit_id}", {"note": alarm.note})
+            incidents.add_entry(
+                uow, running.id, "repeated", f"kit:{kit.kit_id}", {"note": alarm.note, **_name(alarm)}
+            )
             incidents.tell_changed(uow, running)
             return running
     return _open(uow, kit, alarm, received_ms=received_ms, at_ms=at_ms)
@@ -142,6 +144,7 @@ def _open(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_ms
         note=alarm.note,
     )
     detail: dict[str, Any] = {
+        **_name(alarm),
         "pressed_ms": alarm.pressed_ms,
         "clock_doubt": doubt,
         "position_source": place.source,
@@ -152,8 +155,15 @@ def _open(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_ms
     if alarm.kind == "sos" and withdrawal is not None:  # it overtook the SOS on the way
         withdrawal.incident_id = incident.id
         uow.session.add(withdrawal)
-        incidents.mark_withdrawn(uow, incident, {"pressed_ms": withdrawal.pressed_ms, "note": withdrawal.note})
+        named = {"alarm_id": withdrawal.alarm_id, "alarm_kind": withdrawal.kind}
+        told = {"pressed_ms": withdrawal.pressed_ms, "note": withdrawal.note}
+        incidents.mark_withdrawn(uow, incident, {**named, **told})
     return incident
+
+
+def _name(alarm: Alarm) -> dict[str, Any]:
+    """Which alarm a line of the timeline is about, so that the line can be told by the alarm's own time."""
+    return {"alarm_id": alarm.alarm_id, "alarm_kind": alarm.kind}
 
 
 def _behind(uow: UnitOfWork, kit: KitRef, pressed_ms: int, received_ms: int) -> bool:
@@ -167,7 +177,7 @@ def _behind(uow: UnitOfWork, kit: KitRef, pressed_ms: int, received_ms: int) -> 
 
 def _withdraw(uow: UnitOfWork, kit: KitRef, alarm: Alarm) -> Incident | None:
     incident = incidents.find_incident_of_alarm(uow, kit.kit_no, alarm.alarm_id)
-    detail = {"pressed_ms": alarm.pressed_ms, "note": alarm.note}
+    detail = {**_name(alarm), "pressed_ms": alarm.pressed_ms, "note": alarm.note}
     if incident is not None and incidents.mark_withdrawn(uow, incident, detail):
         end_call(uow, incident, actor=f"kit:{kit.kit_id}", with_own=False)
     return incident

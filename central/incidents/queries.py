@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func
@@ -12,6 +13,7 @@ from central.base.errors import NotFoundError
 from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
 from central.devices.models import Kit
+from central.devices.times import Told
 from central.incidents.models import AlarmRecord, Incident, IncidentEntry
 
 
@@ -41,12 +43,37 @@ def list_timeline(session: Session, actor: Actor, incident_id: str) -> Sequence[
     return session.exec(query.order_by(col(IncidentEntry.id))).all()
 
 
+@dataclass(frozen=True)
+class TimelineLine:
+    """A line of the timeline, and when it happened at the kit; None: it happened at the centre, at `entry.at_ms`."""
+
+    entry: IncidentEntry
+    told: Told | None
+
+    @property
+    def at_ms(self) -> int:
+        """The time it stands at."""
+        return self.entry.at_ms if self.told is None else min(self.told.at_ms, self.entry.at_ms)
+
+
+def tell_timeline(session: Session, actor: Actor, incident_id: str) -> list[TimelineLine]:
+    """Return the timeline in the order in which it happened, acts at the kit by their own time; raises as above."""
+    entries = list_timeline(session, actor, incident_id)
+    rows = session.exec(select(AlarmRecord).where(AlarmRecord.incident_id == incident_id)).all()
+    alarms = {(row.alarm_id, row.kind): Told(row.happened_ms, row.happened_error_ms, row.happened_by) for row in rows}
+    lines = [
+        TimelineLine(entry, alarms.get((str(entry.detail.get("alarm_id")), str(entry.detail.get("alarm_kind")))))
+        for entry in entries
+    ]
+    return sorted(lines, key=lambda line: (line.at_ms, line.entry.id))
+
+
 def list_kit_alarms(session: Session, actor: Actor, kit_id: str, *, limit: int = 100) -> Sequence[AlarmRecord]:
-    """Return the newest alarms and marks of one kit."""
+    """Return the newest alarms and marks of one kit by when they were pressed."""
     check_permission(actor, "see_incidents")
     query = select(AlarmRecord).join(Kit, col(Kit.kit_no) == AlarmRecord.kit_no)
     query = query.where(Kit.kit_id == kit_id, in_scope(AlarmRecord.court_code, actor))
-    return session.exec(query.order_by(col(AlarmRecord.received_ms).desc()).limit(limit)).all()
+    return session.exec(query.order_by(col(AlarmRecord.happened_ms).desc()).limit(limit)).all()
 
 
 def list_recording_alarms(session: Session, actor: Actor, recording_id: str) -> Sequence[AlarmRecord]:
@@ -55,7 +82,7 @@ def list_recording_alarms(session: Session, actor: Actor, recording_id: str) -> 
     query = select(AlarmRecord).where(
         AlarmRecord.recording_id == recording_id, in_scope(AlarmRecord.court_code, actor)
     )
-    return session.exec(query.order_by(col(AlarmRecord.received_ms))).all()
+    return session.exec(query.order_by(col(AlarmRecord.happened_ms))).all()
 
 
 def count_by_state(session: Session, actor: Actor) -> dict[str, int]:

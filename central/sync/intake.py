@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import Store, UnitOfWork
 from central.devices import service as devices
-from central.devices.feed import LivePosition, live_position
 from central.devices.boots import NO_NUMBER, BootBook
+from central.devices.feed import LivePosition, live_position
 from central.devices.rules import ItemKey, ItemRow, KitRef, PositionRow, digest_fix, position_row
 from central.devices.times import claim_of_report
 from central.evidence import service as evidence
@@ -345,9 +345,7 @@ class Intake:
             )
         elif entry.kind == "health":
             written_ms = self._boots.find_written_ms(kit.kit_no, entry.boot, entry.mono_ms)
-            devices.record_health(
-                uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms, written_ms=written_ms
-            )
+            devices.record_health(uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms, written_ms=written_ms)
         elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
             devices.add_to_counter(uow, "receipt.unknown_directive", 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -11,10 +12,13 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from central.web.i18n import Words
+from central.web.labels.field import TIME_SOURCES
 
 # China has had one time zone and no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 NOTHING = "—"
+# From here on an error reads better as a span.
+WIDE_MS = 60_000
 # From 0001-01-02 to 9999-12-31 in Shanghai.
 _FIRST_MS = -62_135_510_400_000
 _LAST_MS = 253_402_271_999_000
@@ -108,6 +112,32 @@ def ago(words: Words) -> Callable[[int | None, int], str]:
     return show_ago
 
 
+def told(words: Words) -> Callable[[int | None, int | None, str], str]:
+    """Return the filter that shows a moment of a kit with how sure it is (`central.devices.times.Told`)."""
+
+    def show_told(at_ms: int | None, error_ms: int | None, by: str) -> str:
+        if at_ms is None:
+            return NOTHING
+        if error_ms is None:
+            if by == "received":
+                return words("不晚于 %(at)s", at=show_moment(at_ms))
+            return words("%(at)s（%(by)s，误差未知）", at=show_moment(at_ms), by=words(look_up_source(by)))
+        source = words(look_up_source(by))
+        if error_ms >= WIDE_MS:
+            first, last = show_moment(at_ms - error_ms), show_moment(at_ms + error_ms)
+            return words("%(first)s 至 %(last)s 之间（%(by)s）", first=first, last=last, by=source)
+        seconds = math.ceil(error_ms / 1000)
+        return words("%(at)s ±%(n)s 秒（%(by)s）", at=show_moment(at_ms), n=seconds, by=source)
+
+    return show_told
+
+
+def look_up_source(by: str) -> str:
+    """Return on whose time a moment rests, in words to be translated."""
+    label = TIME_SOURCES.get(by)
+    return label.text if label is not None else by
+
+
 def filters(words: Words) -> dict[str, Callable[..., Any]]:
     """Return the template filters of one language."""
     return {
@@ -120,4 +150,5 @@ def filters(words: Words) -> dict[str, Callable[..., Any]]:
         "money": show_money,
         "mark": mark_text,
         "ago": ago(words),
+        "told": told(words),
     }

@@ -89,9 +89,7 @@ class ClockWatch:
         if before_ms is not None and abs(offset_ms - before_ms) >= STEP_MS:
             step_ms = offset_ms - before_ms
             log.warning("clock: the wall clock was set by %+.1f s", step_ms / 1000)
-            self._spool.state.set(
-                "clock_step", {"boot": self._spool.boot, "at_boot_ms": now_ms, "step_ms": step_ms}
-            )
+            self._spool.state.set("clock_step", {"boot": self._spool.boot, "at_boot_ms": now_ms, "step_ms": step_ms})
 
     def _note_satellites(self, gps: Reading | None, belief: Belief, now_ms: int) -> None:
         """Only what no more trusted clock disputes goes into evidence as satellite time."""

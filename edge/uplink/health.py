@@ -3,30 +3,14 @@
 import shutil
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from contract.health import Health
 from edge import __version__
+from edge.sensors import read_battery, read_temperature
 from edge.spool import Spool
 from edge.uplink.clock_watch import find_belief
 from edge.uplink.trusted_time import TrustedTime
-
-_THERMAL = Path("/sys/class/thermal")
-_POWER = Path("/sys/class/power_supply")
-
-
-def read_temperature(folder: Path = _THERMAL) -> float | None:
-    """The hottest zone in degrees Celsius, or None where the machine has no sensor."""
-    values = [_read_number(path) for path in sorted(folder.glob("thermal_zone*/temp"))]
-    known = [value / 1000 for value in values if value is not None and -90_000 <= value <= 200_000]
-    return max(known, default=None)
-
-
-def read_battery(folder: Path = _POWER) -> float | None:
-    """The charge in percent, or None where there is no battery."""
-    values = [_read_number(path) for path in sorted(folder.glob("*/capacity"))]
-    return next((value for value in values if value is not None and 0 <= value <= 100), None)
 
 
 def build_health(spool: Spool, trusted_time: TrustedTime, *, source: str, notes: Sequence[str] = ()) -> Health:
@@ -68,10 +52,3 @@ def _list_notes(spool: Spool, recorder: dict[str, Any]) -> list[str]:
     if spool.state.get("spool_set_aside"):
         notes.append("the spool was damaged and set aside")
     return notes
-
-
-def _read_number(path: Path) -> float | None:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):
-        return None

@@ -75,7 +75,11 @@ def _drop_losses() -> None:
 # A time older or newer than this against its receipt was not believed before either (decision 0008).
 _OLDEST_MS = 60 * 24 * 3600 * 1000
 _AHEAD_MS = 120_000
-_TIMED = (("alarm", "happened", "pressed_ms"), ("incident", "happened", "pressed_ms"), ("recording", "begun", "started_ms"))
+_TIMED = (
+    ("alarm", "happened", "pressed_ms"),
+    ("incident", "happened", "pressed_ms"),
+    ("recording", "begun", "started_ms"),
+)
 
 
 def _add_times() -> None:

@@ -95,6 +95,16 @@ CLOCKS: Final = {
     "behind": Label(_("落后于可信时间"), "clock", "bad"),
     "far ahead, not believed": Label(_("远超可信时间，不予采信"), "clock", "bad"),
 }
+# On whose time a moment of a kit rests (central.devices.times.Told), and a kit's own belief (contract.health).
+TIME_SOURCES: Final = {
+    "gps": Label(_("按卫星时间"), "satellite", "ok"),
+    "ntp": Label(_("按网络时间"), "clock", "ok"),
+    "centre": Label(_("按中心时间"), "clock", "ok"),
+    "rtc": Label(_("按电池时钟"), "clock", "warn"),
+    "boots": Label(_("按前后两次开机推断"), "clock", "warn"),
+    "kit_clock": Label(_("仅凭装备时钟"), "clock", "warn"),
+    "none": Label(_("没有可信的时钟"), "clock", "bad"),
+}
 # Remarks that kits make by themselves, word for word.
 REMARKS: Final = {
     "shown on the stand-in page; this kit has no buzzer": Label(
@@ -117,6 +127,7 @@ GAP_CAUSES: Final = {
     "card_slow": Label(_("存储卡写入过慢"), "storage", "warn"),
     "card_read_only": Label(_("存储卡变为只读"), "storage", "bad"),
     "card_failed": Label(_("存储卡读写出错"), "storage", "bad"),
+    "clock_dispute": Label(_("时钟来源互相矛盾"), "clock", "warn"),
     "clock_step": Label(_("时钟跳变"), "clock", "warn"),
     "source_ended": Label(_("信号源结束"), "camera-off", "off"),
     "officer": Label(_("警官操作"), "user", "info"),

@@ -50,7 +50,7 @@ def show_incident(request: Request, here: Here, actor: SignedIn, incident_id: st
         incident = incidents.describe(incidents.get_incident(session, actor, incident_id))
         kits = devices.list_kits(session, actor, now_ms=now_ms)
         card = views.make_card(session, actor, incident, kits, now_ms=now_ms)
-        timeline = incidents.list_timeline(session, actor, incident_id)
+        timeline = incidents.tell_timeline(session, actor, incident_id)
         view = next((view for view in kits if view.kit.kit_id == card.kit_id), None)
     from_ms = card.received_ms - TRAIL_BEFORE_MS
     to_ms = card.closed_ms or now_ms

@@ -48,7 +48,7 @@ def list_recordings(
         rows = evidence.list_recordings(session, actor, kit_id=kit or None, before_ms=before, limit=PAGE_ROWS + 1)
         known = {row.code: row for row in courts.list_courts(session, actor)}
         officers = _read_officers(session, here, actor)
-    older = rows[PAGE_ROWS - 1].received_ms if len(rows) > PAGE_ROWS else None
+    older = rows[PAGE_ROWS - 1].begun_ms if len(rows) > PAGE_ROWS else None
     return render(
         request,
         "recordings/list.html",
@@ -86,7 +86,7 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         recording=view.recording,
         continuity=view.continuity,
         lines=lines,
-        marks=[{"mark": row, "at_ms": _offset(row.pressed_ms, view.recording.started_ms, total_ms)} for row in marks],
+        marks=[{"mark": row, "at_ms": _offset(row.happened_ms, view.recording.begun_ms, total_ms)} for row in marks],
         total_ms=total_ms,
         court=court,
         officer=officer,
@@ -144,7 +144,7 @@ def export(
         raise
     with here.store.read() as session:
         recording = evidence.get_recording(session, actor, recording_id)
-    name = f"zhixing-{recording.kit_id}-{in_shanghai(recording.started_ms):%Y%m%d-%H%M%S}.zip"
+    name = f"zhixing-{recording.kit_id}-{in_shanghai(recording.begun_ms):%Y%m%d-%H%M%S}.zip"
     # A path of our own and a task of Starlette's: a download of gigabytes never lies in memory.
     return FileResponse(target, filename=name, media_type="application/zip", background=BackgroundTask(target.unlink))
 
@@ -202,5 +202,5 @@ def place_segments(entries: Sequence[SegmentEntry]) -> list[dict[str, Any]]:
     return lines
 
 
-def _offset(pressed_ms: int, started_ms: int, total_ms: int) -> int:
-    return min(max(0, pressed_ms - started_ms), total_ms)
+def _offset(happened_ms: int, begun_ms: int, total_ms: int) -> int:
+    return min(max(0, happened_ms - begun_ms), total_ms)
