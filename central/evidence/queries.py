@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
 from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
 from central.evidence import rules
-from central.evidence.models import ChainLink, Recording, SignerCertificate, StoredSegment, WaitingRecord
+from central.evidence.models import (
+    ChainLink,
+    Recording,
+    RecordingNote,
+    SignerCertificate,
+    StoredSegment,
+    WaitingRecord,
+)
 from contract.chain import Kind
 from contract.signing import Signed
 
@@ -40,16 +48,31 @@ class RecordingView:
 
 
 def list_recordings(
-    session: Session, actor: Actor, *, kit_id: str | None = None, before_ms: int | None = None, limit: int = 50
+    session: Session,
+    actor: Actor,
+    *,
+    kit_id: str | None = None,
+    category: str = "",
+    case_no: str = "",
+    together: str = "",
+    before_ms: int | None = None,
+    limit: int = 50,
 ) -> Sequence[Recording]:
     """Return recordings of the actor's courts, newest first by when they began.
 
+    `category` and `case_no` find what was so at any moment of a recording, `together` those of one call.
     Raises ForbiddenError without `see_recordings`.
     """
     check_permission(actor, "see_recordings")
     query = select(Recording).where(in_scope(Recording.court_code, actor))
     if kit_id is not None:
         query = query.where(Recording.kit_id == kit_id)
+    if category:
+        query = query.where(_has_note(col(RecordingNote.category) == category))
+    if case_no:
+        query = query.where(_has_note(col(RecordingNote.case_no) == case_no))
+    if together:
+        query = query.where(Recording.together == together)
     if before_ms is not None:
         query = query.where(col(Recording.begun_ms) < before_ms)
     return session.exec(query.order_by(col(Recording.begun_ms).desc()).limit(limit)).all()
@@ -83,6 +106,12 @@ def view_recording(session: Session, actor: Actor, recording_id: str) -> Recordi
         facts, closed=recording.closed_ms is not None, waiting=recording.waiting_count > 0
     )
     return RecordingView(recording, tuple(_entries(rows)), continuity)
+
+
+def list_notes(session: Session, recording_id: str) -> Sequence[RecordingNote]:
+    """Return what a recording states besides pictures, in its order; for whoever has the recording already."""
+    query = select(RecordingNote).where(RecordingNote.recording_id == recording_id)
+    return session.exec(query.order_by(col(RecordingNote.seq), col(RecordingNote.place))).all()
 
 
 def find_recording(session: Session, recording_id: str) -> Recording | None:
@@ -127,6 +156,10 @@ def list_waiting_records(session: Session, recording_id: str, seq: int) -> Seque
 def to_signed(links: Sequence[ChainLink]) -> list[Signed]:
     """Return records as their kit signed them."""
     return [Signed(link.body, link.sig) for link in links]
+
+
+def _has_note(rule: ColumnElement[bool]) -> ColumnElement[bool]:
+    return col(Recording.id).in_(select(RecordingNote.recording_id).where(rule))
 
 
 def _links_with_segments(session: Session, recording_id: str) -> Sequence[Any]:

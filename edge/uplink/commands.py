@@ -11,6 +11,7 @@ from contract import messages, orders, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.spool import Order, Spool
 from edge.uplink.lost import LostKit
+from edge.uplink.recording_orders import obey_record_order
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
 
@@ -158,10 +159,10 @@ class Commands:
 
     def _want_recording(self, order: Order, *, on: bool) -> str:
         told = messages.decode(order.body, orders.RecordOrder)
-        self._spool.state.set("recording_wanted", {"on": on, "cause": "centre", "by": told.by or told.cause})
+        note = obey_record_order(self._spool, told, on=on)
         self._ring("recorder")
         self._ring("panel")
-        return "handed to the recorder"
+        return note
 
     def _accept_trust(self, order: Order) -> str:
         told = messages.decode(order.body, orders.TrustUpdate)

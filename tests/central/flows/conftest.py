@@ -22,7 +22,16 @@ def raise_alarm(store: Store, clock: FakeClock, kit: KitRef) -> Callable[..., so
     numbers = iter(range(1, 1000))
 
     def take(
-        kind="sos", *, alarm_id=ALARM_ID, of=kit, fix=FIX, pressed_ms=None, at_ms=None, note="", recording_id=None
+        kind="sos",
+        *,
+        alarm_id=ALARM_ID,
+        of=kit,
+        fix=FIX,
+        pressed_ms=None,
+        at_ms=None,
+        note="",
+        recording_id=None,
+        radius_m=0,
     ):
         now_ms = clock.now_ms()
         alarm = Alarm(
@@ -44,6 +53,7 @@ def raise_alarm(store: Store, clock: FakeClock, kit: KitRef) -> Callable[..., so
                 digest=digest_item(f"{kind}{alarm_id}{seq}".encode()),
                 at_ms=now_ms if at_ms is None else at_ms,
                 received_ms=now_ms,
+                neighbour_radius_m=radius_m,
             )
 
     return take

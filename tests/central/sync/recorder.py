@@ -41,7 +41,7 @@ class Recorder:
         stated = {"kit_id": self.kit_id, "boot": BOOT, "started_ms": now_ms(), "monotonic_ms": self.monotonic_ms}
         return self._keep(self.writer.open(**{**stated, **extra}))
 
-    def segment(self, clear: bytes | None = None) -> Signed:
+    def segment(self, clear: bytes | None = None, **extra: Any) -> Signed:
         clear = clear if clear is not None else secrets.token_bytes(5000)
         seq = self.writer.state.next_seq
         header = segment.SegmentHeader(
@@ -61,6 +61,7 @@ class Recorder:
             started_ms=header.started_ms,
             duration_ms=2000,
             monotonic_ms=self.monotonic_ms,
+            **extra,
         )
         self.monotonic_ms += 2000
         return self._keep(record)
