@@ -1,4 +1,4 @@
-"""Debian roots: made by debootstrap, entered by chroot in a mount namespace that dies with the process."""
+"""Making Debian roots by debootstrap; whatever needs /proc meanwhile gets mounts that die with it."""
 
 import os
 import re
@@ -9,12 +9,6 @@ from pathlib import Path
 
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-# The kept root stays as it was made: read-only, with the run's own folder at /srv and nothing else of the machine.
-_ENTER = """
-mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount --bind "$2" "$1/srv" \
-  && mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/tmp" || exit 125
-root=$1; shift 2; exec chroot "$root" "$@"
-"""
 
 
 def find_mirror() -> str:
@@ -29,10 +23,21 @@ def find_mirror() -> str:
     return DEFAULT_MIRROR
 
 
-def bootstrap(root: Path, suite: str, *, packages: Sequence[str]) -> None:
-    """A minimal root of `suite`, able to reach the same mirror and indexes as this machine."""
+def bootstrap(root: Path, suite: str, *, packages: Sequence[str], architecture: str = "") -> None:
+    """A minimal root of `suite`, able to reach the same mirror and indexes as this machine.
+
+    One of a foreign `architecture` is only unpacked: no package's own script ran in it.
+    """
     own_mounts = ["unshare", "--mount", "--propagation", "private"]
-    run(*own_mounts, "debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, root, find_mirror())
+    foreign = ["--foreign", f"--arch={architecture}"] if architecture else []
+    options = ["--variant=minbase", f"--include={','.join(packages)}", *foreign]
+    run(*own_mounts, "debootstrap", *options, suite, root, find_mirror())
+    if architecture:
+        for package in sorted((root / "var/cache/apt/archives").glob("*.deb")):
+            run("dpkg", "-x", package, root)
+            package.unlink()
+    for folder in ("etc/apt/apt.conf.d", "etc/ssl/certs"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
     for path in Path("/etc/apt/apt.conf.d").glob("99*"):
         shutil.copy(path, root / "etc/apt/apt.conf.d")
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
@@ -52,14 +57,6 @@ def run(*command: str | Path) -> None:
     )
     said = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
     assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}"
-
-
-def enter(root: Path, work: Path, *command: str, **environment: str) -> list[str]:
-    """Command line that runs `command` inside the kept root; its process id is the command's own."""
-    outside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh", str(root), str(work)]
-    plain = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LC_ALL=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1"]
-    named = [f"{name}={value}" for name, value in environment.items()]
-    return [*outside, "/usr/bin/env", "-i", *plain, *named, *command]
 
 
 def _environment() -> dict[str, str]:

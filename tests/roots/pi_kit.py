@@ -11,7 +11,7 @@ import av
 from contract import chain
 from edge.spool import open_spool
 from tests.fakes.kit import make_kit
-from tests.roots.debian import enter
+from tests.roots.entering import enter
 from tests.roots.picamera2_root import DMA_HEAP, PYTHON
 
 _PROJECT = Path(__file__).parent.parent.parent
@@ -37,9 +37,10 @@ class PiKit:
 
     def start(self, *, frames: int = 0) -> subprocess.Popen[str]:
         """The recorder process, its camera giving `frames` pictures (0: for ever) and then falling silent."""
-        arguments = (PYTHON, "-m", "tests.roots.pi.recorder", str(frames), "--config", "/srv/kit/kit.toml")
-        paths = "/srv/project:/srv/project/tests/roots/pi"  # the latter for pykms
-        command = enter(self._root, self._work, *arguments, LD_PRELOAD=DMA_HEAP, PYTHONPATH=paths)
+        paths = "PYTHONPATH=/srv/project:/srv/project/tests/roots/pi"  # the latter for pykms
+        arguments = ("-m", "tests.roots.pi.recorder", str(frames), "--config", "/srv/kit/kit.toml")
+        inside = ("/usr/bin/env", f"LD_PRELOAD={DMA_HEAP}", paths, PYTHON, *arguments)
+        command = enter(self._root, self._work, *inside)
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def encoder(self) -> dict:
@@ -57,12 +58,16 @@ class PiKit:
             rows = spool._store.rows("SELECT recording_id FROM records WHERE seq = 0 ORDER BY rowid")
             return {row[0]: self.kit.read_chain(spool, row[0]) for row in rows}
 
+    def clear_segments(self, recording_id: str) -> list[bytes]:
+        """Every sealed segment, opened with the centre's key."""
+        records = self.recordings()[recording_id]
+        sealed = [record.seq for record in records if record.kind is chain.Kind.SEGMENT]
+        return [self.kit.open_segment(recording_id, seq)[1] for seq in sealed]
+
     def pictures(self, recording_id: str) -> list[list[av.VideoFrame]]:
-        """Decoded pictures of every sealed segment, each segment opened with the centre's key and read alone."""
+        """Decoded pictures of every sealed segment, each read alone."""
         segments = []
-        for record in self.recordings()[recording_id]:
-            if record.kind is chain.Kind.SEGMENT:
-                _, clear = self.kit.open_segment(recording_id, record.seq)
-                with av.open(io.BytesIO(clear)) as container:
-                    segments.append(list(container.decode(video=0)))
+        for clear in self.clear_segments(recording_id):
+            with av.open(io.BytesIO(clear)) as container:
+                segments.append(list(container.decode(video=0)))
         return segments

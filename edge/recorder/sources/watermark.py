@@ -23,7 +23,7 @@ class Stamp:
 
     def __init__(self, lines: Lines, width: int, height: int) -> None:
         self._lines, self._width, self._height = lines, width, height
-        self._scale = max(1, round(height / _PICTURE_ROWS_A_DOT))
+        self._scale = dot_pixels(height)
         self._said: Sequence[str] = ()
         self._rows: list[bytes] = []
 
@@ -47,6 +47,11 @@ class Stamp:
             drawn += [margin + row for row in rows for _ in range(self._scale)] + blank * (2 * self._scale)
         fitting = min(len(drawn), self._height)
         return [row[: self._width] for row in drawn[:fitting]]
+
+
+def dot_pixels(height: int) -> int:
+    """How many pixels wide and high one dot of a letter is in a picture of ``height``."""
+    return max(1, round(height / _PICTURE_ROWS_A_DOT))
 
 
 def block_rows(lines: int, scale: int) -> int:

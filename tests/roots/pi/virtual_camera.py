@@ -126,7 +126,11 @@ class CountingEncoder(LibavH264Encoder):
 
 
 class PacketlessEncoder(CountingEncoder):
-    """As the Pi's V4L2 encoder: bytes, key flag, time stamp, and no packet beside them."""
+    """As the Pi's V4L2 encoder: bytes, key flag, time stamp, and no packet beside them; each picture at once."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.threads = 1  # with more, libx264 keeps a picture per thread back until it is stopped
 
     def outputframe(
         self,
