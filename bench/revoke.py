@@ -45,8 +45,7 @@ def measure() -> None:
         load = go(start_load(stand, folder, others, _RATE, seconds=_TRIALS * 4.0 + 10))
         found = []
         for number, kit_id in enumerate(victims):
-            with _held(stand) if number % 2 else contextlib.nullcontext():
-                found.append(_revoke(stand, folder, kit_id))
+            found.append(_revoke(stand, folder, kit_id, is_held=bool(number % 2)))
         result = end_load(load)
     worst = [max(times.values()) for times in found]
     detail: dict[str, Any] = {
@@ -63,12 +62,17 @@ def measure() -> None:
     report("revoke_ms", max(worst), "ms", **detail)
 
 
-def _revoke(stand: Stand, folder: Path, kit_id: str) -> dict[str, float]:
+def _revoke(stand: Stand, folder: Path, kit_id: str, *, is_held: bool) -> dict[str, float]:
     """Milliseconds from the command's end until each way in was shut; 0 when it was shut before."""
-    shut: dict[str, float] = {}
     session, door = _connect(stand, folder, kit_id), _open_door(stand, folder, kit_id)
     if door.get("/v1/trust").status != 200:
         raise RuntimeError(f"the door did not let {kit_id} in before it was revoked")
+    with _held(stand) if is_held else contextlib.nullcontext():
+        return _time_revocation(stand, folder, session, door)
+
+
+def _time_revocation(stand: Stand, folder: Path, session: LoadKit, door: Door) -> dict[str, float]:
+    kit_id, shut = session.kit_id, dict[str, float]()
     stopping = threading.Event()
     watchers = [
         threading.Thread(target=_watch_session, args=(session, shut)),

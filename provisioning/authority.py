@@ -34,6 +34,7 @@ from provisioning.certificates import (
     make_key,
     serial_text,
 )
+from provisioning import grace
 from provisioning.escrow import WORK_FACTOR
 from provisioning.files import replace_file
 from provisioning.foundation import (
@@ -48,6 +49,7 @@ from provisioning.listing import KitStatus, list_statuses
 from provisioning.rules import (
     MAX_RENEWALS_A_DAY,
     TOKEN_LIFE,
+    AuthorityError,
     KitExistsError,
     KitRevokedError,
     NoAuthorityError,
@@ -62,7 +64,7 @@ from provisioning.rules import (
     hash_secret,
     spent_reason,
 )
-from provisioning.state import CertificateRow, KitRow, Transaction, open_transaction
+from provisioning.state import CertificateRow, KitRow, Transaction, open_transaction, upgrade_state
 
 _DAY_MS: Final = 86_400_000
 
@@ -127,6 +129,7 @@ class Authority:
             self.root = _load(folder, "root")
             self.kits_ca = _load(folder, "kits-ca")
             self.services_ca = _load(folder, "services-ca")
+            upgrade_state(folder / STATE_FILE)
             with self._transaction() as transaction:
                 self.centre_folder = Path(transaction.get_meta("centre_folder"))
                 self.est_url = transaction.get_meta("est_url")
@@ -200,6 +203,8 @@ class Authority:
 
         Raises:
             UnknownCertificateError, KitRevokedError, TooManyRenewalsError, BadRequestError
+            GraceWaitingError, GraceRefusedError, CertificateExpiredError, CertificateSupersededError: it has expired
+                (`provisioning.grace`).
         """
         with self._transaction() as transaction:
             current = transaction.find_certificate(serial)
@@ -208,15 +213,75 @@ class Authority:
             kit = _get_working_kit(transaction, current.kit_id)
             if current.revoked_at_ms is not None:
                 raise UnknownCertificateError("This certificate was revoked; enrol with a new token.")
+            key = check_signing_request(csr_der, kit.kit_id)
+            expired = current.expires_at_ms <= self._now_ms()
+            is_waiting = expired and not self._take_back(transaction, current, key, who)
             recent = transaction.list_certificates(kit.kit_id)
             if sum(row.issued_at_ms > self._now_ms() - _DAY_MS for row in recent) > MAX_RENEWALS_A_DAY:
                 raise TooManyRenewalsError(
                     f"{kit.kit_id} was given {MAX_RENEWALS_A_DAY} certificates today; ask again tomorrow."
                 )
-            certificate = self._issue(transaction, kit.kit_id, check_signing_request(csr_der, kit.kit_id))
-            detail = f"{serial} -> {serial_text(certificate)}"
-            transaction.append_log(self._now_ms(), who, "provisioning:kit:renew", kit.kit_id, detail)
+            if not is_waiting:
+                certificate = self._issue(transaction, kit.kit_id, key)
+                detail = f"{serial} -> {serial_text(certificate)}"
+                act = "provisioning:grace:renew" if expired else "provisioning:kit:renew"
+                transaction.append_log(self._now_ms(), who, act, kit.kit_id, detail)
+        if is_waiting:
+            raise grace.explain_waiting(kit.kit_id)
         return certificate
+
+    def _take_back(self, transaction: Transaction, current: CertificateRow, key: EllipticCurvePublicKey, who: str) -> bool:
+        """Whether an administrator has nodded to this expired certificate; the nod serves once."""
+        known = transaction.find_grace(current.kit_id)
+        row = grace.check_grace(transaction, current, key_digest(key), now_ms=self._now_ms(), who=who)
+        if row is not None:
+            transaction.delete_grace(current.kit_id)
+            return True
+        if known is None or known.serial != current.serial:
+            transaction.append_log(self._now_ms(), who, "provisioning:grace:ask", current.kit_id, current.serial)
+        return False
+
+    def list_grace(self) -> list[grace.GraceRequest]:
+        """Kits that ask with an expired certificate."""
+        with self._transaction() as transaction:
+            return grace.list_requests(transaction)
+
+    def decide_grace(self, kit_id: str, *, allow: bool) -> None:
+        """Nod to such a kit, for seven days and one certificate, or refuse it; raises UnknownGraceError."""
+        decision = "allowed" if allow else "refused"
+        with self._transaction() as transaction:
+            _get_working_kit(transaction, kit_id)
+            grace.decide(transaction, kit_id, decision, who=name_user(), now_ms=self._now_ms())
+            verb = "allow" if allow else "refuse"
+            transaction.append_log(self._now_ms(), name_user(), f"provisioning:grace:{verb}", kit_id)
+
+    def set_grace_days(self, days: int) -> None:
+        """How long after its end a certificate brings its kit before the administrator; raises AuthorityError."""
+        if not 0 <= days <= grace.MAX_GRACE_DAYS:
+            raise AuthorityError(f"{days} days of grace are refused: give 0 to {grace.MAX_GRACE_DAYS}.")
+        with self._transaction() as transaction:
+            transaction.set_meta(grace.GRACE_META, str(days))
+            transaction.append_log(self._now_ms(), name_user(), "provisioning:grace:days", str(days))
+
+    def replace_card(self, kit_id: str, *, reason: str, est_url: str | None = None) -> str:
+        """A known kit gets a new card: its certificates end now, its name and history stay; give its new token.
+
+        Raises UnknownKitError, KitRevokedError, AuthorityError.
+        """
+        check_text("reason", reason, limit=200)
+        secret = secrets.token_bytes(SECRET_BYTES)
+        text = self._token_text(kit_id, secret, est_url)
+        with self._transaction() as transaction:
+            _get_working_kit(transaction, kit_id)
+            ended = transaction.revoke_certificates(kit_id, self._now_ms())
+            transaction.void_tokens(kit_id, self._now_ms())
+            transaction.delete_grace(kit_id)
+            self._insert_token(transaction, kit_id, secret)
+            transaction.count_change()
+            detail = f"{reason}; ended: {', '.join(ended) or 'none'}"
+            transaction.append_log(self._now_ms(), name_user(), "provisioning:kit:reimage", kit_id, detail)
+        self.handover.publish_registry(self.clock())
+        return text
 
     def issue_credentials(self, kit_ids: Sequence[str], *, court_code: str) -> list[KitCredentials]:
         """Add many kits with keys made here, in one transaction and one handover: for load tests."""

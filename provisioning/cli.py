@@ -80,9 +80,16 @@ def make_parser() -> argparse.ArgumentParser:
     token = commands.add_parser("token", help="issue a fresh token; earlier unused ones become worthless")
     token.add_argument("kit")
     token.set_defaults(run=_run_token)
-    for command in (add, token):
+    reimage = commands.add_parser(
+        "reimage", help="a new card for a known kit: its certificates end at once, it gets a fresh token"
+    )
+    reimage.add_argument("kit")
+    reimage.add_argument("--reason", required=True)
+    reimage.set_defaults(run=_run_reimage)
+    for command in (add, token, reimage):
         command.add_argument("--qr", type=Path, metavar="FILE", help="also write the QR code as .svg or .png")
         command.add_argument("--no-terminal-qr", action="store_true", help="print the token as text only")
+    _describe_grace(commands.add_parser("grace", help="kits that come back with an expired certificate"))
     revoke = commands.add_parser("revoke", help="revoke a kit, its certificates and tokens")
     revoke.add_argument("kit")
     revoke.add_argument("--reason", required=True)
@@ -194,6 +201,52 @@ def _show_token(text: str, options: argparse.Namespace) -> None:
         code.save(picture, kind=options.qr.suffix[1:], scale=8)
         write_new(options.qr, picture.getvalue(), secret=True)
         print(f"QR code: {options.qr}")
+
+
+def _describe_grace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("act", choices=("list", "allow", "refuse", "days"))
+    parser.add_argument("what", nargs="?", help="the kit, or the number of days")
+    parser.set_defaults(run=_run_grace)
+
+
+def _run_grace(options: argparse.Namespace) -> None:
+    opened = Authority(options.authority)
+    if options.act == "list":
+        rows = [
+            {
+                "kit": item.kit_id,
+                "state": item.decision,
+                "expired": _show_ms(item.expired_ms),
+                "asked": _show_ms(item.asked_ms),
+                "last asked": _show_ms(item.last_asked_ms),
+                "from": item.who,
+            }
+            for item in opened.list_grace()
+        ]
+        names = ("kit", "state", "expired", "asked", "last asked", "from")
+        titles: dict[str, str | None] = {name: name.upper() for name in names}
+        _print_table([titles, *rows])
+        return
+    if not options.what:
+        raise InputError(f"Name the {'days' if options.act == 'days' else 'kit'}: `grace {options.act} ...`.")
+    if options.act == "days":
+        if not options.what.isdecimal():
+            raise InputError(f"{options.what!r} is no number of days; give one like 400.")
+        opened.set_grace_days(int(options.what))
+        print(f"A certificate brings its kit before you for {options.what} days after its end.")
+        return
+    opened.decide_grace(check_kit_id(options.what), allow=options.act == "allow")
+    told = "gets its certificate when it asks again" if options.act == "allow" else "is refused"
+    print(f"{options.what} {told}.")
+
+
+def _show_ms(at_ms: int) -> str:
+    return _show_time(datetime.fromtimestamp(at_ms / 1000, CHINA)) if at_ms else "-"
+
+
+def _run_reimage(options: argparse.Namespace) -> None:
+    check_qr_file(options.qr)
+    _show_token(Authority(options.authority).replace_card(check_kit_id(options.kit), reason=options.reason), options)
 
 
 def _run_revoke(options: argparse.Namespace) -> None:

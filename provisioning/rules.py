@@ -51,6 +51,26 @@ class UnknownCertificateError(AuthorityError):
     """The certificate was not issued here, or was revoked."""
 
 
+class CertificateExpiredError(AuthorityError):
+    """The certificate ended too long ago to bring its kit back."""
+
+
+class CertificateSupersededError(AuthorityError):
+    """The kit has had another key since."""
+
+
+class GraceWaitingError(AuthorityError):
+    """The kit's certificate has expired and no administrator has nodded yet."""
+
+
+class GraceRefusedError(AuthorityError):
+    """An administrator has refused to take the kit back."""
+
+
+class UnknownGraceError(AuthorityError):
+    """No such kit has asked to be taken back."""
+
+
 class TooManyRenewalsError(AuthorityError):
     """The kit asked for certificates too often."""
 

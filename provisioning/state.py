@@ -44,6 +44,17 @@ CREATE TABLE certificates (
     revoked_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX certificates_by_kit ON certificates (kit_id, issued_at_ms);
+CREATE TABLE grace (
+    kit_id TEXT PRIMARY KEY REFERENCES kits (kit_id),
+    serial TEXT NOT NULL,
+    asked_at_ms INTEGER NOT NULL,
+    last_asked_at_ms INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    decided_at_ms INTEGER,
+    decided_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE log (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms INTEGER NOT NULL,
@@ -99,6 +110,21 @@ class TokenRow:
 
 
 @dataclass(frozen=True)
+class GraceRow:
+    """A kit that asks with an expired certificate; `decision` is "", allowed or refused."""
+
+    kit_id: str
+    serial: str
+    asked_at_ms: int
+    last_asked_at_ms: int
+    times: int
+    who: str
+    decision: str
+    decided_at_ms: int | None
+    decided_by: str
+
+
+@dataclass(frozen=True)
 class LogRow:
     """One act: who did what to whom, and when."""
 
@@ -119,6 +145,13 @@ def create_state(path: Path) -> None:
         connection.executescript("BEGIN;" + SCHEMA + "COMMIT;")
     finally:
         connection.close()
+
+
+def upgrade_state(path: Path) -> None:
+    """Add the tables that an authority of an earlier release has not; raises FileNotFoundError."""
+    table = SCHEMA[SCHEMA.index("CREATE TABLE grace") : SCHEMA.index("CREATE TABLE log")]
+    with open_transaction(path) as transaction:
+        transaction.run(table.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
 
 
 @contextmanager
@@ -156,6 +189,15 @@ class Transaction:
         if row is None:
             raise KeyError(key)
         return str(row[0])
+
+    def find_meta(self, key: str) -> str | None:
+        """The setting, None when it was never set."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def run(self, statement: str) -> None:
+        """One statement that changes the schema."""
+        self._db.execute(statement)
 
     def set_meta(self, key: str, value: str) -> None:
         """Set or replace one setting or counter."""
@@ -268,6 +310,57 @@ class Transaction:
             (kit_id,),
         )
         return [CertificateRow(*row) for row in rows]
+
+    def revoke_certificates(self, kit_id: str, at_ms: int) -> list[str]:
+        """Revoke every certificate of a kit that goes on; give their serials."""
+        rows = self._db.execute(
+            "UPDATE certificates SET revoked_at_ms = ? WHERE kit_id = ? AND revoked_at_ms IS NULL RETURNING serial",
+            (at_ms, kit_id),
+        )
+        return [str(row[0]) for row in rows.fetchall()]
+
+    def find_grace(self, kit_id: str) -> GraceRow | None:
+        """The kit's request to be taken back."""
+        row = self._db.execute("SELECT * FROM grace WHERE kit_id = ?", (kit_id,)).fetchone()
+        return GraceRow(*row) if row else None
+
+    def list_grace(self) -> list[GraceRow]:
+        """All such requests by kit."""
+        return [GraceRow(*row) for row in self._db.execute("SELECT * FROM grace ORDER BY kit_id")]
+
+    def insert_grace(self, row: GraceRow) -> None:
+        """Keep a kit's first request with this certificate, in the place of one with an earlier."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO grace VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.kit_id,
+                row.serial,
+                row.asked_at_ms,
+                row.last_asked_at_ms,
+                row.times,
+                row.who,
+                row.decision,
+                row.decided_at_ms,
+                row.decided_by,
+            ),
+        )
+
+    def note_grace_again(self, kit_id: str, who: str, at_ms: int) -> None:
+        """The kit asked once more."""
+        self._db.execute(
+            "UPDATE grace SET last_asked_at_ms = ?, times = times + 1, who = ? WHERE kit_id = ?", (at_ms, who, kit_id)
+        )
+
+    def decide_grace(self, kit_id: str, decision: str, who: str, at_ms: int) -> bool:
+        """Keep the administrator's answer; False when the kit has not asked."""
+        return self._changed(
+            "UPDATE grace SET decision = ?, decided_at_ms = ?, decided_by = ? WHERE kit_id = ?",
+            (decision, at_ms, who, kit_id),
+        )
+
+    def delete_grace(self, kit_id: str) -> None:
+        """The kit has its certificate."""
+        self._db.execute("DELETE FROM grace WHERE kit_id = ?", (kit_id,))
 
     def append_log(self, at_ms: int, who: str, what: str, subject: str, detail: str = "") -> None:
         """Write one act into the append-only log."""

@@ -66,7 +66,7 @@ class LostKit:
         self._token = token or TokenKey()
         self._monotonic_s = monotonic_s
         self._turned_s = monotonic_s()
-        self._unsaved_s = 0.0
+        self._unsaved_s = SAVE_EVERY_S  # every start counts: whoever keeps cutting the power gains nothing
 
     @property
     def due_s(self) -> float:
