@@ -29,7 +29,7 @@ CENTRE_CLOCK_MS: Final = 2_000
 PRECISE_MS: Final = 1_000
 # A change below this is not worth a write.
 MATERIAL_MS: Final = 250
-_STORE_CLAIM_EVERY_MS: Final = 60_000
+_STORE_EVERY_MS: Final = 60_000
 # Older than this no spool can be (a kit may be dark for a year): the wall clock that says so is wrong.
 OLDEST_MS: Final = 800 * 24 * 3600 * 1000
 
@@ -80,7 +80,8 @@ class Anchor:
         if seq < self.first_seq:
             self.first_seq, news = seq, True
         if mono_ms > self.last_mono_ms:
-            news = news or (self.claim is None and mono_ms - self.last_mono_ms >= PRECISE_MS)
+            # How long a boot lasted tells when the next one began at the earliest.
+            news = news or mono_ms // _STORE_EVERY_MS != self.last_mono_ms // _STORE_EVERY_MS
             self.last_mono_ms = mono_ms
         upper_ms = received_ms - mono_ms
         gain_ms = self.upper_ms + _drift(mono_ms - self.upper_mono_ms) - upper_ms
@@ -101,7 +102,7 @@ class Anchor:
             return held is None
         self.is_recast = self.is_recast or self.claim is fresh
         moved_ms = max(abs(self.claim.low_ms - held.low_ms), abs(self.claim.high_ms - held.high_ms))
-        return moved_ms >= MATERIAL_MS or self.claim.mono_ms - held.mono_ms >= _STORE_CLAIM_EVERY_MS
+        return moved_ms >= MATERIAL_MS or self.claim.mono_ms - held.mono_ms >= _STORE_EVERY_MS
 
     def guess(self, mono_ms: int | None) -> int | None:
         """When something at `mono_ms` was written, for ordering: no error is said. None: no time since boot."""
