@@ -38,7 +38,9 @@ class Ports:
 class Stage:
     """The demo's folder: what lies where, and what was made for it."""
 
-    def __init__(self, folder: Path, escrow_file: Path) -> None:
+    def __init__(self, folder: Path, escrow_file: Path, *, host: str = "127.0.0.1") -> None:
+        """`host` is where kits find the centre; another than loopback opens broker and door to every network."""
+        self.host = host
         self.folder = folder
         self.escrow_file = escrow_file
         self.authority_dir = folder / "authority"
@@ -76,7 +78,7 @@ class Stage:
             centre_folder=self.centre_dir,
             escrow_file=self.escrow_file,
             passphrase=secrets.token_urlsafe(24),  # the demo's escrow is never to be opened
-            hosts=["localhost", "127.0.0.1"],
+            hosts=["localhost", *dict.fromkeys(("127.0.0.1", self.host))],
             est_url=f"https://127.0.0.1:{ports.est}",
         )
         self._write_centre_config(ports)
@@ -116,8 +118,8 @@ class Stage:
         ports = self.read_ports()
         options: dict[str, dict[str, Any]] = {
             "kit": {"id": part.kit_id, "court": part.court_code, "on_duty_at_start": True},
-            "mqtt": {"host": "127.0.0.1", "port": ports.mqtt},
-            "door": {"url": f"https://127.0.0.1:{ports.door}"},
+            "mqtt": {"host": self.host, "port": ports.mqtt},
+            "door": {"url": f"https://{self.host}:{ports.door}"},
             "camera": {
                 "kind": "synthetic",
                 "width": part.width,
@@ -139,6 +141,7 @@ class Stage:
         return path
 
     def _write_centre_config(self, ports: Ports) -> None:
+        bind = self.host if self.host == "127.0.0.1" else "0.0.0.0"  # noqa: S104 -- asked for, see `host`
         self.centre_config.write_text(
             f"""# A trial at one desk: people may set up a second factor, nobody must. Leave this line out in earnest.
 second_factor = "optional"
@@ -152,6 +155,8 @@ door_port = {ports.door}
 mqtt_port = {ports.mqtt}
 nats_port = {ports.nats}
 api_port = {ports.api}
+mqtt_host = "{bind}"
+door_host = "{bind}"
 """,
             encoding="utf-8",
         )

@@ -121,13 +121,16 @@ class Link:
 
     def unacknowledged_bytes(self) -> int:
         """What was handed over and has not arrived yet, as far as the kernel knows."""
-        client = self._client
-        return tcp.unacknowledged_bytes(None if client is None else client.socket())
+        return tcp.unacknowledged_bytes(self._find_socket())
 
     def round_trip_ms(self) -> int | None:
         """The kernel's measure of the way to the broker and back."""
+        return tcp.round_trip_ms(self._find_socket())
+
+    def _find_socket(self) -> socket.socket | None:
         client = self._client
-        return tcp.round_trip_ms(None if client is None else client.socket())
+        found = None if client is None else client.socket()
+        return found if isinstance(found, socket.socket) else None
 
     def _run(self) -> None:
         while not self._stopping.is_set():
