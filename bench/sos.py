@@ -55,7 +55,7 @@ def measure() -> None:
         stand.enrol_kit(PARTS[0])
         stand.start_kit(PARTS[0])
         stand.wait_until(lambda: stand.count_seen_kits() >= 1, "the kit to be seen")
-        stand.panel_address(PARTS[0].kit_id)
+        stand.screen_address(PARTS[0].kit_id)
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_FLAGS))
         page = browser.new_page()
         _sign_in(stand, page)

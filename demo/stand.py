@@ -56,25 +56,26 @@ class Stand:
         return self._start(part.kit_id, [script("zhixing-kit"), "run", "--config", str(config)])
 
     def press(self, kit_id: str, button: str) -> dict[str, Any]:
-        """Press a button of a running kit through its loopback stand-in; what the kit answers."""
-        address = self.panel_address(kit_id)
+        """Press a button on a running kit's own page; what the kit answers."""
+        address = self.screen_address(kit_id)
         request = urllib.request.Request(f"{address}/press/{button}", method="POST", data=b"")  # noqa: S310 -- loopback
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 -- loopback
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
             said: dict[str, Any] = json.loads(answer.read())
             return said
 
-    def panel_address(self, kit_id: str) -> str:
-        """Where the kit's stand-in for buttons listens; waits until it does."""
+    def screen_address(self, kit_id: str) -> str:
+        """Where the kit's own page is; waits until it is there."""
         found: list[str] = []
 
         def look() -> bool:
             with open_spool(self.stage.kits_dir / kit_id / "spool.db") as spool:
-                panel = spool.state.get("panel_http")
-            if panel:
-                found.append(str(panel["address"]))
+                screen = spool.state.get("screen_http")
+            # What stands there may be of a run before: the page itself says whose it is.
+            if screen and screen["address"] and _read_kit_id(str(screen["address"])) == kit_id:
+                found.append(str(screen["address"]))
             return bool(found)
 
-        self.wait_until(look, f"the panel of {kit_id}")
+        self.wait_until(look, f"the page of {kit_id}")
         return found[0]
 
     def count_seen_kits(self) -> int:
@@ -114,6 +115,14 @@ class Stand:
         child = start_child(name, arguments, self.stage.log_dir)
         self.children.append(child)
         return child
+
+
+def _read_kit_id(address: str) -> str:
+    try:
+        with urllib.request.urlopen(f"{address}/state", timeout=5) as answer:  # noqa: S310 -- loopback
+            return str(json.loads(answer.read()).get("kit", ""))
+    except (OSError, ValueError):
+        return ""
 
 
 def _accepts(port: int) -> bool:

@@ -6,7 +6,6 @@ first (`edge.beats`). A restart of the camera never touches the buttons, because
 """
 
 import argparse
-import ctypes
 import fcntl
 import logging
 import os
@@ -16,11 +15,11 @@ import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.beats import BeatWatch
-from edge.restarts import CARD_PAUSE_S, EXIT_CONFIGURATION, EXIT_SPOOL_DAMAGED, RestartRule
+from edge.children import Child, describe_end
+from edge.restarts import CARD_PAUSE_S, EXIT_CONFIGURATION, EXIT_SPOOL_DAMAGED
 from edge.settings import Settings, SettingsError, load_settings
 from edge.spool import SpoolCardError, SpoolDamagedError, SpoolError, card, open_spool
 from edge.spool.heartbeat import heartbeat_path
@@ -33,27 +32,12 @@ PROCESSES: dict[str, str] = {
     "control": "edge.uplink.main",
     "recorder": "edge.recorder.main",
     "panel": "edge.panel.main",
+    "screen": "edge.screen.main",
 }
+# Who takes a place at once: a recording must not wait until a process has loaded its libraries.
+RESERVES: dict[str, str] = {"recorder": "edge.recorder.reserve"}
 TURN_S = 0.5
 END_S = 4.0
-KILL_S = 2.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass
-class Child:
-    """One row of the table at work; times are monotonic seconds."""
-
-    name: str
-    module: str
-    beats: BeatWatch
-    rule: RestartRule = field(default_factory=RestartRule)
-    process: subprocess.Popen[bytes] | None = None
-    started_s: float = 0.0
-    start_at_s: float = 0.0
-    restarts: int = 0
-    last: str = ""
 
 
 class Manager:
@@ -63,7 +47,10 @@ class Manager:
         self._config = config
         self._settings = settings
         beat_s = settings.kit.heartbeat_s
-        self._children = [Child(name, module, BeatWatch(beat_s)) for name, module in (processes or PROCESSES).items()]
+        self._children = [
+            Child(name, module, BeatWatch(beat_s), RESERVES.get(name, ""))
+            for name, module in (processes or PROCESSES).items()
+        ]
         self._started_ms = read_boot_ms()
         self._card_told = ""
         self._stopping = False
@@ -129,35 +116,21 @@ class Manager:
             return False
         code = child.process.poll()
         if code is not None:
-            self._note_end(child, _describe_end(code), code)
+            self._note_end(child, describe_end(code), code)
         elif (fault := self._find_fault(child, child.process.pid, now)) != "":
-            _kill(child)
+            child.kill()
             self._note_end(child, fault, None)
         else:
+            if self._settings.kit.reserve:
+                child.keep_reserve(self._config, now)
             return False
         if child.start_at_s <= now:
             self._start(child)
         return True
 
     def _start(self, child: Child) -> None:
-        command = [sys.executable, "-m", child.module, "--config", str(self._config)]
-        if child.rule.owed_cause and child.name == "recorder":
-            # It could not be written down on that card, so it is told to the process that closes the recording.
-            command += ["--after", child.rule.owed_cause]
-        parent = os.getpid()
-        child.process = subprocess.Popen(
-            command,
-            stdin=self._stdin_of(child.name),
-            start_new_session=True,  # Ctrl-C reaches the manager alone, which ends all in order
-            preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509 - the manager has one thread only
-        )
-        child.started_s = time.monotonic()
-        child.beats.begin(child.started_s)
-
-    def _stdin_of(self, name: str) -> int | None:
         # Keys of this terminal are the panel's, and only where the settings ask for the keyboard stand-in.
-        wanted = name == "panel" and self._settings.panel.keyboard
-        return None if wanted else subprocess.DEVNULL
+        child.start(self._config, keyboard=child.name == "panel" and self._settings.panel.keyboard)
 
     def _find_fault(self, child: Child, pid: int, now_s: float) -> str:
         folder = self._settings.data_dir
@@ -196,9 +169,11 @@ class Manager:
 
     def _end_all(self) -> None:
         """SIGTERM to all, then SIGKILL to whoever is left; afterwards none is."""
+        for child in self._children:
+            child.dismiss_reserve()
         running = [child for child in self._children if child.process is not None]
         for child in running:
-            _signal(child, signal.SIGTERM)
+            child.signal(signal.SIGTERM)
         deadline = time.monotonic() + END_S
         for child in running:
             process = child.process
@@ -208,35 +183,8 @@ class Manager:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 log.warning("manager: %s did not end in time and was killed", child.name)
-                _kill(child)
+                child.kill()
             child.process = None
-
-
-def _kill(child: Child) -> None:
-    process = child.process
-    if process is None:
-        return
-    process.kill()
-    try:
-        process.wait(KILL_S)
-    except subprocess.TimeoutExpired:
-        log.critical("manager: the kernel does not let go of %s (process %d)", child.name, process.pid)
-
-
-def _signal(child: Child, number: int) -> None:
-    if child.process is not None and child.process.poll() is None:
-        child.process.send_signal(number)
-
-
-def _die_with_parent(parent: int) -> None:
-    """In the child before exec: the kernel ends it when the manager is gone, however that came about."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _describe_end(code: int) -> str:
-    return f"ended with signal {-code}" if code < 0 else f"ended with code {code}"
 
 
 def run(config: Path) -> int:

@@ -31,6 +31,7 @@ class KitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     officer_no: Annotated[str, Meta(pattern=OFFICER_NO)] = ""  # burnt into the picture; never sent
     on_duty_at_start: bool = False
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 5.0  # a child silent for 4 of these is restarted
+    reserve: bool = True  # a second recorder waits, loaded, to take over at once; costs some 50 MB of memory
     health_interval_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
 
 

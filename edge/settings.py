@@ -22,6 +22,7 @@ from edge.options import (
     MqttSettings,
     PanelSettings,
     PositionSettings,
+    ScreenSettings,
     SegmentSettings,
     StorageSettings,
 )
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     position: PositionSettings = PositionSettings()
     clock: ClockSettings = ClockSettings()
     panel: PanelSettings = PanelSettings()
+    screen: ScreenSettings = ScreenSettings()
 
     @property
     def data_dir(self) -> Path:

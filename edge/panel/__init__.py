@@ -1,1 +1,1 @@
-"""The panel: buttons, light, buzzer, and their stand-ins where there are no pins."""
+"""The panel: buttons, light, buzzer, and keys of a terminal where there are no pins."""

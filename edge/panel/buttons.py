@@ -10,17 +10,20 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from edge.options import PanelSettings
-from edge.panel.gestures import Act, Debouncer, HoldGesture, SlideGesture
+from edge.panel.gestures import Act, Debouncer, HoldGesture, SlideGesture, TwoHoldGesture
 
-WITHDRAW_HOLD_S: Final = 1.0
+MARK_HOLD_S: Final = 1.0
+QUIET_HOLD_S: Final = 3.0
 DUTY_HOLD_S: Final = 2.0
+
+_Gesture = HoldGesture | TwoHoldGesture | SlideGesture
 
 
 @dataclass
 class _Key:
     device: Any
     debouncer: Debouncer
-    gesture: HoldGesture | SlideGesture
+    gesture: _Gesture
 
 
 class PinError(Exception):
@@ -46,7 +49,11 @@ def open_pin_factory() -> Any:
 
 
 class Buttons:
-    """SOS held; mark short (held: withdraw the SOS); record pressed or slid (press held: duty on or off)."""
+    """Three buttons for one hand in a glove, told apart by place and by how long they are held.
+
+    SOS: held. Mark: short marks; held for a second it withdraws an SOS just pressed, else turns the wheel of
+    categories; held for three it is quiet mode. Record: pressed or slid (press held: duty on or off).
+    """
 
     def __init__(
         self,
@@ -60,12 +67,13 @@ class Buttons:
 
         self._now_s, self._wake = now_s, wake
         self._edges: SimpleQueue[tuple[_Key, bool, float]] = SimpleQueue()
-        record: HoldGesture | SlideGesture = HoldGesture(DUTY_HOLD_S, held=Act.DUTY, short=Act.RECORD)
+        record: _Gesture = HoldGesture(DUTY_HOLD_S, held=Act.DUTY, short=Act.RECORD)
         if settings.record_switch == "slide":
             record = SlideGesture()
-        table: list[tuple[int, HoldGesture | SlideGesture]] = [
+        mark = TwoHoldGesture(MARK_HOLD_S, QUIET_HOLD_S, short=Act.MARK, held=Act.MARK_HELD, long=Act.QUIET)
+        table: list[tuple[int, _Gesture]] = [
             (settings.sos_pin, HoldGesture(settings.sos_hold_s, held=Act.SOS)),
-            (settings.mark_pin, HoldGesture(WITHDRAW_HOLD_S, held=Act.WITHDRAW, short=Act.MARK)),
+            (settings.mark_pin, mark),
             (settings.record_pin, record),
         ]
         self._keys = [

@@ -29,14 +29,32 @@ RECORDING_ON: Final = Pattern("recording_on", "red", ((0.15, 0.1),))
 RECORDING_OFF: Final = Pattern("recording_off", "red", ((0.15, 0.1),) * 2)
 DUTY_ON: Final = Pattern("duty_on", "green", ((0.15, 0.1),))
 DUTY_OFF: Final = Pattern("duty_off", "green", ((0.15, 0.1),) * 2)
+QUIET_ON: Final = Pattern("quiet_on", "green", ((0.3, 0.1),))
+QUIET_OFF: Final = Pattern("quiet_off", "green", ((0.3, 0.1),) * 2)
+TASK: Final = Pattern("task", "green", ((0.3, 0.15), (0.1, 0.15)) * 2)
+TASK_URGENT: Final = Pattern("task_urgent", "green", ((0.3, 0.1), (0.1, 0.1)) * 4)
+TASK_RECALLED: Final = Pattern("task_recalled", "red", ((0.1, 0.15), (0.3, 0.15)) * 2)
 FAULT: Final = Pattern("fault", "red", ((0.05, 0.05),) * 6)
 REFUSED: Final = Pattern("refused", "red", ((0.4, 0.1),))
 
 
-class Outputs(Protocol):
-    """Where patterns go. ``note`` says, for the centre, by what the officer could feel it."""
+def count_out(place: int) -> Pattern:
+    """The pattern of a place on the wheel, to be counted with a hand in a glove: long for five, short for one."""
+    fives, ones = divmod(place, 5)
+    return Pattern("category", "green", ((0.4, 0.2),) * fives + ((0.1, 0.2),) * ones or ((0.8, 0.1),))
 
-    note: str
+
+class Outputs(Protocol):
+    """Where patterns go."""
+
+    @property
+    def note(self) -> str:
+        """By what the officer could feel it."""
+        ...
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Quiet mode: no light, no sound; vibration goes on."""
+        ...
 
     def set_light(self, name: str, on: bool) -> None:
         """``name`` is red or green."""
@@ -63,15 +81,32 @@ class GpioOutputs:
         self._lights = {"red": make(settings.red_pin), "green": make(settings.green_pin)}
         self._vibration = make(settings.vibration_pin)
         self._buzzer = make(settings.buzzer_pin)
+        self._lit = dict.fromkeys(self._lights, False)
+        self._buzzing = False
         self._quiet = settings.quiet
-        self.note = "vibration only (quiet mode)" if settings.quiet else "sound, light and vibration"
+
+    @property
+    def note(self) -> str:
+        """By what the officer could feel it."""
+        return "vibration only (quiet mode)" if self._quiet else "sound, light and vibration"
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Takes effect at once, also in the middle of a pattern."""
+        if quiet == self._quiet:
+            return
+        self._quiet = quiet
+        for name, on in self._lit.items():
+            self.set_light(name, on)
+        self.set_buzz(self._buzzing)
 
     def set_light(self, name: str, on: bool) -> None:
         """In quiet mode all lights stay dark: they give an officer away as much as a sound does."""
+        self._lit[name] = on
         self._lights[name].value = on and not self._quiet
 
     def set_buzz(self, on: bool) -> None:
         """Vibration always, sound unless quiet."""
+        self._buzzing = on
         self._vibration.value = on
         self._buzzer.value = on and not self._quiet
 
@@ -82,9 +117,12 @@ class GpioOutputs:
 
 
 class NoOutputs:
-    """No pins: only the stand-in page shows what would be felt, and the receipt to the centre says so."""
+    """No pins: only the officer's page shows what would be felt, and the receipt to the centre says so."""
 
-    note = "shown on the stand-in page; this kit has no buzzer"
+    note = "shown on the officer's page; this kit has no buzzer"
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Nothing to silence."""
 
     def set_light(self, name: str, on: bool) -> None:
         """Nothing to light."""

@@ -15,7 +15,11 @@ class Act(Enum):
     RECORD_ON = "record_on"
     RECORD_OFF = "record_off"
     MARK = "mark"
+    MARK_HELD = "mark_held"
+    CATEGORY = "category"
+    QUIET = "quiet"
     DUTY = "duty"
+    METERED = "metered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,41 @@ class HoldGesture:
     def due_s(self) -> float | None:
         """When a hold in progress will be long enough."""
         return None if self._down_s is None or self._done else self._down_s + self._hold_s
+
+
+class TwoHoldGesture:
+    """A button with three meanings, told apart by the hand alone: short, held on release, and held long at once."""
+
+    def __init__(self, hold_s: float, long_s: float, *, short: Act, held: Act, long: Act) -> None:
+        self._hold_s, self._long_s = hold_s, long_s
+        self._short, self._held, self._long = short, held, long
+        self._down_s: float | None = None
+        self._done = False
+
+    def change(self, change: Change) -> Act | None:
+        """The button went down or up."""
+        if change.level:
+            self._down_s, self._done = change.at_s, False
+            return None
+        down_s, self._down_s = self._down_s, None
+        if down_s is None or self._done:
+            return None
+        held_s = change.at_s - down_s
+        if held_s >= self._long_s:
+            return self._long
+        return self._held if held_s >= self._hold_s else self._short
+
+    def poll(self, now_s: float) -> Act | None:
+        """The act of the long hold, once, at the moment it is long enough."""
+        if self._down_s is None or self._done or now_s < self._down_s + self._long_s:
+            return None
+        self._done = True
+        return self._long
+
+    @property
+    def due_s(self) -> float | None:
+        """When a hold in progress will be a long one."""
+        return None if self._down_s is None or self._done else self._down_s + self._long_s
 
 
 class SlideGesture:

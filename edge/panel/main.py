@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.panel.buttons import Buttons, PinError, open_pin_factory
+from edge.panel.desk import PanelClock
 from edge.panel.feedback import GpioOutputs, NoOutputs, Outputs
-from edge.panel.panel import Panel, PanelClock
-from edge.panel.standin import Inlet, Keyboard, StandIn, StandInError
+from edge.panel.gestures import Act
+from edge.panel.keyboard import Inlet, Keyboard
+from edge.panel.panel import Panel
 from edge.settings import Settings, SettingsError, load_settings
 from edge.spool import Doorbell, Heartbeat, Spool, SpoolError, open_spool
+from edge.spool.presses import SOS_WORD
 
 log = logging.getLogger("zhixing.panel")
 
 EXIT_CONFIGURATION: Final = 78  # sysexits.h EX_CONFIG
-ADDRESS_FILE: Final = "panel.address"
 _POLL_S: Final = 0.5
 
 
@@ -57,7 +59,7 @@ class Waker:
 
 
 class PanelProcess:
-    """Everything the process owns, from pins to the stand-in; :meth:`run` is its loop."""
+    """Everything the process owns, from pins to keys; :meth:`run` is its loop."""
 
     def __init__(self, settings: Settings, spool: Spool, waker: Waker, *, pin_factory: Any = None) -> None:
         panel = settings.panel
@@ -74,19 +76,13 @@ class PanelProcess:
         self._outputs = outputs
         self.panel = Panel(spool, panel, outputs, self._clock)
         self._inlet = Inlet(waker.wake)
-        self._address_file = spool.dir / ADDRESS_FILE
-        self._standin = StandIn(self._inlet, kit_id=settings.kit.id, port=panel.http_port) if panel.http else None
         on_terminal = sys.stdin.isatty()
         self._keyboard = Keyboard(self._inlet) if panel.keyboard and on_terminal else None
         if panel.keyboard and not on_terminal:
             log.warning("panel: no terminal to read keys from; start `zhixing-kit run` in one, or use the page")
-        if self._standin is not None:
-            self._address_file.write_text(self._standin.address + "\n")
-            spool.state.set("panel_http", {"port": self._standin.port, "address": self._standin.address})
-            log.info("panel: stand-in buttons at %s", self._standin.address)
 
     def run(self, stopping: threading.Event) -> None:
-        """Serve buttons, stand-ins and the doorbell until ``stopping``."""
+        """Serve buttons, keys, the officer's page and the doorbell until ``stopping``."""
         bell, heart = Doorbell(self._spool.dir, "panel"), Heartbeat(self._spool.dir, "panel")
         listening: list[Any] = [bell, self._waker.reading]
         try:
@@ -94,8 +90,9 @@ class PanelProcess:
                 heart.beat()
                 self.turn()
                 ready, _, _ = select.select(listening, [], [], self._wait_s())
-                if bell in ready:
-                    bell.wait(0)
+                if bell in ready and bell.wait(0) and SOS_WORD in bell.take_words():
+                    # The page could not store the press; the panel holds it in memory until the card takes it.
+                    self.panel.perform(Act.SOS, by="page")
                 self._waker.drain()
         finally:
             heart.close()
@@ -106,22 +103,16 @@ class PanelProcess:
         if self._buttons is not None:
             for act in self._buttons.poll():
                 self.panel.perform(act, by="button")
-        while (press := self._inlet.take()) is not None:
-            if press.act is None:
-                press.reply.put(self.panel.describe())
-            else:
-                press.reply.put(self.panel.perform(press.act, by=press.by))
+        while (typed := self._inlet.take()) is not None:
+            self.panel.perform(typed, by="keyboard")
+        self.panel.take_presses()
         self.panel.attend()
         self.panel.tick()
 
     def close(self) -> None:
-        """Let go of pins, port and terminal."""
+        """Let go of pins and terminal."""
         if self._keyboard is not None:
             self._keyboard.close()
-        if self._standin is not None:
-            self._standin.close()
-            self._address_file.unlink(missing_ok=True)
-            self._spool.state.set("panel_http", None)
         if self._buttons is not None:
             self._buttons.close()
         self._outputs.close()
@@ -154,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
                 process.run(stopping)
             finally:
                 process.close()
-    except (SettingsError, SpoolError, PinError, StandInError) as error:
+    except (SettingsError, SpoolError, PinError) as error:
         print(f"panel: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
     finally:

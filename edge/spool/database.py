@@ -62,6 +62,10 @@ class Spool:
         """Several writes as one: all durable or none."""
         return self._store.transaction()
 
+    def read_version(self) -> int:
+        """A number that changes whenever another hold on the spool has committed something."""
+        return int(self._store.value("PRAGMA data_version"))
+
     def close(self) -> None:
         """Let go of the file."""
         self._store.connection.close()

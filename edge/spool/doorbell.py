@@ -11,6 +11,7 @@ from pathlib import Path
 BELLS = ("control", "recorder", "panel", "screen")
 _RING = b"!"
 _LONGEST = 4096
+_WORDS_KEPT = 16
 
 
 @contextlib.contextmanager
@@ -71,7 +72,7 @@ class Doorbell:
             while True:
                 word = self._socket.recv(_LONGEST)
                 if word != _RING:
-                    self._words.append(word)
+                    self._words = [*self._words[1 - _WORDS_KEPT :], word]
         return True
 
     def take_words(self) -> list[bytes]:

@@ -10,7 +10,7 @@ import msgspec
 from edge.spool.store import Store, read_boot_ms
 
 # What the page may press; the panel carries out these and no others.
-ACTS: Final = ("sos", "withdraw", "record", "mark", "duty", "quiet", "category")
+ACTS: Final = ("sos", "withdraw", "record", "mark", "duty", "quiet", "category", "metered")
 # The word by which an SOS rings the panel when the card takes no press.
 SOS_WORD: Final = b"sos"
 ANSWERED_KEPT: Final = 100

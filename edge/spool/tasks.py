@@ -119,10 +119,11 @@ class Tasks:
         return TaskRow(*rows[0]) if rows else None
 
     def newest(self, limit: int = 50) -> list[TaskRow]:
-        """Tasks that want something of the officer first, then the ended ones; each newest first."""
+        """Tasks that want an answer first, then those taken on, then the ended ones; each newest first."""
         rows = self._store.rows(
             f"SELECT {_COLUMNS} FROM tasks "  # noqa: S608
-            "ORDER BY state IN ('done', 'recalled', 'refused'), number DESC LIMIT ?",
+            "ORDER BY CASE WHEN state IN ('received', 'read') THEN 0 WHEN state = 'accepted' THEN 1 ELSE 2 END, "
+            "number DESC LIMIT ?",
             limit,
         )
         return [TaskRow(*row) for row in rows]

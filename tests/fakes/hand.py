@@ -2,7 +2,7 @@
 
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from edge.panel.panel import PanelClock
+from edge.panel.desk import PanelClock
 
 
 class Clocks:

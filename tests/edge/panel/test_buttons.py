@@ -68,7 +68,8 @@ def test_a_brush_against_sos_is_nothing(hand):
     ("pin", "held_s", "act"),
     [
         (SETTINGS.mark_pin, 0.2, Act.MARK),
-        (SETTINGS.mark_pin, 1.2, Act.WITHDRAW),
+        (SETTINGS.mark_pin, 1.2, Act.MARK_HELD),
+        (SETTINGS.mark_pin, 3.2, Act.QUIET),
         (SETTINGS.record_pin, 0.3, Act.RECORD),
         (SETTINGS.record_pin, 2.2, Act.DUTY),
     ],

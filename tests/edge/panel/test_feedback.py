@@ -64,6 +64,19 @@ def test_quiet_mode_is_dark_and_silent_but_felt():
     bench.outputs.close()
 
 
+def test_quiet_mode_turned_on_in_the_middle_of_a_pattern(bench):
+    bench.player.set_steady(red=True, green=False)
+    bench.play(feedback.PERSON_HAS_IT)
+    assert bench.pins.is_on(SETTINGS.buzzer_pin)
+    bench.outputs.set_quiet(True)
+    assert bench.pins.is_on(SETTINGS.vibration_pin)
+    assert not any(bench.pins.is_on(pin) for pin in (SETTINGS.buzzer_pin, SETTINGS.red_pin, SETTINGS.green_pin))
+    assert "quiet" in bench.outputs.note
+    bench.felt(SETTINGS.vibration_pin, 4)
+    bench.outputs.set_quiet(False)
+    assert bench.pins.is_on(SETTINGS.red_pin), "the steady light comes back by itself"
+
+
 def test_done_is_told_only_when_it_was_felt_to_the_end(bench):
     told = []
     bench.play(feedback.PERSON_HAS_IT, done=lambda: told.append(bench.clocks.s))

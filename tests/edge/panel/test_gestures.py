@@ -1,4 +1,4 @@
-from edge.panel.gestures import Act, Change, Debouncer, HoldGesture, SlideGesture
+from edge.panel.gestures import Act, Change, Debouncer, HoldGesture, SlideGesture, TwoHoldGesture
 
 
 class TestDebouncer:
@@ -64,6 +64,31 @@ class TestHoldGesture:
         gesture = HoldGesture(1.0, held=Act.SOS)
         gesture.change(Change(True, 5.0))
         assert gesture.change(Change(False, 5.8)) is None
+
+
+class TestTwoHoldGesture:
+    def make(self):
+        return TwoHoldGesture(1.0, 3.0, short=Act.MARK, held=Act.MARK_HELD, long=Act.QUIET)
+
+    def test_three_meanings(self):
+        for held_s, act in ((0.4, Act.MARK), (1.5, Act.MARK_HELD)):
+            gesture = self.make()
+            gesture.change(Change(True, 5.0))
+            assert gesture.poll(5.0 + held_s) is None
+            assert gesture.change(Change(False, 5.0 + held_s)) is act
+
+    def test_the_long_one_acts_while_still_down_and_once(self):
+        gesture = self.make()
+        gesture.change(Change(True, 5.0))
+        assert gesture.due_s == 8.0
+        assert gesture.poll(8.0) is Act.QUIET
+        assert gesture.poll(9.0) is None
+        assert gesture.change(Change(False, 9.5)) is None
+
+    def test_a_late_loop_loses_none(self):
+        gesture = self.make()
+        gesture.change(Change(True, 5.0))
+        assert gesture.change(Change(False, 8.4)) is Act.QUIET
 
 
 def test_a_slide_means_its_place():

@@ -4,9 +4,11 @@ import uuid
 import msgspec
 import pytest
 
+from contract.categories import CATEGORIES
 from contract.messages import Alarm, CommandReceipt, decode, encode
-from contract.orders import SosAck
+from contract.orders import SosAck, Task, TaskRecall
 from edge.options import PanelSettings
+from edge.panel.feedback import count_out
 from edge.panel.gestures import Act
 from edge.panel.panel import Panel
 from edge.spool import Doorbell, open_spool
@@ -23,6 +25,9 @@ class Watched:
     def __init__(self, spool):
         self._spool = spool
         self.outbox_at_first_buzz = None
+
+    def set_quiet(self, quiet):
+        self.quiet = quiet
 
     def set_light(self, name, on):
         if on:
@@ -66,7 +71,7 @@ class Bench:
             self.panel.tick()
 
     def patterns(self):
-        return [entry["pattern"] for entry in self.panel.describe()["felt"]]
+        return [entry["pattern"] for entry in self.panel.played]
 
 
 @pytest.fixture
@@ -247,6 +252,154 @@ class TestAnswers:
         bench.panel.attend()
         assert [(receipt.number, receipt.state) for receipt in bench.receipts()] == [(3, "failed")]
         assert bench.spool.inbox.unhandled() == []
+
+
+class TestTasks:
+    def order(self, bench, number, body, kind="task"):
+        bench.spool.inbox.put(number, kind, encode(body), 1)
+
+    def test_a_task_is_felt_and_reported_once_it_is_on_the_page(self, bench):
+        self.order(bench, 1, Task(title="送达样例文书"))
+        bench.panel.attend()
+        assert bench.patterns() == [], "control has not put it yet"
+        bench.spool.tasks.put(1, encode(Task(title="送达样例文书")), 1)
+        bench.panel.attend()
+        bench.panel.attend()
+        assert bench.patterns() == ["task"]
+        assert bench.receipts() == []
+        bench.pass_time(3)
+        assert [(told.number, told.state) for told in bench.receipts()] == [(1, "felt")]
+        assert bench.spool.inbox.unhandled() == []
+
+    def test_an_urgent_one_and_a_recall_feel_different(self, bench):
+        task = Task(title="协助样例", urgency="most_urgent")
+        self.order(bench, 1, task)
+        bench.spool.tasks.put(1, encode(task), 1)
+        bench.panel.attend()
+        bench.pass_time(4)
+        bench.spool.tasks.recall(1)
+        self.order(bench, 2, TaskRecall(task=1, reason="样例"), kind="task_recall")
+        bench.panel.attend()
+        bench.pass_time(4)
+        assert bench.patterns() == ["task_urgent", "task_recalled"]
+        assert [told.state for told in bench.receipts()] == ["felt", "felt"]
+
+
+class TestPage:
+    def press(self, bench, act, value="", key=None):
+        key = key or uuid.uuid4().hex
+        bench.spool.presses.put(key, act, value)
+        bench.panel.take_presses()
+        return bench.spool.presses.find_answer(key)
+
+    @pytest.fixture(autouse=True)
+    def same_clock(self, bench, monkeypatch):
+        monkeypatch.setattr("edge.spool.presses.read_boot_ms", bench.clocks.panel_clock().boot_ms)
+
+    def test_switches_are_wishes_not_toggles(self, bench):
+        assert [self.press(bench, "duty", "on")["duty"] for _ in range(2)] == [True, True]
+        assert self.press(bench, "duty", "off") == {"done": "duty", "duty": False}
+        assert self.press(bench, "record", "on")["recording_wanted"] is True
+        assert self.press(bench, "record", "off")["recording_wanted"] is False
+
+    def test_a_press_is_carried_out_once(self, bench):
+        self.press(bench, "mark", key="k")
+        self.press(bench, "mark", key="k")
+        assert len(bench.alarms()) == 1
+
+    def test_a_press_nobody_took_for_long_is_not_carried_out(self, bench):
+        bench.spool.presses.put("k", "record", "on")
+        bench.pass_time(11)
+        bench.panel.take_presses()
+        assert bench.spool.presses.find_answer("k")["code"] == "late"
+        assert bench.spool.state.get("recording_wanted") is None
+
+    def test_an_sos_nobody_took_for_long_is_sent_with_its_own_time(self, bench):
+        bench.spool.presses.put("k", "sos")
+        (press,) = bench.spool.presses.waiting()
+        bench.pass_time(300)
+        bench.panel.take_presses()
+        (alarm,) = bench.alarms()
+        assert (alarm.pressed_ms, alarm.boot_ms) == (press.at_ms, 1_000_000)
+
+    def test_a_panel_that_dies_between_press_and_answer_doubles_nothing(self, bench, monkeypatch):
+        bench.spool.presses.put("k", "sos")
+        monkeypatch.setattr(bench.spool.presses, "answer", lambda *_: (_ for _ in ()).throw(RuntimeError("dies")))
+        with pytest.raises(RuntimeError, match="dies"):
+            bench.panel.take_presses()
+        assert bench.alarms() == [], "act and answer are one transaction"
+        assert bench.patterns() == [], "nothing is felt that is not durable"
+        monkeypatch.undo()
+        bench.panel = bench.make_panel()
+        bench.panel.take_presses()
+        assert len(bench.alarms()) == 1
+
+    def test_a_card_that_refuses_tries_on(self, bench):
+        bench.spool.presses.put("k", "sos")
+        with sqlite3.connect(bench.folder / "spool.db") as other:
+            other.execute("CREATE TRIGGER refuse BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'no'); END")
+        for _ in range(3):
+            bench.panel.take_presses()
+        assert bench.patterns() == ["fault"]
+        assert bench.spool.presses.find_answer("k") is None
+        with other:
+            other.execute("DROP TRIGGER refuse")
+        other.close()
+        bench.panel.take_presses()
+        bench.pass_time(3)
+        assert len(bench.alarms()) == 1
+        assert bench.spool.presses.find_answer("k")["alarm_id"] == bench.alarms()[0].alarm_id
+
+
+class TestLocked:
+    @pytest.mark.parametrize("act", [act for act in Act if act is not Act.SOS])
+    def test_a_locked_kit_does_nothing_but_call_for_help(self, bench, act):
+        bench.spool.state.set("lost", {"step": "locked", "since_ms": 1, "by": "样例", "reason": "遗失"})
+        assert bench.panel.perform(act, by="button")["code"] == "locked"
+        assert bench.alarms() == []
+        assert bench.panel.perform(Act.SOS, by="button")["done"] == "sos"
+
+
+class TestWheelAndQuiet:
+    def test_holding_mark_turns_the_wheel_and_comes_round(self, bench):
+        told = [bench.panel.perform(Act.MARK_HELD, by="button")["category"] for _ in range(len(CATEGORIES) + 2)]
+        assert told == [*CATEGORIES, "", CATEGORIES[0]]
+        assert bench.spool.state.get("category")["code"] == CATEGORIES[0]
+
+    def test_the_place_can_be_counted_in_a_glove(self):
+        assert [on_s for on_s, _ in count_out(7).steps] == [0.4, 0.1, 0.1]
+        assert [on_s for on_s, _ in count_out(0).steps] == [0.8]
+
+    def test_right_after_an_sos_holding_mark_is_meant_for_it(self, bench):
+        bench.panel.perform(Act.SOS, by="button")
+        bench.pass_time(5)
+        assert bench.panel.perform(Act.MARK_HELD, by="button")["done"] == "withdraw"
+        bench.panel.perform(Act.SOS, by="button")
+        bench.pass_time(30)
+        assert bench.panel.perform(Act.MARK_HELD, by="button")["code"] == "withdraw_late"
+        assert bench.spool.state.get("category") is None
+        bench.pass_time(40)
+        assert bench.panel.perform(Act.MARK_HELD, by="button")["done"] == "category"
+
+    def test_a_mark_names_category_and_task(self, bench):
+        bench.panel.perform(Act.CATEGORY, by="page", value=CATEGORIES[1])
+        bench.spool.tasks.put(4, encode(Task(title="样例")), 1)
+        bench.spool.tasks.answer(4, "accepted")
+        bench.panel.perform(Act.MARK, by="button")
+        (alarm,) = bench.alarms()
+        assert (alarm.category, alarm.task) == (CATEGORIES[1], 4)
+
+    def test_a_category_unknown_here_is_refused(self, bench):
+        assert bench.panel.perform(Act.CATEGORY, by="page", value="parking")["code"] == "unknown_category"
+
+    def test_quiet_mode_outlives_the_process(self, bench):
+        assert bench.panel.perform(Act.QUIET, by="button") == {"done": "quiet", "quiet": True}
+        assert bench.outputs.quiet is True
+        bench.panel = bench.make_panel()
+        bench.outputs.quiet = None
+        bench.panel.attend()
+        assert bench.outputs.quiet is True
+        assert bench.panel.perform(Act.QUIET, by="button")["quiet"] is False
 
 
 class TestOtherButtons:

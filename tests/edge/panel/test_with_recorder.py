@@ -1,15 +1,14 @@
 """Panel and recorder as the two processes they are: an SOS is recorded under the id that the alarm names."""
 
-import http.client
-import json
 import signal
 import subprocess
 import sys
+import uuid
 
 import psutil
 
 from contract.messages import Alarm, decode
-from edge.spool import open_spool
+from edge.spool import open_spool, ring
 from edge.spool.vault import ALARM
 from tests.fakes.kit import make_kit
 from tests.waiting import wait_until
@@ -25,13 +24,11 @@ def test_sos_and_its_recording(tmp_path):
     with open_spool(kit.folder / "spool.db") as spool:
         try:
             spool.state.set("duty", True)
-            address = kit.folder / "panel.address"
-            wait_until(lambda: address.exists() and address.read_text().strip(), 20)
             wait_until(lambda: (spool.state.get("recorder_status") or {}).get("state") == "idle", 20)
             # A recorder that is being started anew does not swallow the press.
             processes[1].kill()
             processes[1].wait(5)
-            told = press(address.read_text().strip(), "sos")
+            told = press(spool, "sos")
             processes[1] = subprocess.Popen([*start, "edge.recorder.main", "--config", str(kit.config)])
             recording_id = told["recording_id"]
             wait_until(lambda: spool.vault.has_segment(recording_id, 2), 20)
@@ -41,7 +38,9 @@ def test_sos_and_its_recording(tmp_path):
             assert opening.extra["alarm"] == alarm.alarm_id
             assert {row.priority for row in spool.vault.pending_segments(9)} == {ALARM}
             assert psutil.Process(processes[0].pid).memory_info().rss < 60 * 2**20
-            assert press(address.read_text().strip(), "record")["recording_wanted"] is False
+            # What an SOS started goes on until a person has it; then the officer may end it.
+            spool.state.change("sos", lambda sos: {**sos, "acked": True})
+            assert press(spool, "record", "off")["recording_wanted"] is False
             wait_until(lambda: kit.read_chain(spool, recording_id)[-1].cause == "officer", 10)
         finally:
             for process in processes:
@@ -50,11 +49,9 @@ def test_sos_and_its_recording(tmp_path):
     assert codes == [0, 0]
 
 
-def press(address, button):
-    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
-    connection.request("POST", f"/press/{button}")
-    answer = connection.getresponse()
-    told = json.loads(answer.read())
-    connection.close()
-    assert answer.status == 200
-    return told
+def press(spool, act, value=""):
+    """As the officer's page does it."""
+    key = uuid.uuid4().hex
+    spool.presses.put(key, act, value)
+    ring(spool.dir, "panel")
+    return wait_until(lambda: spool.presses.find_answer(key), 20)

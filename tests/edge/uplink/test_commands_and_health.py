@@ -15,7 +15,8 @@ from contract import messages, orders
 from contract.health import Health
 from edge.spool import Spool
 from edge.uplink.commands import Commands
-from edge.uplink.health import build_health, read_battery, read_temperature
+from edge.sensors import read_battery, read_temperature
+from edge.uplink.health import build_health
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
