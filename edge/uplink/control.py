@@ -201,6 +201,7 @@ class Control:
 
     def _report_health(self) -> None:
         self._spool.state.set("time_floor_ms", self._time.floor_ms())
+        self._spool.state.set("certificate", self._renewer.describe())
         notes = [self._renewer.trouble] if self._renewer.trouble else []
         report = build_health(self._spool, self._time, source=self._settings.camera.kind, notes=notes)
         self._spool.outbox.append("health", encode(report))
@@ -220,6 +221,7 @@ class Control:
         with open_spool(self._settings.spool_path) as spool:
             keeper = TrustKeeper(spool, self._identity, self._time, self._ring)
             door = Door(self._settings.door, self._identity, self._time)
+            self._renewer.is_link_up, self._renewer.ask_time = self._link_up.is_set, door.ask_time
             uploader = Uploader(spool, door, keeper, self._settings.storage, is_link_up=self._link_up.is_set)
             try:
                 run_uploader(uploader, stopping=self._stopping, bell=self._upload_bell, between=self._renew)

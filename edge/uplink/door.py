@@ -155,6 +155,11 @@ class Door:
         """The door does not take them any more."""
         self._nonces.clear()
 
+    def ask_time(self) -> None:
+        """Have the centre tell the time, which asks for no proof; raises DoorUnreachableError."""
+        with self._closing_on_failure():
+            self._fetch_nonces()
+
     def close(self) -> None:
         """Close the connection; what was in flight may have come through or not."""
         if self._wire is not None:

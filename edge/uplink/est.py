@@ -16,11 +16,20 @@ from edge.uplink.link import describe_failure
 
 TIMEOUT_S = 20.0
 MAX_ANSWER_BYTES = 256 * 1024
+WAIT_S = 600.0
 _EST = "/.well-known/est"
 
 
 class EnrolmentError(RuntimeError):
     """Enrolment did not take place; the text is one sentence with the remedy."""
+
+
+class WaitingError(EnrolmentError):
+    """A person must decide first (RFC 7030, 4.2.3); ask again after ``retry_after_s``."""
+
+    def __init__(self, sentence: str, retry_after_s: float) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
 
 
 class RefusedError(RuntimeError):
@@ -45,7 +54,7 @@ class EstClient:
     def request_certificate(
         self, operation: str, key: ec.EllipticCurvePrivateKey, kit_id: str, headers: dict[str, str]
     ) -> x509.Certificate:
-        """``simpleenroll`` or ``simplereenroll`` for `key`; raises EnrolmentError, RefusedError."""
+        """``simpleenroll`` or ``simplereenroll`` for `key`; raises EnrolmentError, WaitingError, RefusedError."""
         request = (
             x509.CertificateSigningRequestBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)]))
@@ -79,6 +88,9 @@ class EstClient:
         if response.status == 200:
             return data
         sentence = data.decode("utf-8", "replace").strip().splitlines()[:1] or [response.reason]
+        if response.status == 202:
+            told = response.getheader("Retry-After") or ""
+            raise WaitingError(sentence[0][:300], float(told) if told.isdecimal() and len(told) < 6 else WAIT_S)
         if response.status >= 500 or method == "GET":
             raise EnrolmentError(
                 f"{where} answered {response.status} ({sentence[0][:300]}): is it the device authority? Run the same "

@@ -10,14 +10,21 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from edge.uplink.est import EnrolmentError, EstClient, RefusedError
+from edge.uplink.door import DoorUnreachableError
+from edge.uplink.est import EnrolmentError, EstClient, RefusedError, WaitingError
 from edge.uplink.identity import Identity, IdentityError, write_durably
 from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.renewal")
 
-LOOK_EVERY_S = 3600.0
-RETRY_S = 12 * 3600.0
+LOOK_EVERY_S = 60.0
+UNREACHABLE_RETRY_S = 600.0
+DENIED_RETRY_S = 12 * 3600.0
+LONGEST_WAIT_S = 3600.0
+
+
+class DeniedError(EnrolmentError):
+    """The authority refused the renewal; its own sentence."""
 
 
 def find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> x509.Certificate:
@@ -37,7 +44,7 @@ def find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> 
 def renew(folder: Path, est_url: str, trusted_time: TrustedTime | None = None) -> None:
     """Get the next certificate for the same key with the present one (simplereenroll over mutual TLS).
 
-    Raises EnrolmentError; then the present certificate stays.
+    Raises EnrolmentError, and of it WaitingError and DeniedError; then the present certificate stays.
     """
     try:
         identity = Identity(folder)
@@ -47,14 +54,18 @@ def renew(folder: Path, est_url: str, trusted_time: TrustedTime | None = None) -
     try:
         leaf = est.request_certificate("simplereenroll", identity.key, identity.kit_id, {})
     except RefusedError as error:
-        raise EnrolmentError(str(error)) from error
+        raise DeniedError(str(error)) from error
     issuer = find_issuer(leaf, [identity.root, *identity.chain[1:]])
     pem = leaf.public_bytes(Encoding.PEM) + issuer.public_bytes(Encoding.PEM)
     write_durably(folder / "device.crt", pem)
 
 
 class Renewer:
-    """Looks once an hour; from two thirds of the certificate's life on it asks, twice a day, until it has one."""
+    """Looks once a minute; from two thirds of the certificate's life on it asks until it has the next one.
+
+    A kit that was dark for a year does not know it: its clock stood still and its floor of time is old. So with the
+    link down `ask_time` brings the centre's time before the dates are judged (the door asks for no certificate).
+    """
 
     def __init__(
         self,
@@ -62,14 +73,23 @@ class Renewer:
         trusted_time: TrustedTime,
         est_url: str,
         *,
+        ask_time: Callable[[], object] = lambda: None,
+        is_link_up: Callable[[], bool] = lambda: True,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._identity = identity
         self._trusted_time = trusted_time
         self._est_url = est_url
+        self.ask_time = ask_time
+        self.is_link_up = is_link_up
         self._monotonic_s = monotonic_s
         self._due_s = monotonic_s()
         self.trouble = ""
+
+    def describe(self) -> dict[str, object]:
+        """The state "certificate": when it ends (ms since 1970 UTC) and what keeps it from being renewed."""
+        ends = self._identity.chain[0].not_valid_after_utc
+        return {"until_ms": int(ends.timestamp() * 1000), "trouble": self.trouble}
 
     def turn(self) -> bool:
         """True when a new certificate lies in the data folder: the process then starts anew with it."""
@@ -77,17 +97,30 @@ class Renewer:
         if not self._est_url or now_s < self._due_s:
             return False
         self._due_s = now_s + LOOK_EVERY_S
-        leaf = self._identity.chain[0]
-        begins, ends = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
-        now_ms = self._trusted_time.find_now_ms() or self._trusted_time.floor_ms()
-        if now_ms / 1000 < begins + (ends - begins) * 2 / 3:
+        if not self.is_link_up():
+            with contextlib.suppress(DoorUnreachableError):
+                self.ask_time()
+        if not self._is_due():
             return False
-        self._due_s = now_s + RETRY_S
         try:
             renew(self._identity.folder, self._est_url, self._trusted_time)
         except EnrolmentError as error:
-            self.trouble = f"the certificate ends on {leaf.not_valid_after_utc:%Y-%m-%d} and was not renewed: {error}"
+            self._due_s = now_s + _choose_pause_s(error)
+            ends = self._identity.chain[0].not_valid_after_utc
+            self.trouble = f"the certificate ends on {ends:%Y-%m-%d} and was not renewed: {error}"
             log.warning("renewal: %s", self.trouble)
             return False
         log.info("renewal: a new certificate is in place")
         return True
+
+    def _is_due(self) -> bool:
+        leaf = self._identity.chain[0]
+        begins, ends = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+        now_ms = self._trusted_time.find_now_ms() or self._trusted_time.floor_ms()
+        return now_ms / 1000 >= begins + (ends - begins) * 2 / 3
+
+
+def _choose_pause_s(error: EnrolmentError) -> float:
+    if isinstance(error, WaitingError):
+        return max(LOOK_EVERY_S, min(LONGEST_WAIT_S, error.retry_after_s))
+    return DENIED_RETRY_S if isinstance(error, DeniedError) else UNREACHABLE_RETRY_S
