@@ -132,7 +132,6 @@ class Stage:
             "segments": {"record_at_start": True},
             "storage": {"vault_max_bytes": 2_000_000_000},
             "position": {"source": "track", "track": str(self.track_file(part).resolve())},
-            "panel": {"http": True},
         }
         for table, changes in tables.items():
             options[table] = {**options.get(table, {}), **changes}
