@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from contract import chain
 from edge.recorder.keys import KeyFileError, RecipientBook, load_device_key
@@ -19,7 +19,7 @@ from edge.recorder.legend import Legend
 from edge.recorder.moment import read_clocks
 from edge.recorder.recorder import CameraFailedError, Recorder
 from edge.recorder.sources.selection import build_source
-from edge.recorder.start_times import StartTimes
+from edge.recorder.start_times import StartTimes, read_process_start_ms
 from edge.restarts import (
     CAUSE_OF_CARD,
     EXIT_CARD_FAILED,
@@ -38,8 +38,11 @@ _IDLE_WAIT_S: Final = 1.0
 _FRAME_WAIT_S: Final = 0.2
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status tells the manager what to do."""
+def main(arguments: list[str] | None = None, *, started_ms: int | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status tells the manager what to do.
+
+    ``started_ms`` (since boot): when a process that had waited in reserve got its turn.
+    """
     parser = argparse.ArgumentParser(prog="edge.recorder.main", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
     causes = sorted(CAUSE_OF_CARD.values())
@@ -72,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
                 record_at_start=wanted,
                 refresh_legend=legend.refresh,
                 after=options.after,
+                started_ms=started_ms,
             )
     except (SettingsError, KeyFileError, SpoolError) as error:
         print(f"recorder: {error}", file=sys.stderr)
@@ -86,9 +90,11 @@ def run(
     record_at_start: bool,
     refresh_legend: Callable[[], None] = lambda: None,
     after: str = "",
+    started_ms: int | None = None,
 ) -> int:
     """Turn the loop until ``stopping``; returns the process's exit status."""
-    bell, heart, start = Doorbell(spool.dir, "recorder"), Heartbeat(spool.dir, "recorder"), StartTimes(spool)
+    bell, heart = Doorbell(spool.dir, "recorder"), Heartbeat(spool.dir, "recorder")
+    start = StartTimes(spool, started_ms or read_process_start_ms())
     heart.keep_pulse()
     try:
         _record_at_start(spool, wanted=record_at_start)
@@ -146,10 +152,13 @@ def _record_at_start(spool: Spool, *, wanted: bool) -> None:
             spool.state.set("recorded_at_start_of", spool.boot)
 
 
-if __name__ == "__main__":
-    status = main()
+def end_process(status: int) -> NoReturn:
+    """Exit; after a failure without waiting for what may hang: a thread in a driver, a library's own clean-up."""
     if status == EXIT_RESTART:
-        # A thread held by a driver, or a library that waits for its camera at the end, must not delay the next one.
         logging.shutdown()
         os._exit(status)
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    end_process(main())

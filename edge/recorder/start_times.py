@@ -12,13 +12,15 @@ _CLOCK_TICK_S = 0.01  # of /proc/PID/stat
 
 
 class StartTimes:
-    """Written once per process. All in ms since boot: ``kit_ms`` (the manager began, None without one),
-    ``started_ms`` (this process), ``first_frame_ms`` (a recording had its first picture).
+    """Written once per process, all in ms since boot.
+
+    ``kit_ms``: the manager began (None without one); ``started_ms``: this process, or its turn if it waited in
+    reserve; ``first_frame_ms``: a recording had its first picture.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, started_ms: int) -> None:
         self._spool = spool
-        self._started_ms = read_process_start_ms()
+        self._started_ms = started_ms
         self._noted = False
 
     def note(self, *, recording: bool) -> None:

@@ -18,7 +18,7 @@ OPEN_LIMIT_MS: Final = 15_000
 # A film may rest on one picture for a while; nobody waits for it in the field.
 FILM_LIMIT_MS: Final = 15_000
 # The kit's own encoders give a key frame every second; what a camera encoded is encoded anew from 4 s on (PyAV).
-KEY_LIMIT_MS: Final = 2_500
+KEY_LIMIT_MS: Final = 2_000
 PASSED_KEY_LIMIT_MS: Final = 6_000
 # A frame whose time leaps this far ahead of its arrival would make a segment that lasts for hours.
 LEAP_LIMIT_US: Final = 10_000_000
