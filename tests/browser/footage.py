@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -34,6 +35,7 @@ class Footage:
     kit_id: str
     started_ms: int
     recording_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    opening: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.holder = authority().kit(self.kit_id)
@@ -46,9 +48,8 @@ class Footage:
         pem = self.holder.cert_pem() + authority().kits_ca.cert_pem()
         with self.world.store.write() as uow:
             evidence.keep_signer(uow, self.kit, self.holder.serial, pem)
-        self._send(
-            self.writer.open(kit_id=self.kit_id, boot="ab" * 16, started_ms=self.started_ms, monotonic_ms=5000)
-        )
+        begun = {"kit_id": self.kit_id, "boot": "ab" * 16, "started_ms": self.started_ms, "monotonic_ms": 5000}
+        self._send(self.writer.open(**begun, **self.opening))
 
     @property
     def id(self) -> str:
@@ -59,7 +60,7 @@ class Footage:
             verdicts = evidence.accept_chain_records(uow, self.kit, [signed])
         assert [verdict.verdict for verdict in verdicts] == ["accepted"], verdicts
 
-    def add(self, segment: ClearSegment, *, store: bool = True) -> int:
+    def add(self, segment: ClearSegment, *, store: bool = True, **extra: Any) -> int:
         """Seal and sign one segment; store it unless it shall be missing. Returns its number."""
         duration_ms, seq = segment.duration_us // 1000, self.writer.state.next_seq
         started_ms, salt = self.started_ms + self.at_ms, os.urandom(32)
@@ -72,7 +73,7 @@ class Footage:
         self._send(
             self.writer.segment(
                 cipher_hash=digest, clear_hash=chain.clear_hash(salt, segment.data), length=len(sealed),
-                started_ms=started_ms, duration_ms=duration_ms, monotonic_ms=5000 + self.at_ms,
+                started_ms=started_ms, duration_ms=duration_ms, monotonic_ms=5000 + self.at_ms, **extra,
             )
         )  # fmt: skip
         self.at_ms += duration_ms

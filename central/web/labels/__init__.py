@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from central.web.i18n import Words
-from central.web.labels import audit, cases, field, people
+from central.web.labels import audit, cases, field, footage, people
 from central.web.labels.field import GAP_CAUSES, REMARKS
 from central.web.labels.label import Label, look_up
 
 __all__ = ["GAP_CAUSES", "REMARKS", "TABLES", "Label", "explain", "look_up"]
 
 # Filter name in templates -> table.
-TABLES: Final[dict[str, dict[str, Label]]] = {**field.TABLES, **people.TABLES, **cases.TABLES, **audit.TABLES}
+TABLES: Final[dict[str, dict[str, Label]]] = {
+    **field.TABLES,
+    **footage.TABLES,
+    **people.TABLES,
+    **cases.TABLES,
+    **audit.TABLES,
+}
 
 
 def explain(text: str, words: Words) -> str:

@@ -47,6 +47,8 @@ STEPS: Final = {
     "felt": Label(_("已被警官感知"), "felt", "ok"),
     "ack_failed": Label(_("受理回执未能送达"), "cross-circle", "bad"),
     "note": Label(_("处置记录"), "list", "info"),
+    "together": Label(_("附近装备联动录像"), "users", "info"),
+    "together_end": Label(_("联动录像结束"), "camera-off", "off"),
     "closed": Label(_("已办结"), "check-circle", "ok"),
 }
 MAILBOX: Final = {
@@ -134,6 +136,7 @@ GAP_CAUSES: Final = {
     "centre": Label(_("中心指令"), "court", "info"),
     "start": Label(_("开机即录"), "record", "info"),
     "sos": Label(_("紧急求助"), "sos", "bad"),
+    "neighbour": Label(_("与邻近装备联动录像"), "users", "info"),
     "shutdown": Label(_("正常关机"), "check-circle", "off"),
     "lost": Label(_("装备遗失，已锁定"), "lock", "warn"),
     "not_received": Label(_("尚未收到"), "waiting", "warn"),

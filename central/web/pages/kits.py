@@ -14,7 +14,9 @@ from central.devices import queries as devices
 from central.devices.rules import STALE_MS
 from central.evidence import queries as evidence
 from central.flows.recording import order_recording
+from central.flows.together import end_together, order_together
 from central.incidents import queries as incidents
+from central.incidents.calls import list_open_calls
 from central.web.context import Here, SignedIn
 from central.web.render import render
 from central.web.views import is_recording
@@ -63,6 +65,7 @@ def show_kit(
             "loss": lost.get_loss(session, actor, kit_id),
             "recordings": None,
             "alarms": None,
+            "together": bool(list_open_calls(session, view.kit.kit_no or 0)),
         }
         if may(actor, "manage_devices"):
             parts["certificates"] = devices.list_certificates(session, actor, kit_id, now_ms=now_ms)
@@ -96,4 +99,21 @@ def order(
     """Order the kit to record or to stop; it goes through the mailbox and is audited with its cause."""
     with here.store.write() as uow:
         order_recording(uow, actor, kit_id, wanted=wanted, cause=cause)
+    return RedirectResponse(f"/kits/{kit_id}#mailbox", status_code=303)
+
+
+@router.post("/{kit_id}/together")
+def record_together(
+    here: Here,
+    actor: SignedIn,
+    kit_id: str,
+    wanted: Annotated[bool, Form()],
+    cause: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Order the kit and those near it to record together, or end what was ordered so."""
+    with here.store.write() as uow:
+        if wanted:
+            order_together(uow, actor, kit_id, cause=cause, radius_m=here.settings.neighbour_radius_m)
+        else:
+            end_together(uow, actor, kit_id, cause=cause)
     return RedirectResponse(f"/kits/{kit_id}#mailbox", status_code=303)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi import Path as PathParam
@@ -28,6 +29,7 @@ from central.web.grants import issue_grant, read_purpose
 from central.web.i18n import load_words
 from central.web.labels import look_up
 from central.web.labels.field import GAP_CAUSES
+from central.web.labels.footage import CATEGORIES
 from central.web.render import language_of, render
 from central.web.security import SESSION_COOKIE
 
@@ -37,15 +39,28 @@ PAGE_ROWS = 50
 
 @router.get("")
 def list_recordings(
+    *,
     request: Request,
     here: Here,
     actor: SignedIn,
     kit: str = "",
+    category: str = "",
+    case: str = "",
+    together: str = "",
     before: Annotated[int | None, Query(ge=0, lt=2**53)] = None,
 ) -> Response:
     """List recordings of the actor's courts, newest first."""
     with here.store.read() as session:
-        rows = evidence.list_recordings(session, actor, kit_id=kit or None, before_ms=before, limit=PAGE_ROWS + 1)
+        rows = evidence.list_recordings(
+            session,
+            actor,
+            kit_id=kit or None,
+            category=category,
+            case_no=case.strip(),
+            together=together,
+            before_ms=before,
+            limit=PAGE_ROWS + 1,
+        )
         known = {row.code: row for row in courts.list_courts(session, actor)}
         officers = _read_officers(session, here, actor)
     older = rows[PAGE_ROWS - 1].begun_ms if len(rows) > PAGE_ROWS else None
@@ -56,6 +71,11 @@ def list_recordings(
         courts=known,
         officers=officers,
         kit=kit,
+        category=category,
+        categories=CATEGORIES,
+        case=case,
+        together=together,
+        filters=urlencode({"kit": kit, "category": category, "case": case, "together": together}),
         older=older,
         paged=before is not None,
     )
@@ -78,6 +98,9 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         marks = incidents.list_recording_alarms(session, actor, recording_id) if may_see else []
         court = courts.get_court(session, view.recording.court_code)
         officer = _read_officers(session, here, actor).get(view.recording.kit_id, "")
+        notes = evidence.list_notes(session, recording_id)
+        call = view.recording.together or view.recording.opening.get("alarm")
+        beside = evidence.list_recordings(session, actor, together=call) if isinstance(call, str) and call else []
     lines = place_segments(view.segments)
     total_ms = max((line["at_ms"] + line["duration_ms"] for line in lines), default=0)
     return render(
@@ -88,6 +111,8 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         lines=lines,
         marks=[{"mark": row, "at_ms": _offset(row.happened_ms, view.recording.begun_ms, total_ms)} for row in marks],
         total_ms=total_ms,
+        notes=notes,
+        beside=[row for row in beside if row.id != recording_id],
         court=court,
         officer=officer,
     )
