@@ -46,6 +46,10 @@ def test_impossible_side_facts_are_left_out() -> None:
         (ms(2020, 1, 1), ms(2026, 11, 23), BEHIND),
         (ms(2030, 1, 1), ms(2026, 11, 23), AHEAD),
         (ms(2030, 1, 1), None, ""),
+        (ms(1999, 8, 22), None, BEHIND),
+        (ms(1999, 1, 1), ms(2026, 11, 23), BEHIND),
+        (ms(2080, 1, 1), None, AHEAD),
+        (ms(2080, 1, 1), ms(2026, 11, 23), AHEAD),
     ],
 )
 def test_receivers_time_is_judged(fix_ms: int, now_ms: int | None, told: str) -> None:

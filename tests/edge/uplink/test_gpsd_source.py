@@ -6,45 +6,16 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from edge.uplink.gpsd_source import GpsdSource
+from tests.fakes.nmea_receiver import Receiver
 from tests.fakes.small_broker import find_free_port
 from tests.waiting import wait_until
 
 GPSD = "/usr/sbin/gpsd"  # Debian's; an ordinary user's PATH does not lead there
-
-
-def sentence(body: str) -> bytes:
-    total = 0
-    for char in body:
-        total ^= ord(char)
-    return f"${body}*{total:02X}\r\n".encode()
-
-
-class Receiver:
-    """Sends NMEA over UDP as a receiver would, a second of its own time at each call."""
-
-    def __init__(self, port: int, begins: datetime) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._to = ("127.0.0.1", port)
-        self.now = begins
-
-    def tell(self, *, lat: str = "2536.0000", valid: bool = True) -> None:
-        self.now += timedelta(seconds=1)
-        at, day = self.now.strftime("%H%M%S.00"), self.now.strftime("%d%m%y")
-        state, quality = ("A", 1) if valid else ("V", 0)
-        place = f"{lat},N,10015.6000,E" if valid else ",,,"
-        self._socket.sendto(
-            sentence(f"GPGGA,{at},{place},{quality},08,0.9,1990.5,M,0.0,M,,")
-            + sentence(f"GPRMC,{at},{state},{place},1.0,90.0,{day},,,A"),
-            self._to,
-        )
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contract import messages
 from edge.spool import Spool
 from edge.uplink.link import Link
 from edge.uplink.telemetry import BEAT_S, REFILL_S, RESEND_S, SOS_LONG_AFTER_S, SOS_REPEAT_S, WINDOW, Telemetry
+from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.recording_link import RecordingLink
 
 FIX = messages.encode(messages.Fix(lat=25.6, lon=100.2))
@@ -59,6 +60,30 @@ def test_nothing_leaves_before_the_hello(desk: Desk) -> None:
     assert (hello.kind, hello.seqs, hello.qos) == ("hello", [0], 1)
     assert (body.have, body.version, body.trust_epoch) == (1, "0.1.0", 3)
     assert desk.drain() == [("position", [1], 0), ("position", [2], 0)]
+
+
+def test_a_receipt_tells_the_centres_time_and_how_exactly(spool: Spool) -> None:
+    desk = Desk(spool)
+    time = TrustedTime(0, clock_ms=lambda: 0, monotonic_ms=lambda: round(desk.now_s * 1000))
+    desk.telemetry = Telemetry(spool, cast(Link, desk.link), monotonic_s=lambda: desk.now_s, trusted_time=time)
+
+    def receipt(seq: int, now_ms: int) -> None:
+        told = messages.TelemetryReceipt(spool=spool.id, ranges=[(seq, seq)], now_ms=now_ms)
+        desk.telemetry.on_receipt(messages.encode(told))
+
+    first, second = desk.add(2, "health", b"{}")
+    desk.connect()
+    desk.drain()
+    desk.now_s += 0.6
+    receipt(first, 1_795_500_000_000)
+    told = time.find_reading()
+    assert told is not None and told.error_ms == 301
+    assert told.offset_ms == 1_795_500_000_300 - 1_000_600
+    desk.drain(RESEND_S + 1)  # the second goes out once more: a receipt may now be for either
+    desk.now_s += 0.1
+    receipt(second, 1_795_500_000_000 + 30_000)
+    assert time.find_reading() == told
+    assert time.floor_ms() == 1_795_500_030_000, "that much has surely passed"
 
 
 def test_sos_overtakes_everything(desk: Desk) -> None:

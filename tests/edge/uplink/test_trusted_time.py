@@ -56,6 +56,25 @@ def test_the_centre_cannot_turn_time_back() -> None:
     assert time.floor_ms() == NOW_MS and time.find_now_ms() is None
 
 
+def test_the_most_exact_word_of_the_centre_is_kept_while_it_is_the_most_exact() -> None:
+    clock = Clock(0)
+    time = clock.make(NOW_MS - DAY_MS)
+    assert time.find_reading() is None
+    time.learn_now(NOW_MS, round_trip_ms=100)
+    best = time.find_reading()
+    assert best is not None and (best.offset_ms, best.error_ms) == (NOW_MS + 50, 51)
+    clock.run_ms += 1_000
+    time.learn_now(NOW_MS + 1_000, round_trip_ms=1_800)
+    assert time.find_reading() == best
+    clock.run_ms += DAY_MS
+    time.learn_now(NOW_MS + 1_000 + DAY_MS, round_trip_ms=1_800)
+    later = time.find_reading()
+    assert later is not None and later.taken_ms == clock.run_ms, "a day's drift is worse than a slow answer"
+    time.learn_now(NOW_MS + 2 * DAY_MS, round_trip_ms=60_000)
+    moved = time.find_reading()
+    assert moved is not None and moved.error_ms == 30_001, "the centre's own clock was set"
+
+
 def test_deadlines() -> None:
     time = Clock(0).make(NOW_MS)
     assert time.is_past(NOW_MS - 1)
