@@ -33,6 +33,7 @@ IDLE_S = 15.0
 IN_FLIGHT = 2
 SLOW_AFTER_S = 2.0
 LOOK_EVERY_S = 1.0
+BETWEEN_EVERY_S = 60.0
 REVOKED_WAIT_S = 300.0
 STORE_FULL_WAIT_S = 60.0
 TOO_LARGE_WAIT_S = 6 * 3600.0
@@ -333,11 +334,17 @@ def run_uploader(
     bell: threading.Event,
     between: Callable[[], None] = lambda: None,
 ) -> None:
-    """Turn until stopped; `bell` says that there may be something new to send, `between` runs while it rests."""
+    """Turn until stopped; `bell` says that there may be something new to send.
+
+    `between` runs while it rests, and on a link that never lets it rest now and then all the same.
+    """
+    between_s = 0.0
     while not stopping.is_set():
         wait_s = uploader.turn()
+        if wait_s > 0 or time.monotonic() - between_s > BETWEEN_EVERY_S:
+            between_s = time.monotonic()
+            between()
         if wait_s <= 0:
             continue
-        between()
         bell.wait(wait_s)
         bell.clear()

@@ -47,16 +47,18 @@ class AnswerReader:
         self._data = bytearray()
         self._methods: deque[str] = deque()
         self._answers: deque[RawAnswer] = deque()
+        self._expected = 0
         self.is_ended = False
 
-    def expect(self, method: str) -> None:
-        """A request was sent, and its answer will follow those of the requests before it."""
+    def expect(self, method: str) -> int:
+        """A request was sent, and its answer will follow those of the requests before it; returns its number."""
         self._methods.append(method)
+        self._expected += 1
+        return self._expected
 
-    @property
-    def waiting(self) -> int:
-        """Requests without a complete answer."""
-        return len(self._methods)
+    def is_answered(self, number: int) -> bool:
+        """Whether the answer to the request of this number (as `expect` gave it) has come."""
+        return self._expected - len(self._methods) >= number
 
     @property
     def outstanding(self) -> int:

@@ -56,6 +56,7 @@ class Wire:
         self._pace = Pace(speed)
         self._answers = AnswerReader(max_answer_bytes)
         self._progress = (time.monotonic(), 0)  # when, and how much was acknowledged then
+        self._sending = 0
         self.answered = 0
 
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Wire:
 
     def send_head(self, method: str, head: bytes) -> None:
         """Send a request's line, headers and small body; its answer is due after those before it."""
-        self._answers.expect(method)
+        self._sending = self._answers.expect(method)
         self._progress = (time.monotonic(), self._read_counts().acked)
         self._socket.sendall(head)
 
@@ -86,8 +87,7 @@ class Wire:
         Ends early when the request is answered before its end. ``should_stop`` is asked while there is no room;
         raises StoppedError when it says so.
         """
-        ahead = self._answers.waiting - 1
-        while block := self._wait_for_room(file, ahead, should_stop):
+        while block := self._wait_for_room(file, should_stop):
             self._socket.sendall(block)
         # What is left in the kernel for want of a full packet goes now.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -109,11 +109,13 @@ class Wire:
             if not self._look():
                 select.select([self._socket], [], [], 0.1)
 
-    def _wait_for_room(self, file: BinaryIO, ahead: int, should_stop: Callable[[], bool]) -> bytes:
+    def _wait_for_room(self, file: BinaryIO, should_stop: Callable[[], bool]) -> bytes:
         while True:
             self._look()
-            if self._answers.waiting <= ahead:
+            if self._answers.is_answered(self._sending):
                 return b""  # answered already: whatever else would follow is not wanted
+            if self._answers.is_ended:
+                raise ConnectionResetError("the connection was closed")
             counts = self._note_counts()
             limit = self._pace.limit_bytes()
             block = max(LEAST_BLOCK_BYTES, min(MOST_BLOCK_BYTES, limit // 4))
