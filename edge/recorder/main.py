@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from contract import chain
+from edge.recorder.camera import CameraFailedError
 from edge.recorder.keys import KeyFileError, RecipientBook, load_device_key
 from edge.recorder.legend import Legend
 from edge.recorder.moment import read_clocks
-from edge.recorder.recorder import CameraFailedError, Recorder
+from edge.recorder.recorder import Recorder
 from edge.recorder.sources.selection import build_source
 from edge.recorder.start_times import StartTimes, read_process_start_ms
 from edge.restarts import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from edge.recorder.capture import Capture, Ended, Opened, Taken
+from edge.recorder.camera import Camera, CameraFailedError
+from edge.recorder.capture import Ended, Taken
 from edge.recorder.card_pace import CardWatch
 from edge.recorder.closing import Closer, Gap
 from edge.recorder.moment import Clock, Moment
@@ -18,12 +18,10 @@ from edge.recorder.opening import sound_of
 from edge.recorder.priority import PriorityBook
 from edge.recorder.recording import SignBody, StorageFullError
 from edge.recorder.report import Reporter
-from edge.recorder.ring import PreEventRing
-from edge.recorder.silence import make_silence
 from edge.recorder.sources import CameraSource, EncodedFrame, SourceError
 from edge.recorder.storage import StorageGuard, StorageWatch
 from edge.recorder.take import Means, NoRoomError, Take
-from edge.recorder.watchdog import FrameWatch, Limits, is_worth_waiting, name_cause
+from edge.recorder.watchdog import is_worth_waiting, name_cause
 from edge.recorder.wish import LOST, Wishes, read_wishes
 from edge.settings import Settings
 from edge.spool import SegmentRow, Spool, ring
@@ -32,10 +30,6 @@ log = logging.getLogger("zhixing.recorder")
 
 RETRY_MS: Final = 5_000
 POLL_MS: Final = 1_000
-
-
-class CameraFailedError(Exception):
-    """The camera stopped in the middle; the process should end and be started anew."""
 
 
 class Recorder:
@@ -52,22 +46,14 @@ class Recorder:
         clock: Clock,
     ) -> None:
         self._settings, self._spool, self._clock = settings, spool, clock
-        self._build_source = build_source
         self._guard = StorageGuard(spool, settings.storage)
-        self._ring = PreEventRing(settings.segments.pre_event_s, sound=settings.segments.pre_event_sound)
+        self._camera = Camera(settings, build_source, clock)
         self._past_ms = 0
         self._closer = Closer(spool, sign, clock, self._guard)
         self._oddities = Oddities(clock())
-        self._reads_film = settings.camera.kind == "pyav" and Path(settings.camera.address).is_file()
-        # A film that is read once is not to be spent on the seconds before a press.
-        single_film = self._reads_film and not settings.camera.loop
-        self._keeps_past = settings.segments.pre_event_s > 0 and not single_film
         self._wishes = self._read_wishes(clock())
-        self._capture: Capture | None = None
-        self._ready = False
         self._take: Take | None = None
         self._said: str | None = None
-        self._watch: FrameWatch | None = None
         self._feeding_since_ms = 0
         self._retry_at_ms = 0
         self._wishes_due_ms = 0
@@ -82,8 +68,8 @@ class Recorder:
             oddities=self._oddities,
             load_recipients=load_recipients,
             find_fix=self._reporter.find_fix,
-            find_missed=lambda: self._capture.source.missed if self._capture else 0,
-            find_dropped=lambda: self._capture.dropped if self._capture else 0,
+            find_missed=lambda: self._camera.missed,
+            find_dropped=lambda: self._camera.dropped,
             note_row=self._note_row,
         )
         self._card = CardWatch(spool)
@@ -92,7 +78,7 @@ class Recorder:
     @property
     def is_capturing(self) -> bool:
         """Whether frames are expected: the loop then waits for them, not for the doorbell."""
-        return self._capture is not None
+        return self._camera.capture is not None
 
     @property
     def is_recording(self) -> bool:
@@ -121,28 +107,16 @@ class Recorder:
         self._end_if_over(now)
         self._oddities.note_clocks(now)
         self._storage.look(now)
-        if self._capture is None or self._watch is None:
-            return
-        event = self._capture.take(wait_s)
-        match event:
-            case Taken():
-                at_ms = event.at.monotonic_ms
-                usable = not isinstance(event.item, EncodedFrame) or self._watch.note_frame(event.item, at_ms)
-                # A camera may freeze while its microphone goes on, or give pictures of which none can be used.
-                if not self._check_camera(event.at) and usable:
-                    self._accept(event)
-            case Opened():
-                self._ready = True
-                self._watch.note_opened(self._clock().monotonic_ms)
-            case Ended():
-                self._end(event.error)
-            case None:
-                self._check_camera(self._clock())
+        event = self._camera.take(wait_s)
+        if isinstance(event, Ended):
+            self._end(event.error)
+        elif event is not None:
+            self._accept(event)
 
     def finish(self, cause: str) -> None:
         """End in good order: the open segment is kept, the recording closed."""
         self._stop_recording(cause)
-        self._stop_capture()
+        self._camera.stop()
         self._report("stopped")
 
     # Wishes
@@ -156,12 +130,12 @@ class Recorder:
         if self._take is not None:
             self._priority.note(self._take.id, before, wishes)
             self._say_recording()
-        keeps_past = wishes.on_duty and self._keeps_past
+        keeps_past = wishes.on_duty and self._camera.keeps_past
         if not (wanted.on or keeps_past or self._take is not None):
-            self._stop_capture()
-        elif self._capture is None and now.monotonic_ms >= self._retry_at_ms:
-            self._start_capture(now, wanted_on=wanted.on)
-        elif self._ready and wanted.on and self._take is None:
+            self._camera.stop()
+        elif self._camera.capture is None and now.monotonic_ms >= self._retry_at_ms:
+            self._start_camera(now, wanted_on=wanted.on)
+        elif self._camera.is_ready and wanted.on and self._take is None:
             self._drain_ring()
         if before.recording.on and not wanted.on and self._take is None:
             self._report("idle", "this kit was reported lost" if wanted.cause == LOST else "")
@@ -177,7 +151,7 @@ class Recorder:
         self._report("idle")
         self._wishes_due_ms = now.monotonic_ms  # the camera may be let go
 
-    def _start_capture(self, now: Moment, *, wanted_on: bool) -> None:
+    def _start_camera(self, now: Moment, *, wanted_on: bool) -> None:
         shortage = self._guard.find_shortage(to_start=True)
         if shortage is not None:
             self._retry_at_ms = now.monotonic_ms + RETRY_MS
@@ -189,41 +163,27 @@ class Recorder:
             self._retry_at_ms = now.monotonic_ms + RETRY_MS
             return
         self._guard.set_ballast()
-        source, hurried = self._build_source(), not self._settings.camera.realtime
-        self._capture = Capture(source, self._clock, stamp_by_pts=hurried, patient=self._reads_film)
-        self._watch = FrameWatch(
-            source.name, Limits.of(self._settings.camera, film=self._reads_film), now.monotonic_ms
-        )
+        self._camera.start(now)
         self._oddities.begin_source()
-        self._ready = False
-        self._capture.start()
         self._report("starting" if wanted_on else "idle")
-
-    def _stop_capture(self) -> None:
-        capture, self._capture = self._capture, None
-        self._ready = False
-        self._ring.clear()
-        if capture is not None and not capture.stop():
-            raise CameraFailedError(f"{capture.source.name} does not let go: the recorder starts anew.")
 
     # Frames
 
     def _accept(self, taken: Taken) -> None:
         if self._take is None and not self._wishes.recording.on:
-            if self._keeps_past:
-                self._ring.push(taken)
+            if self._camera.keeps_past:
+                self._camera.ring.push(taken)
             return
         if self._take is None:
             self._drain_ring()
         self._feed(taken)
 
     def _drain_ring(self) -> None:
-        began_ms = self._ring.began_ms
-        if began_ms is None or self._capture is None:
+        began_ms = self._camera.ring.began_ms
+        if began_ms is None:
             return
         self._past_ms = max(0, self._clock().monotonic_ms - began_ms)
-        silent = not self._settings.segments.pre_event_sound
-        for taken in self._ring.drain(make_silence(self._capture.source.audio) if silent else None):
+        for taken in self._camera.drain_past():
             self._feed(taken)
 
     def _feed(self, taken: Taken) -> None:
@@ -243,11 +203,12 @@ class Recorder:
                 self._note_stored()
 
     def _begin_recording(self, taken: Taken) -> bool:
-        if self._capture is None or not (isinstance(taken.item, EncodedFrame) and taken.item.key):
+        source = self._camera.source
+        if source is None or not (isinstance(taken.item, EncodedFrame) and taken.item.key):
             return False
         past_ms, self._past_ms = self._past_ms, 0
         try:
-            self._take = Take.begin(self._means, self._wishes, self._capture.source, taken.at, past_ms=past_ms)
+            self._take = Take.begin(self._means, self._wishes, source, taken.at, past_ms=past_ms)
         except StorageFullError as error:
             self._stop_for_storage(str(error), Gap(taken.at, 0))
             return False
@@ -261,9 +222,9 @@ class Recorder:
 
     def _say_recording(self) -> None:
         """Report what is being recorded, when something worth a word of it has changed."""
-        if self._take is None or self._capture is None:
+        if self._take is None or self._camera.source is None:
             return
-        sound = sound_of(self._settings, source_has_sound=self._capture.source.audio is not None)
+        sound = sound_of(self._settings, source_has_sound=self._camera.has_sound)
         words = self._take.describe(held=self._wishes.held, sound_missing=sound == "missing")
         if words != self._said:
             self._said = words
@@ -303,27 +264,19 @@ class Recorder:
     def _stop_for_storage(self, reason: str, missing: Gap) -> None:
         take, self._take = self._take, None
         log.error("recorder stops: %s", reason)
-        self._stop_capture()
+        self._camera.stop()
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
         if take is not None:
             self._closer.close(take.recording, "storage_full", missing)
         self._reporter.alarm_once("storage_full", reason, recording_id=take.id if take else None)
         self._report("storage_full", reason)
 
-    def _check_camera(self, now: Moment) -> bool:
-        """Whether the camera gives nothing of use any more; if so, its end has been dealt with."""
-        failure = None if self._watch is None else self._watch.find_failure(now.monotonic_ms)
-        if failure is None:
-            return False
-        self._end(failure)
-        return True
-
     def _end(self, error: SourceError | None) -> None:
         if error is None:
             self._stop_recording("source_ended")
             self._spool.state.set("recording_wanted", {"on": False, "cause": "source_ended", "by": ""})
             self._wishes = self._read_wishes(self._clock())
-            self._stop_capture()
+            self._camera.stop()
             self._report("idle", "the camera's input is at its end")
             return
         log.error("recorder: %s", error)
@@ -335,7 +288,7 @@ class Recorder:
         if not is_worth_waiting(error):
             raise CameraFailedError(str(error))
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
-        self._stop_capture()
+        self._camera.stop()
 
     def _state_stall(self, cause: str, reason: str) -> None:
         self._flush()
@@ -348,7 +301,6 @@ class Recorder:
         ring(self._spool.dir, "control")
 
     def _report(self, state: str, note: str = "") -> None:
-        source = self._capture.source.name if self._capture else self._settings.camera.kind
         take = self._take
         ends_ms = take.ends_ms if take else None
-        self._reporter.report(state, take.id if take else None, source, note, ends_ms=ends_ms)
+        self._reporter.report(state, take.id if take else None, self._camera.name, note, ends_ms=ends_ms)

@@ -97,7 +97,8 @@ class FrameWatch:
         if unused_ms > limits.stall_ms:
             what = "leap ahead" if self._leapt else "do not go on"
             return EncoderStalledError(f"The times of {self._name}'s pictures {what} for {unused_ms / 1000:.1f} s.")
-        keyless_ms = now_ms - self._key_ms
+        # Counted up to the newest picture: silence is silence, not a lack of key frames.
+        keyless_ms = self._used_ms - self._key_ms
         if keyless_ms > limits.key_ms:
             return EncoderStalledError(f"{self._name} gave no key frame for {keyless_ms / 1000:.1f} s.")
         return None

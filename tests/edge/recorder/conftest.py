@@ -56,7 +56,7 @@ class Desk:
             self._settle()
 
     def _settle(self):
-        capture = self.recorder._capture
+        capture = self.recorder._camera.capture
         events, take = [], capture.take
 
         def noting(timeout_s):

@@ -88,7 +88,7 @@ class TestTheSecondsBefore:
     def test_what_was_said_before_the_press_is_not_kept(self, make_desk):
         desk = self.with_sound(make_desk)
         self.talk(desk, FPS * 3)
-        kept = [taken.item for taken in desk.recorder._ring._items if isinstance(taken.item, AudioPacket)]
+        kept = [taken.item for taken in desk.recorder._camera.ring._items if isinstance(taken.item, AudioPacket)]
         assert len(kept) > FPS
         assert {len(packet.data) for packet in kept} == {0}
         desk.want()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.recorder.recorder import CameraFailedError
+from edge.recorder.camera import CameraFailedError
 from edge.recorder.recording import Recording, StorageFullError
 from edge.recorder.sources import SourceFailedError, SourceOpenError
 from edge.spool.gps_time import note_gps
@@ -260,20 +260,21 @@ class TestGaps:
     def test_a_silent_camera_is_stated_and_ends_the_process(self, desk):
         desk.want()
         desk.shoot(60)
-        desk.clocks.advance(1900)
+        stall_ms = round(desk.settings.camera.stall_s * 1000)
+        desk.clocks.advance(stall_ms - 100)
         desk.turn()
         desk.clocks.advance(200)
         with pytest.raises(CameraFailedError, match="gave no picture"):
             desk.turn()
         assert desk.kinds() == ["OPEN", "SEGMENT", "SEGMENT", "GAP camera_stall", "FINAL camera_stall"]
         gap = desk.chain()[3]
-        assert gap.duration_ms == pytest.approx(2100, abs=41)
+        assert gap.duration_ms == pytest.approx(stall_ms + 100, abs=41)
         assert [alarm.kind for alarm in desk.alarms()] == ["fault"]
 
     def test_a_microphone_that_goes_on_does_not_hide_a_frozen_camera(self, desk):
         desk.want()
         desk.shoot(10)
-        with pytest.raises(CameraFailedError, match="gave no picture for 2"):
+        with pytest.raises(CameraFailedError, match="gave no picture for "):
             for _ in range(60):
                 desk.clocks.advance(40)
                 desk.camera.hum()
@@ -302,7 +303,7 @@ class TestGaps:
             assert len(desk.cameras) == attempt
             desk.clocks.advance(5001)
             desk.turn(rung=True)
-        wait_until(lambda: desk.turn() or desk.recorder._ready)
+        wait_until(lambda: desk.turn() or desk.recorder._camera.is_ready)
         desk.shoot(55)
         assert desk.kinds() == ["OPEN", "SEGMENT"]
         assert [alarm.note[:12] for alarm in desk.alarms()] == ["camera_stall"]
@@ -310,7 +311,7 @@ class TestGaps:
 
     def test_a_camera_that_hangs_while_opening_is_given_up(self, desk):
         desk.want()
-        desk.recorder._ready = False
+        desk.recorder._camera.is_ready = False
         desk.clocks.advance(15_001)
         with pytest.raises(CameraFailedError):
             wait_until(lambda: desk.turn() or desk.clocks.advance(15_001))
