@@ -36,15 +36,20 @@ def recover(spool: Spool, sign: SignBody, now: Moment, *, cause: str | None = No
     ``cause`` is the reason known to the caller; otherwise ``crash`` in the same boot, ``power_loss`` after another.
     Raises StorageFullError when there is no room even to state the gap.
     """
+    # Before anything is taken in: what is written from here on belongs to this boot.
+    boots = {recording_id: spool.vault.find_boot(recording_id) for recording_id in spool.vault.open_recordings()}
     taken = dropped = 0
     for folder in sorted(path for path in spool.vault.folder.iterdir() if path.is_dir()):
         here_taken, here_dropped = _tidy_folder(spool, folder)
         taken, dropped = taken + here_taken, dropped + here_dropped
     closed = []
     for recording_id in spool.vault.open_recordings():
-        same_boot = spool.vault.find_boot(recording_id) == spool.boot
+        recording = Recording.resume(spool, recording_id, sign)
+        boot = boots.get(recording_id)
+        # Of a recording known from its files alone, only time since boot can tell: in another boot it may be more.
+        same_boot = boot == spool.boot if boot else recording.last_end.monotonic_ms <= now.monotonic_ms
         why = cause or ("crash" if same_boot else "power_loss")
-        _close(Recording.resume(spool, recording_id, sign), why, now, same_boot=same_boot)
+        _close(recording, why, now, same_boot=same_boot)
         closed.append((recording_id, why))
     if taken or dropped or closed:
         log.warning("recovery: %d segments taken in, %d halves dropped, closed %s", taken, dropped, closed)

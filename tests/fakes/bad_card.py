@@ -83,12 +83,21 @@ class BadCard:
         """Take everything down again."""
         if self._server.poll() is None:
             self.mend()
+        loops = self._loops()
         for folder in (self.folder, self._served):
             while subprocess.run(["umount", folder], capture_output=True, check=False).returncode == 0:
                 continue
             subprocess.run(["umount", "--lazy", folder], capture_output=True, check=False)
+        # A namespace that somebody else made meanwhile may still hold a copy of the mount, and with it the device.
+        for device in loops:
+            subprocess.run(["losetup", "--detach", device], capture_output=True, check=False)
         self._server.kill()
         self._server.communicate()
+
+    def _loops(self) -> list[str]:
+        """The loop devices that lie under file systems mounted here."""
+        lines = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+        return [words[0] for words in lines if words[1] == str(self.folder) and words[0].startswith("/dev/loop")]
 
     def _order(self, line: str) -> None:
         assert self._server.stdin is not None
