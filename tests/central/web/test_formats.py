@@ -80,3 +80,32 @@ class TestGrants:
     def test_nonsense_is_refused(self, grant):
         with pytest.raises(GrantInvalidError):
             self.read(grant)
+
+
+TOLD = [
+    (750, "gps", "2026-11-24 14:00:00 ±1 秒（按卫星时间）", "2026-11-24 14:00:00 ±1 s (satellite time)"),
+    (12_300, "centre", "2026-11-24 14:00:00 ±13 秒（按中心时间）", "2026-11-24 14:00:00 ±13 s (the centre's time)"),
+    (
+        3_600_000,
+        "boots",
+        "2026-11-24 13:00:00 至 2026-11-24 15:00:00 之间（按前后两次开机推断）",
+        "between 2026-11-24 13:00:00 and 2026-11-24 15:00:00 (from the boots before and after)",
+    ),
+    (
+        None,
+        "kit_clock",
+        "2026-11-24 14:00:00（仅凭装备时钟，误差未知）",
+        "2026-11-24 14:00:00 (kit's clock alone, error unknown)",
+    ),
+    (None, "received", "不晚于 2026-11-24 14:00:00", "not after 2026-11-24 14:00:00"),
+]
+
+
+@pytest.mark.parametrize(("error_ms", "by", "chinese", "english"), TOLD)
+def test_a_moment_says_how_sure_it_is_and_by_whose_time(error_ms, by, chinese, english):
+    assert formats.told(load_words("zh"))(AT_MS, error_ms, by) == chinese
+    assert formats.told(load_words("en"))(AT_MS, error_ms, by) == english
+
+
+def test_a_moment_that_is_not_known_is_a_dash():
+    assert formats.told(load_words("zh"))(None, None, "received") == "—"
