@@ -30,17 +30,23 @@ def root():
     return keep_arm64_root()
 
 
-@pytest.fixture
-def start(root, tmp_path):
-    """Start the Arm Python with arguments; it sees the project's packages and `tmp_path`, as /srv."""
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """What Arm sees as /srv: the project's packages, beside which its Python keeps their bytecode for both tests."""
+    work = tmp_path_factory.mktemp("arm")
     for package in ("contract", "edge", "tests/roots/arm"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / package, tmp_path / "project" / package, ignore=ignored)
+        shutil.copytree(PROJECT / package, work / "project" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return work
+
+
+@pytest.fixture
+def start(root, work):
+    """Start the Arm Python with arguments."""
     started = []
 
     def run(*arguments):
-        paths = f"PYTHONPATH=/srv/project:{PACKAGES}"
-        command = enter(root, tmp_path, QEMU, "-E", paths, PYTHON, *arguments)
+        options = ("-E", "PYTHONDONTWRITEBYTECODE=", "-E", f"PYTHONPATH=/srv/project:{PACKAGES}")
+        command = enter(root, work, QEMU, *options, PYTHON, *arguments)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
@@ -51,23 +57,22 @@ def start(root, tmp_path):
         process.communicate()
 
 
-def test_every_module_imports_and_codes_signs_and_calls(start):
+def test_every_module_imports_and_codes_signs_and_calls(start, work):
     told, said = (process := start("-m", "tests.roots.arm.proof")).communicate(timeout=100)
     assert process.returncode == 0, said
     told = json.loads(told)
     assert told["machine"] == "aarch64"
     entries = {path.parent.name for path in (PROJECT / "edge").glob("*/main.py")}
     assert {f"edge.{room}.main" for room in entries} | {"edge.manager", "edge.enrol"} <= set(told["modules"])
-    files = [path for side in ("contract", "edge") for path in (PROJECT / side).rglob("*.py")]
-    packages = {PROJECT / side / "__init__.py" for side in ("contract", "edge")}
-    assert len(told["modules"]) == len(set(files) - packages)
+    files = [path for side in ("contract", "edge") for path in (work / "project" / side).rglob("*.py")]
+    assert len(told["modules"]) == len(files) - len(("contract", "edge"))
     assert told["pictures"] == 15
     assert told["signatures"] == ["Ed25519", "P-256"]
     assert told["broker"] == "ConnectionRefusedError"
 
 
-def test_what_an_arm_recorder_seals_and_signs_is_read_and_verified_here(start, tmp_path):
-    kit = make_kit(tmp_path / "kit", camera={"fps": 5}, segments={"record_at_start": True, "pre_event_s": 0})
+def test_what_an_arm_recorder_seals_and_signs_is_read_and_verified_here(start, work):
+    kit = make_kit(work / "kit", camera={"fps": 5}, segments={"record_at_start": True, "pre_event_s": 0})
     process = start("-m", "edge.recorder.main", "--config", "/srv/kit/kit.toml")
 
     def stored():

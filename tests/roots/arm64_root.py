@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.roots.debian import bootstrap, run
+from tests.roots.debian import bootstrap, run, run_inside
 from tests.roots.keeping import keep
 
 _HERE = Path(__file__).parent
@@ -28,6 +28,20 @@ _MARKERS = {
     "implementation_name": "cpython",
 }
 _TAGS = ("--platform", "manylinux_2_28_aarch64", "--platform", "manylinux2014_aarch64", "--python-version", "3.13")
+# The check of Requires-Python would look at this machine's Python; the tags above have chosen already.
+_FOR_ANOTHER = (*_TAGS, "--ignore-requires-python", "--only-binary", ":all:")
+# Imported once while the root may still be written, so that their bytecode is kept: compiling is slow when emulated.
+_WARM = """
+import argparse, asyncio, ctypes, email, html, http.client, http.server, json, logging, sqlite3, ssl, subprocess, tomllib
+import unittest.mock, urllib.request, uuid, xml.etree.ElementTree, zipfile
+import av, av.bitstream, cbor2, gpiozero, gpiozero.pins.mock, gpsd, jwt, msgspec, paho.mqtt.client, segno
+from cryptography import x509
+from cryptography.hazmat.primitives import hpke, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.hazmat.primitives.kdf import hkdf, scrypt
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
+"""
 # Pure Python that its authors publish as source alone: the wheel is built here and serves any processor.
 _SOURCE_ONLY = frozenset({"gpsd-py3"})
 
@@ -48,6 +62,7 @@ def _build(root: Path) -> None:
     assert emulator is not None, "qemu-aarch64-static is missing: apt-get install qemu-user-static"
     run("install", emulator, root / QEMU.removeprefix("/"))
     _add_kit_packages(root)
+    run_inside(root, QEMU, "-E", f"PYTHONPATH={PACKAGES}", PYTHON, "-c", _WARM)
 
 
 def _add_kit_packages(root: Path) -> None:
@@ -56,7 +71,7 @@ def _add_kit_packages(root: Path) -> None:
     wheels, lock = root / "opt/wheels", root / "opt/lock.txt"
     pinned = _read_lock()
     lock.write_text("".join(text for name, text in pinned.items() if name not in _SOURCE_ONLY))
-    run(*pip, "install", *hashed, *_TAGS, "--only-binary", ":all:", "--target", target, "-r", lock)
+    run(*pip, "install", *hashed, *_FOR_ANOTHER, "--target", target, "-r", lock)
     lock.write_text("".join(pinned[name] for name in sorted(_SOURCE_ONLY)))
     run(*pip, "wheel", *hashed, "--wheel-dir", wheels, "-r", lock)
     for wheel in wheels.glob("*.whl"):
