@@ -55,14 +55,31 @@ MAILBOX: Final = {
     "waiting": Label(_("待送达"), "waiting", "warn"),
     "received": Label(_("已送达装备"), "delivered", "info"),
     "felt": Label(_("已被警官感知"), "felt", "ok"),
+    "read": Label(_("已查看"), "eye", "info"),
+    "accepted": Label(_("已接受"), "check", "ok"),
+    "refused": Label(_("已拒绝"), "cross-circle", "bad"),
     "done": Label(_("已执行"), "check-circle", "ok"),
     "failed": Label(_("执行失败"), "cross-circle", "bad"),
     "expired": Label(_("已过期"), "waiting", "off"),
+}
+# How a task stands (central.devices.task_rules): the mailbox, and what only tasks have.
+TASKS: Final = {
+    **MAILBOX,
+    "done": Label(_("已完成"), "check-circle", "ok"),
+    "recalling": Label(_("撤回途中"), "waiting", "warn"),
+    "recalled": Label(_("已撤回"), "withdrawn", "off"),
+}
+URGENCIES: Final = {
+    "normal": Label(_("一般"), "list", "off"),
+    "urgent": Label(_("紧急"), "warning", "warn"),
+    "most_urgent": Label(_("特急"), "warning", "bad"),
 }
 DIRECTIVES: Final = {
     "sos_ack": Label(_("求助已受理"), "felt", "info"),
     "record_start": Label(_("开始录像"), "record", "info"),
     "record_stop": Label(_("停止录像"), "camera-off", "info"),
+    "task": Label(_("任务"), "list", "info"),
+    "task_recall": Label(_("撤回任务"), "withdrawn", "warn"),
     "trust": Label(_("更新信任名单"), "certificate", "info"),
     "lost": Label(_("遗失处置"), "lock", "warn"),
 }
@@ -109,6 +126,24 @@ TIME_SOURCES: Final = {
 }
 # Remarks that kits make by themselves, word for word.
 REMARKS: Final = {
+    "shown on the officer's page; this kit has no buzzer": Label(
+        _("显示在警官页面上；该装备没有蜂鸣器"), "list", "off"
+    ),
+    "vibration only (quiet mode)": Label(_("静音模式，仅振动"), "felt", "off"),
+    "sound, light and vibration": Label(_("声、光和振动"), "felt", "off"),
+    "the order had expired before it reached the kit": Label(_("送达装备前已过期"), "waiting", "off"),
+    # why a task is refused and how it went, chosen on the kit's page (contract.orders)
+    "busy": Label(_("正在处置其他任务"), "list", "off"),
+    "too_far": Label(_("距离过远"), "list", "off"),
+    "unsafe": Label(_("现场有危险"), "list", "bad"),
+    "unequipped": Label(_("人手或装备不足"), "list", "off"),
+    "not_mine": Label(_("不属本人职责"), "list", "off"),
+    "other": Label(_("其他原因"), "list", "off"),
+    "as_ordered": Label(_("按要求完成"), "list", "off"),
+    "partly": Label(_("部分完成"), "list", "off"),
+    "nobody_there": Label(_("被执行人不在"), "list", "off"),
+    "resisted": Label(_("遇抗拒"), "list", "warn"),
+    "handed_over": Label(_("已移交"), "list", "off"),
     "shown on the stand-in page; this kit has no buzzer": Label(
         _("显示在替代面板上；该装备没有蜂鸣器"), "list", "off"
     ),
@@ -172,9 +207,12 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_incident_state": INCIDENT_STATES,
     "as_step": STEPS,
     "as_mailbox": MAILBOX,
+    "as_task": TASKS,
+    "as_urgency": URGENCIES,
     "as_directive": DIRECTIVES,
     "as_gps": GPS,
     "as_clock": CLOCKS,
+    "as_time_source": TIME_SOURCES,
     "as_gap": GAP_CAUSES,
     "as_set_aside": SET_ASIDE,
     "as_loss": LOSS_STATES,
