@@ -39,14 +39,19 @@ class BadCard:
     """An ext4 of ``megabytes`` on a card that misbehaves on order; its files lie under `folder`."""
 
     def __init__(self, work: Path, *, megabytes: int = 48, options: str = "") -> None:
+        mounting.require_right()
+        # Shared, so that what is unmounted here goes from namespaces too that were made in the meantime.
+        self._work = work
+        work.mkdir(parents=True, exist_ok=True)
+        mounting.mount("--bind", work, work)
+        mounting.mount("--make-shared", work)
         self.folder = work / "card"
         self._image, self._served = work / "backing.img", work / "served"
         for folder in (self.folder, self._served):
-            folder.mkdir(parents=True)
+            folder.mkdir()
         with self._image.open("wb") as file:
             file.truncate(megabytes * 2**20)
         subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,nodiscard", self._image], check=True)
-        mounting.require_right()
         command = [sys.executable, "-m", "tests.fakes.bad_card", str(self._image), str(self._served)]
         self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read_answer()
@@ -84,11 +89,10 @@ class BadCard:
         if self._server.poll() is None:
             self.mend()
         loops = self._loops()
-        for folder in (self.folder, self._served):
+        for folder in (self.folder, self._served, self._work):
             while subprocess.run(["umount", folder], capture_output=True, check=False).returncode == 0:
                 continue
             subprocess.run(["umount", "--lazy", folder], capture_output=True, check=False)
-        # A namespace that somebody else made meanwhile may still hold a copy of the mount, and with it the device.
         for device in loops:
             subprocess.run(["losetup", "--detach", device], capture_output=True, check=False)
         self._server.kill()
