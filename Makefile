@@ -60,7 +60,7 @@ system-packages:
 lock: ## resolve the dependencies anew (needs uv)
 	@for kind in dev run central kit; do \
 	  case $$kind in \
-	    dev)     what="--extra kit --extra central --group build --group dev";; \
+	    dev)     what="--extra kit --extra pkcs11 --extra central --group build --group dev";; \
 	    run)     what="--extra kit --extra central --group build";; \
 	    central) what="--extra central";; \
 	    kit)     what="--extra kit";; \

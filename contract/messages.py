@@ -127,11 +127,16 @@ class CommandReceipt(Struct, frozen=True, omit_defaults=True):
 
 
 class Hello(Struct, frozen=True, omit_defaults=True):
-    """Said on every connection: ``have`` is the highest directive number held without a hole."""
+    """Said on every connection: ``have`` is the highest directive number held without a hole.
+
+    ``signer``: the certificate of the key that signs this kit's chains, base64 DER, where it is not that of TLS
+    (a key in a token).
+    """
 
     have: _Seq
     version: _Short
     trust_epoch: _Seq = 0
+    signer: Annotated[str, Meta(max_length=4096)] = ""
 
 
 class Beat(Struct, frozen=True, omit_defaults=True):

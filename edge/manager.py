@@ -53,6 +53,7 @@ class Manager:
         ]
         self._started_ms = read_boot_ms()
         self._card_told = ""
+        self._device = -1
         self._stopping = False
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -80,6 +81,7 @@ class Manager:
                 # Whoever ended is running again before anything is written about it: a recording waits for it.
                 ended = [child for child in self._children if self._look_after(child)]
                 if ended:
+                    self._leave_dead_card()
                     self._write_state(check=any(child.rule.last_code == EXIT_SPOOL_DAMAGED for child in ended))
                 self._wait(TURN_S)
         finally:
@@ -93,10 +95,23 @@ class Manager:
         try:
             with open_spool(self._settings.spool_path) as spool:
                 spool.state.set("kit_started", {"boot": spool.boot, "mono_ms": self._started_ms})
+            self._device = self._settings.data_dir.stat().st_dev
         except (SpoolCardError, sqlite3.OperationalError) as error:
             self._tell_card(str(error))
             return False
         return True
+
+    def _leave_dead_card(self) -> None:
+        """After another file system took the place of the old one, whoever still has files there starts anew, too."""
+        try:
+            device = self._settings.data_dir.stat().st_dev
+        except OSError as error:
+            self._tell_card(str(error))
+            return
+        if device != self._device:
+            log.warning("manager: the kit's folder lies on another file system now; everybody starts anew there")
+            self._device = device
+            self._end_all()
 
     def _wait(self, seconds: float) -> None:
         if select.select([self._reading], [], [], seconds)[0]:

@@ -56,6 +56,15 @@ class AuthoritySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     url: Annotated[str, Meta(pattern=EST)] = ""
 
 
+class KeySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[keys]``: the evidence-signing key in a PKCS#11 token; without a module it is the file device.key."""
+
+    pkcs11_module: Annotated[str, Meta(max_length=1024)] = ""  # the token's library, such as libsofthsm2.so
+    token_label: Annotated[str, Meta(max_length=32)] = ""
+    key_label: Annotated[str, Meta(min_length=1, max_length=64)] = "zhixing-signing"
+    pin_file: Annotated[str, Meta(max_length=1024)] = ""  # its first line is the PIN; mode 0600
+
+
 class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[camera]``: where pictures come from and how they are coded."""
 

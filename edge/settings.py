@@ -18,6 +18,7 @@ from edge.options import (
     CameraSettings,
     ClockSettings,
     DoorSettings,
+    KeySettings,
     KitSettings,
     MqttSettings,
     PanelSettings,
@@ -39,6 +40,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     mqtt: MqttSettings
     door: DoorSettings
     authority: AuthoritySettings = AuthoritySettings()
+    keys: KeySettings = KeySettings()
     camera: CameraSettings = CameraSettings()
     segments: SegmentSettings = SegmentSettings()
     storage: StorageSettings = StorageSettings()
@@ -98,7 +100,20 @@ def build_settings(table: dict[str, Any], *, base: Path) -> Settings:
         if "://" not in camera.address:
             camera = msgspec.structs.replace(camera, address=str((base / camera.address).absolute()))
     kit = msgspec.structs.replace(settings.kit, data_dir=str(data_dir))
+    settings = msgspec.structs.replace(settings, keys=_complete_keys(settings.keys, base))
     return msgspec.structs.replace(settings, kit=kit, position=position, camera=camera)
+
+
+def _complete_keys(keys: KeySettings, base: Path) -> KeySettings:
+    if not keys.pkcs11_module:
+        return keys
+    for name in ("token_label", "pin_file"):
+        if not getattr(keys, name):
+            raise SettingsError(f"keys.{name} is missing: keys.pkcs11_module needs it; add it or leave out [keys].")
+    # A bare file name is left to the loader's search path.
+    module = keys.pkcs11_module
+    module = str((base / module).absolute()) if "/" in module else module
+    return msgspec.structs.replace(keys, pkcs11_module=module, pin_file=str((base / keys.pin_file).absolute()))
 
 
 def _convert(struct: Any, table: Any, *, where: str) -> Any:

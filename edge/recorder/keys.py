@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +14,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from contract.envelope import EnvelopeError
 from contract.signing import BadSignatureError, CodecError
 from contract.trust import StaleListError, TrustList, verify_trust_list
+from edge.recorder.moment import read_clocks
+from edge.recorder.report import Reporter
+from edge.settings import Settings
+from edge.spool import SpoolError, open_spool, ring
+from edge.token_key import Token, TokenError, read_signing_certificate
 
 log = logging.getLogger("zhixing.recorder")
 
@@ -33,6 +39,21 @@ def load_device_key(data_dir: Path) -> EllipticCurvePrivateKey:
     return key
 
 
+def load_signing_key(settings: Settings) -> EllipticCurvePrivateKey:
+    """What signs this kit's chains: the key in the token where ``[keys]`` names one, else the file; raise KeyFileError.
+
+    With a token set and unusable nothing signs: the file never stands in for it.
+    """
+    if not settings.keys.pkcs11_module:
+        return load_device_key(settings.data_dir)
+    try:
+        key = Token(settings.keys).private_key()
+        read_signing_certificate(settings.data_dir, key.public_key())
+    except TokenError as error:
+        raise KeyFileError(str(error)) from error
+    return key
+
+
 def load_trust(data_dir: Path, *, not_before_epoch: int = 0) -> TrustList:
     """The trust list, checked against the device authority's certificate; raise KeyFileError.
 
@@ -50,6 +71,18 @@ def load_trust(data_dir: Path, *, not_before_epoch: int = 0) -> TrustList:
     if not trust.recipients:
         raise KeyFileError(f"{path} names no recipient: have the authority issue a new list.")
     return trust
+
+
+def report_no_key(settings: Settings, reason: str) -> None:
+    """Tell officer and centre that nothing is recorded for want of a key: nothing is ever recorded unsigned."""
+    try:
+        with open_spool(settings.spool_path) as spool:
+            reporter = Reporter(spool, read_clocks)
+            reporter.alarm_once("signing_key", reason)
+            reporter.report("key_fault", None, settings.camera.kind, reason)
+            ring(spool.dir, "panel")
+    except (SpoolError, sqlite3.Error) as error:
+        log.error("recorder: that no key signs could not be stored: %s", error)
 
 
 class RecipientBook:

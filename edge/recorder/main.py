@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 from contract import chain
 from edge.recorder.camera import CameraFailedError
-from edge.recorder.keys import KeyFileError, RecipientBook, load_device_key
+from edge.recorder.keys import KeyFileError, RecipientBook, load_signing_key, report_no_key
 from edge.recorder.legend import Legend
 from edge.recorder.moment import read_clocks
 from edge.recorder.recorder import Recorder
@@ -32,6 +32,7 @@ from edge.restarts import (
 from edge.settings import SettingsError, load_settings
 from edge.spool import Doorbell, Heartbeat, Spool, SpoolCardError, SpoolDamagedError, SpoolError, open_spool
 from edge.spool.card import find_trouble, probe
+from edge.token_key import TokenError
 
 log = logging.getLogger("zhixing.recorder")
 
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None, *, started_ms: int | None = None) -
         signal.signal(number, lambda *_: stopping.set())
     try:
         settings = load_settings(options.config)
-        key = load_device_key(settings.data_dir)
+        key = load_signing_key(settings)
         recipients = RecipientBook(settings.data_dir)
         # The manager has checked the file, and a recording waits.
         with open_spool(settings.spool_path, check=False) as spool:
@@ -78,7 +79,11 @@ def main(arguments: list[str] | None = None, *, started_ms: int | None = None) -
                 after=options.after,
                 started_ms=started_ms,
             )
-    except (SettingsError, KeyFileError, SpoolError) as error:
+    except (KeyFileError, TokenError) as error:
+        print(f"recorder: {error}", file=sys.stderr)
+        report_no_key(settings, str(error))
+        return EXIT_CONFIGURATION
+    except (SettingsError, SpoolError) as error:
         print(f"recorder: {error}", file=sys.stderr)
         return name_exit(error, options.config.parent, otherwise=EXIT_CONFIGURATION)
 

@@ -19,6 +19,7 @@ from edge import __version__
 from edge.sensors import read_battery
 from edge.settings import Settings
 from edge.spool import Doorbell, Heartbeat, open_spool, ring
+from edge.token_key import Token
 from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
@@ -93,10 +94,11 @@ class Control:
         self._renewed = threading.Event()
         self._health_due_s = 0.0
         self._link = Link(settings.mqtt, self._identity, self._time, self._waker.wake)
-        self._renewer = Renewer(self._identity, self._time, settings.authority.url)
+        self._token = Token(settings.keys) if settings.keys.pkcs11_module else None
+        self._renewer = Renewer(self._identity, self._time, settings.authority.url, keys=settings.keys)
         self._telemetry = Telemetry(self._spool, self._link, trusted_time=self._time)
         self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
-        self._lost = LostKit(self._spool, self._identity, self._ring)
+        self._lost = LostKit(self._spool, self._identity, self._ring, token=self._token)
         self._commands = Commands(self._spool, self._keeper, self._time, self._ring, self._lost)
         self._threads = [
             threading.Thread(target=self._upload, name="upload", daemon=True),
@@ -179,7 +181,9 @@ class Control:
                 event = self._link.events.get_nowait()
                 if isinstance(event, Connected):
                     self._link_up.set()
-                    self._telemetry.on_connected(version=__version__, trust_epoch=self._keeper.epoch)
+                    self._telemetry.on_connected(
+                        version=__version__, trust_epoch=self._keeper.epoch, signer=self._identity.signing_certificate
+                    )
                     self._note_link(connected=True, reason="")
                     self._upload_bell.set()
                 elif isinstance(event, Disconnected):
@@ -222,7 +226,14 @@ class Control:
             keeper = TrustKeeper(spool, self._identity, self._time, self._ring)
             door = Door(self._settings.door, self._identity, self._time)
             self._renewer.is_link_up, self._renewer.ask_time = self._link_up.is_set, door.ask_time
-            uploader = Uploader(spool, door, keeper, self._settings.storage, is_link_up=self._link_up.is_set)
+            uploader = Uploader(
+                spool,
+                door,
+                keeper,
+                self._settings.storage,
+                is_link_up=self._link_up.is_set,
+                is_stopping=self._stopping.is_set,
+            )
             try:
                 run_uploader(uploader, stopping=self._stopping, bell=self._upload_bell, between=self._renew)
             finally:

@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from contract import trust
 from contract.names import check_kit_id
 from contract.signing import BadSignatureError, CodecError
+from edge.token_key import SIGNING_CERTIFICATE
 from edge.uplink.trusted_time import DatedContext, TrustedTime, make_context
 
 
@@ -34,6 +35,14 @@ class Identity:
         names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         self.kit_id = check_kit_id(str(names[0].value) if names else "")
         self.serial = f"{leaf.serial_number:x}"
+
+    @property
+    def signing_certificate(self) -> str:
+        """The certificate of the signing key in a token, base64 DER; "" where device.key signs."""
+        path = self.folder / SIGNING_CERTIFICATE
+        if not path.exists():
+            return ""
+        return base64.b64encode(_load_chain(path)[0].public_bytes(Encoding.DER)).decode()
 
     @property
     def root_key(self) -> EllipticCurvePublicKey:

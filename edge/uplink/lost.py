@@ -25,6 +25,7 @@ from contract import chain, lost, messages, orders
 from contract.signing import Signed
 from edge.settings import Settings
 from edge.spool import Order, Spool, open_spool
+from edge.token_key import Token, TokenError
 from edge.uplink.identity import Identity, IdentityError, sync_folder
 
 log = logging.getLogger("zhixing.lost")
@@ -37,17 +38,6 @@ STEP_S = 0.25
 IDLE_S = 5.0
 
 
-class TokenKey:
-    """The signing key in a token, as far as its end is concerned; `NoToken` where there is none."""
-
-    def public_keys(self) -> list[EllipticCurvePublicKey]:
-        """The keys that `destroy` ends."""
-        return []
-
-    def destroy(self) -> None:
-        """End them; raises edge.token.TokenError when the token does not do it."""
-
-
 class LostKit:
     """Obeys ``lost`` orders in the control process; `turn()` takes a destruction one step further."""
 
@@ -57,13 +47,13 @@ class LostKit:
         identity: Identity,
         ring: Callable[[str], object],
         *,
-        token: TokenKey | None = None,
+        token: Token | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spool = spool
         self._identity = identity
         self._ring = ring
-        self._token = token or TokenKey()
+        self._token = token
         self._monotonic_s = monotonic_s
         self._turned_s = monotonic_s()
         self._unsaved_s = SAVE_EVERY_S  # every start counts: whoever keeps cutting the power gains nothing
@@ -117,7 +107,7 @@ class LostKit:
 
     def _state_destruction(self, facts: dict[str, Any]) -> None:
         number, now_ms = int(facts["number"]), time.time_ns() // 1_000_000
-        public = [self._identity.key.public_key(), *self._token.public_keys()]
+        public = [self._identity.key.public_key(), *self._list_token_keys()]
         statement = lost.DestructionStatement(
             kit_id=self._identity.kit_id,
             spool=self._spool.id,
@@ -146,13 +136,28 @@ class LostKit:
 
     def _destroy(self, facts: dict[str, Any]) -> None:
         told = self._is_told(int(facts["proof_seq"]))
-        self._token.destroy()
+        self._destroy_token_key()
         for name in KEY_FILES:
             destroy_file(self._identity.folder / name)
         now_ms = time.time_ns() // 1_000_000
         self._spool.state.set("lost", {**facts, "step": "destroyed", "destroyed_ms": now_ms, "told": told})
         log.warning("lost: the keys are destroyed; the centre %s the statement", "holds" if told else "has not receipted")
         self._tell()
+
+    def _list_token_keys(self) -> list[EllipticCurvePublicKey]:
+        try:
+            return [] if self._token is None else [self._token.public_key()]
+        except TokenError as error:
+            log.error("lost: %s", error)
+            return []  # it is not claimed to be destroyed
+
+    def _destroy_token_key(self) -> None:
+        try:
+            if self._token is not None:
+                self._token.destroy()
+        except TokenError as error:
+            # A token that was pulled keeps its key: the statement then claims less, or the loss is told here.
+            log.error("lost: the token's key could not be destroyed: %s", error)
 
     def _save(self, facts: dict[str, Any], waited_s: float) -> None:
         if self._unsaved_s >= SAVE_EVERY_S:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from edge.options import KeySettings
+from edge.token_key import SIGNING_CERTIFICATE, Token, TokenError
 from edge.uplink.door import DoorUnreachableError
 from edge.uplink.est import EnrolmentError, EstClient, RefusedError, WaitingError
 from edge.uplink.identity import Identity, IdentityError, write_durably
@@ -41,23 +44,49 @@ def find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> 
     raise EnrolmentError("The new certificate does not stand on the authority's root: report this to it.")
 
 
-def renew(folder: Path, est_url: str, trusted_time: TrustedTime | None = None) -> None:
+def renew(
+    folder: Path, est_url: str, trusted_time: TrustedTime | None = None, *, keys: KeySettings | None = None
+) -> None:
     """Get the next certificate for the same key with the present one (simplereenroll over mutual TLS).
 
-    Raises EnrolmentError, and of it WaitingError and DeniedError; then the present certificate stays.
+    Where the signing key is in a token, the next one for that, too; it is made there if the token holds none yet.
+    Raises EnrolmentError, and of it WaitingError and DeniedError; then the present certificates stay.
     """
     try:
         identity = Identity(folder)
     except IdentityError as error:
         raise EnrolmentError(str(error)) from error
     est = EstClient(est_url, identity.make_tls_context(trusted_time or TrustedTime(identity.floor_ms())))
+    pem = _fetch(est, identity, identity.key)
+    write_durably(folder / "device.crt", pem)
+    if keys is not None and keys.pkcs11_module:
+        # A new connection shows the certificate that now counts: an expired one serves only once.
+        certify_token_key(folder, est_url, keys, trusted_time)
+
+
+def certify_token_key(
+    folder: Path, est_url: str, keys: KeySettings, trusted_time: TrustedTime | None = None
+) -> None:
+    """Make the token's key if it has none, and put its certificate into signing.crt; raises EnrolmentError."""
+    token = Token(keys)
     try:
-        leaf = est.request_certificate("simplereenroll", identity.key, identity.kit_id, {})
+        token.ensure_key()
+        identity = Identity(folder)
+        est = EstClient(est_url, identity.make_tls_context(trusted_time or TrustedTime(identity.floor_ms())))
+        write_durably(folder / SIGNING_CERTIFICATE, _fetch(est, identity, token.private_key()))
+    except (TokenError, IdentityError) as error:
+        raise EnrolmentError(str(error)) from error
+    finally:
+        token.close()
+
+
+def _fetch(est: EstClient, identity: Identity, key: EllipticCurvePrivateKey) -> bytes:
+    try:
+        leaf = est.request_certificate("simplereenroll", key, identity.kit_id, {})
     except RefusedError as error:
         raise DeniedError(str(error)) from error
     issuer = find_issuer(leaf, [identity.root, *identity.chain[1:]])
-    pem = leaf.public_bytes(Encoding.PEM) + issuer.public_bytes(Encoding.PEM)
-    write_durably(folder / "device.crt", pem)
+    return leaf.public_bytes(Encoding.PEM) + issuer.public_bytes(Encoding.PEM)
 
 
 class Renewer:
@@ -73,6 +102,7 @@ class Renewer:
         trusted_time: TrustedTime,
         est_url: str,
         *,
+        keys: KeySettings | None = None,
         ask_time: Callable[[], object] = lambda: None,
         is_link_up: Callable[[], bool] = lambda: True,
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -80,6 +110,7 @@ class Renewer:
         self._identity = identity
         self._trusted_time = trusted_time
         self._est_url = est_url
+        self._keys = keys
         self.ask_time = ask_time
         self.is_link_up = is_link_up
         self._monotonic_s = monotonic_s
@@ -103,7 +134,7 @@ class Renewer:
         if not self._is_due():
             return False
         try:
-            renew(self._identity.folder, self._est_url, self._trusted_time)
+            renew(self._identity.folder, self._est_url, self._trusted_time, keys=self._keys)
         except EnrolmentError as error:
             self._due_s = now_s + _choose_pause_s(error)
             ends = self._identity.chain[0].not_valid_after_utc

@@ -64,14 +64,14 @@ class Telemetry:
         self._live_seq = 0
         self._connected = False
 
-    def on_connected(self, *, version: str, trust_epoch: int) -> None:
+    def on_connected(self, *, version: str, trust_epoch: int, signer: str = "") -> None:
         """Say hello with what the inbox holds; everything unreceipted is sent anew."""
         self._connected = True
         self._window.reset()
         self._live_seq = 0
         self._flights.clear()
         self._sos_sent.clear()
-        hello = messages.Hello(have=self._spool.inbox.have(), version=version, trust_epoch=trust_epoch)
+        hello = messages.Hello(have=self._spool.inbox.have(), version=version, trust_epoch=trust_epoch, signer=signer)
         now_ms = time.time_ns() // 1_000_000
         body = messages.encode(hello)
         # Number 0: a greeting is of this connection alone and has no place in the outbox.

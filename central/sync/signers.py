@@ -1,0 +1,23 @@
+"""The certificate of a signing key in a token, as a kit's hello names it: judged like any other of that kit's."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from cryptography import x509
+
+from central.devices.rules import KitRef
+from central.sync.admission import Admission, Gate, RefusedError
+
+
+def admit_signer(gate: Gate, kit: KitRef, text: str, now_ms: int) -> Admission:
+    """Judge a signing certificate (base64 DER); raise RefusedError unless it is this very kit's and in force."""
+    try:
+        certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise RefusedError("bad_certificate", f"The signing certificate cannot be read: {error}.") from error
+    admission = gate.admit(certificate, now_ms)
+    if admission.kit.kit_no != kit.kit_no:
+        raise RefusedError("serial_refused", f"The signing certificate is {admission.kit.kit_id}'s, not {kit.kit_id}'s.")
+    return admission
