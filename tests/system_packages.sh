@@ -2,6 +2,8 @@
 # What the tests need from Debian: installed when we are root or have sudo, otherwise named and refused.
 set -euo pipefail
 declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl [curl]=curl [e2fsprogs]=mkfs.ext4 [iproute2]=ip)
+# Debian roots are made by root alone; for anybody else their tests skip.
+[ "$(id -u)" -ne 0 ] || program+=([debootstrap]=debootstrap [qemu-user-static]=qemu-aarch64-static)
 missing=()
 for package in "${!program[@]}"; do
   command -v "${program[$package]}" >/dev/null || [ -x "/usr/sbin/${program[$package]}" ] || missing+=("$package")

@@ -62,7 +62,7 @@ def test_every_module_imports_and_codes_signs_and_calls(start, work):
     assert process.returncode == 0, said
     told = json.loads(told)
     assert told["machine"] == "aarch64"
-    entries = {path.parent.name for path in (PROJECT / "edge").glob("*/main.py")}
+    entries = {path.parent.name for path in (work / "project/edge").glob("*/main.py")}
     assert {f"edge.{room}.main" for room in entries} | {"edge.manager", "edge.enrol"} <= set(told["modules"])
     files = [path for side in ("contract", "edge") for path in (work / "project" / side).rglob("*.py")]
     assert len(told["modules"]) == len(files) - len(("contract", "edge"))
