@@ -257,6 +257,9 @@ def main(arguments: list[str] | None = None) -> int:
     enrolling.add_argument("--mqtt", metavar="HOST:PORT", help="the centre's broker, for kit.toml")
     enrolling.add_argument("--door", metavar="URL", help="the centre's devices' door, for kit.toml")
     enrolling.add_argument("--court", default="", help="the court's code, for kit.toml")
+    enrolling.add_argument("--pkcs11", metavar="MODULE", help="make the signing key in a token, by this library")
+    enrolling.add_argument("--token-label", default="", help="the token's label")
+    enrolling.add_argument("--pin-file", default="", help="file whose first line is the token's PIN")
     options = parser.parse_args(arguments)
     if options.command == "run":
         return run(options.config)
