@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,9 +32,11 @@ from cryptography.hazmat.primitives.serialization import (
 from contract import trust
 from contract.enrolment import EnrolmentToken, MistypedTokenError, parse_token
 from contract.signing import BadSignatureError, CodecError
+from edge.options import KeySettings
+from edge.settings import SettingsError, load_settings
 from edge.uplink.est import EnrolmentError, EstClient, RefusedError
 from edge.uplink.identity import Identity, IdentityError, sync_folder, write_durably
-from edge.uplink.renewal import find_issuer, renew
+from edge.uplink.renewal import certify_token_key, find_issuer, renew
 from edge.uplink.trusted_time import TrustedTime, make_context
 
 log = logging.getLogger("zhixing.enrol")
@@ -92,6 +95,40 @@ def enrol(token: EnrolmentToken, folder: Path, *, mqtt: str = "", door: str = ""
         },
     )
     (folder / PENDING_KEY).unlink(missing_ok=True)
+
+
+def enrol_signing_key(folder: Path, est_url: str) -> None:
+    """Make the signing key in the token that kit.toml names in ``[keys]``, and certify it; raises EnrolmentError.
+
+    Without ``[keys]`` there is nothing to do: device.key signs.
+    """
+    keys = _read_keys(folder)
+    if keys is not None:
+        certify_token_key(folder, est_url, keys)
+
+
+def _read_keys(folder: Path) -> KeySettings | None:
+    if not (folder / "kit.toml").exists():
+        return None
+    try:
+        keys = load_settings(folder / "kit.toml").keys
+    except SettingsError as error:
+        raise EnrolmentError(f"The signing key was not made: {error}") from error
+    return keys if keys.pkcs11_module else None
+
+
+def write_keys(folder: Path, keys: KeySettings) -> None:
+    """Put ``[keys]`` at the end of kit.toml; raises EnrolmentError when it has another one already."""
+    path = folder / "kit.toml"
+    text = path.read_text(encoding="utf-8")
+    if "[keys]" in text:
+        raise EnrolmentError(f"{path} has a table [keys] already: edit it there, and leave the options out.")
+    lines = [f"{name} = {_to_toml(value)}" for name, value in msgspec.structs.asdict(keys).items() if value]
+    write_durably(path, (text.rstrip("\n") + "\n\n[keys]\n" + "\n".join(lines) + "\n").encode())
+
+
+def _to_toml(text: str) -> str:
+    return msgspec.json.encode(text).decode()  # a basic string of TOML has the escapes of JSON
 
 
 def _check_owner(folder: Path, kit_id: str) -> None:
@@ -199,12 +236,18 @@ def run_enrol(options: argparse.Namespace) -> int:
     os.umask(0o077)
     try:
         if options.renew:
-            renew(options.data, options.renew)
+            renew(options.data, options.renew, keys=_read_keys(options.data))
             print(f"The certificate in {options.data} was renewed.")
             return 0
         text = sys.stdin.read() if options.token in (None, "-") else options.token
         token = parse_token(text)
         enrol(token, options.data, mqtt=options.mqtt or "", door=options.door or "", court=options.court)
+        if options.pkcs11:
+            keys = KeySettings(
+                pkcs11_module=options.pkcs11, token_label=options.token_label, pin_file=options.pin_file
+            )
+            write_keys(options.data, keys)
+        enrol_signing_key(options.data, token.est_url)
     except (EnrolmentError, MistypedTokenError) as error:
         print(f"zhixing-kit: {error}", file=sys.stderr)
         return 1

@@ -25,9 +25,10 @@ from central.evidence import service as evidence
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.flows.times import settle_times
-from central.sync.admission import Admission
+from central.sync.admission import Admission, Gate, RefusedError
 from central.sync.decoding import Decoder, Entry, Fixes, RawMessage, Reject
 from central.sync.receipts import SpoolKey
+from central.sync.signers import admit_signer
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,10 @@ class Intake:
         *,
         set_aside_max: int = 10_000,
         neighbour_radius_m: int = 0,
+        gate: Gate | None = None,
     ) -> None:
         self._store = store
+        self._gate = gate
         self._directory = directory
         self._decoder = Decoder(directory)
         self._markers = devices.KitMarkers()
@@ -265,6 +268,7 @@ class Intake:
             if entry.kind == "beat" and entry.body.bye:
                 self._note_goodbye(uow, entry.kit, entry.body.bye)
             elif entry.kind == "hello":
+                self._keep_token_signer(uow, entry, rejects)
                 devices.record_hello(uow, entry.kit, entry.body, at_ms=entry.at_ms, received_ms=uow.now_ms)
                 outcome.hellos.append((entry.kit, entry.body.have))
         kept = self._join_chains(uow, [entry for entry in entries if entry.kind not in UNNUMBERED_KINDS])
@@ -308,6 +312,18 @@ class Intake:
             self._boots.hear(kit_no, anchor, claim)
         elif entry.kind in TIMED_KINDS:
             self._boots.ask_settling(kit_no)
+
+    def _keep_token_signer(self, uow: UnitOfWork, entry: Entry, rejects: list[Reject]) -> None:
+        """A kit whose signing key is in a token names its certificate before it sends what that key signed."""
+        if not entry.body.signer or self._gate is None:
+            return
+        try:
+            admission = admit_signer(self._gate, entry.kit, entry.body.signer, uow.now_ms)
+        except RefusedError as refusal:
+            rejects.append(Reject(entry.kit.kit_id, entry.subject, refusal.code, str(refusal), entry.raw))
+            return
+        evidence.keep_signer(uow, admission.kit, admission.serial, admission.chain_pem(self._gate.kits_ca))
+        self._refused_records.clear()  # what no known certificate had signed may now be proven
 
     def _join_chains(self, uow: UnitOfWork, entries: list[Entry]) -> list[Entry]:
         """Offer chain records to evidence, kit by kit; returns the entries without refused records."""

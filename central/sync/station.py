@@ -66,6 +66,7 @@ class Station:
         self._intake = Intake(
             store,
             self._directory,
+            gate=self._gate,
             set_aside_max=settings.set_aside_max,
             neighbour_radius_m=settings.neighbour_radius_m,
         )

@@ -136,11 +136,11 @@ class LostKit:
 
     def _destroy(self, facts: dict[str, Any]) -> None:
         told = self._is_told(int(facts["proof_seq"]))
-        self._destroy_token_key()
+        token_left = not self._destroy_token_key()
         for name in KEY_FILES:
             destroy_file(self._identity.folder / name)
         now_ms = time.time_ns() // 1_000_000
-        self._spool.state.set("lost", {**facts, "step": "destroyed", "destroyed_ms": now_ms, "told": told})
+        self._spool.state.set("lost", {**facts, "step": "destroyed", "destroyed_ms": now_ms, "told": told, "token_left": token_left})
         log.warning("lost: the keys are destroyed; the centre %s the statement", "holds" if told else "has not receipted")
         self._tell()
 
@@ -151,13 +151,15 @@ class LostKit:
             log.error("lost: %s", error)
             return []  # it is not claimed to be destroyed
 
-    def _destroy_token_key(self) -> None:
+    def _destroy_token_key(self) -> bool:
         try:
             if self._token is not None:
                 self._token.destroy()
         except TokenError as error:
             # A token that was pulled keeps its key: the statement then claims less, or the loss is told here.
             log.error("lost: the token's key could not be destroyed: %s", error)
+            return False
+        return True
 
     def _save(self, facts: dict[str, Any], waited_s: float) -> None:
         if self._unsaved_s >= SAVE_EVERY_S:
