@@ -14,7 +14,6 @@ from edge.recorder.card_pace import CardWatch
 from edge.recorder.closing import Closer, Gap
 from edge.recorder.moment import Clock, Moment
 from edge.recorder.oddities import Oddities
-from edge.recorder.opening import sound_of
 from edge.recorder.priority import PriorityBook
 from edge.recorder.recording import SignBody, StorageFullError
 from edge.recorder.report import Reporter
@@ -222,11 +221,8 @@ class Recorder:
 
     def _say_recording(self) -> None:
         """Report what is being recorded, when something worth a word of it has changed."""
-        if self._take is None or self._camera.source is None:
-            return
-        sound = sound_of(self._settings, source_has_sound=self._camera.has_sound)
-        words = self._take.describe(held=self._wishes.held, sound_missing=sound == "missing")
-        if words != self._said:
+        words = self._take.describe() if self._take else self._said
+        if words is not None and words != self._said:
             self._said = words
             self._report("recording", words)
 

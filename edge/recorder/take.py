@@ -117,14 +117,14 @@ class Take:
             return None
         return self.end.asked.wall_ms + self.end.due_ms - self.end.asked.monotonic_ms
 
-    def describe(self, *, held: bool, sound_missing: bool) -> str:
+    def describe(self) -> str:
         """What people should know of it besides that it runs; empty when all is as it should be."""
         words = []
-        if held:
+        if self._wishes.held:
             words.append("the recording goes on until the centre has taken the SOS")
         if self.end is not None:
             words.append(f"the end was asked for by {self.end.cause}; it goes on for a while")
-        if sound_missing:
+        if self._means.settings.camera.audio and not self._hears:
             words.append("sound is wanted, but the source gives none")
         if self._hears and self._heard_ms is None:
             words.append("the microphone has gone silent")
