@@ -11,8 +11,10 @@ from collections import deque
 import msgspec
 
 QUEUE_S = 0.5
-# Four full packets and more: with less, the loss of one is only found by a time-out.
-LEAST_BYTES = 8 * 1024
+# Eight full packets: with fewer, the loss of one is only found by a time-out.
+LEAST_BYTES = 12 * 1024
+LEAST_BLOCK_BYTES = 4 * 1024
+MOST_BLOCK_BYTES = 64 * 1024
 FIRST_BYTES = 24 * 1024
 MOST_BYTES = 4 * 1024 * 1024
 MEMORY_S = 3.0
@@ -56,15 +58,17 @@ class Pace:
         self._tell(sample)
 
     def room(self, outstanding: int) -> int:
-        """How many bytes may follow now."""
-        return max(0, self.limit_bytes() - outstanding)
+        """How many bytes to send now; 0: wait. What is sent at once never makes the link wait for it."""
+        full = self.full_bytes()
+        block = max(LEAST_BLOCK_BYTES, min(MOST_BLOCK_BYTES, full // 4))
+        return block if outstanding <= full else 0
 
-    def limit_bytes(self) -> int:
-        """How many bytes may be unacknowledged at once."""
+    def full_bytes(self) -> int:
+        """How many unacknowledged bytes the link is surely full with."""
         rate = max((rate for _, rate in self._peaks), default=self._speed.bytes_per_s)
         if not rate:
             return FIRST_BYTES
-        return round(min(MOST_BYTES, max(LEAST_BYTES, rate * (self._round_s + QUEUE_S))))
+        return round(min(MOST_BYTES, max(LEAST_BYTES - LEAST_BLOCK_BYTES, rate * (self._round_s + QUEUE_S))))
 
     def _note_peak(self, now: _Sample) -> None:
         # Over less than a round trip, acknowledgements come in bursts and say too much.

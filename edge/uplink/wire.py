@@ -22,8 +22,6 @@ STALL_S = 6.0
 # Where packets are lost by the third, silence of several seconds is only bad luck, and a new handshake worse.
 LOSSY_STALL_S = 15.0
 LOSSY_SHARE = 0.1
-LEAST_BLOCK_BYTES = 4 * 1024
-MOST_BLOCK_BYTES = 64 * 1024
 _LOOK_S = 0.03
 _TCP_INFO_BYTES = 192
 
@@ -117,10 +115,8 @@ class Wire:
             if self._answers.is_ended:
                 raise ConnectionResetError("the connection was closed")
             counts = self._note_counts()
-            limit = self._pace.limit_bytes()
-            block = max(LEAST_BLOCK_BYTES, min(MOST_BLOCK_BYTES, limit // 4))
-            if self._pace.room(counts.outstanding) >= min(block, limit):
-                return file.read(block)
+            if room := self._pace.room(counts.outstanding):
+                return file.read(room)
             if should_stop():
                 raise StoppedError
             select.select([self._socket], [], [], _LOOK_S)
