@@ -48,6 +48,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         "acknowledge_alarm": ("commander", "duty_operator"),
         "close_incident": ("commander",),
         "order_recording": ("commander", "duty_operator"),
+        # tasks speak of cases: administrators keep the kits and do not read them
+        "see_tasks": (*_FIELD_WATCHERS, "police"),
+        "assign_tasks": ("commander", "duty_operator"),
         # a lost kit is locked by one person at once; its keys are destroyed by two
         "lock_kit": ("commander", "duty_operator"),
         "ask_destruction": ("commander",),

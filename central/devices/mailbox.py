@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from central.base import bus
 from central.base.unit_of_work import UnitOfWork
 from central.devices import rules
-from central.devices.models import MailboxEntry
+from central.devices.models import MailboxEntry, MailboxStep
 from central.devices.rules import KitRef
 from contract.messages import CommandReceipt
 
@@ -63,12 +63,32 @@ def apply_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> tupl
     if entry is None:
         return None, False
     state = rules.next_mailbox_state(entry.state, receipt.state)
+    _keep_step(uow, kit, receipt, moved=state != entry.state)
     if state == entry.state:
         return entry, False
     entry.state, entry.state_ms, entry.kit_at_ms, entry.note = state, uow.now_ms, receipt.at_ms, receipt.note
     uow.session.add(entry)
     uow.session.flush()
     return entry, True
+
+
+def _keep_step(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt, *, moved: bool) -> None:
+    # "received" is said anew whenever the directive is sent anew: once is enough.
+    query = select(MailboxStep.id).where(
+        MailboxStep.kit_no == kit.kit_no, MailboxStep.number == receipt.number, MailboxStep.state == receipt.state
+    )
+    if not moved and uow.session.exec(query).first() is not None:
+        return
+    step = MailboxStep(
+        kit_no=kit.kit_no,
+        number=receipt.number,
+        state=receipt.state,
+        received_ms=uow.now_ms,
+        kit_at_ms=receipt.at_ms,
+        note=receipt.note,
+    )
+    uow.session.add(step)
+    uow.session.flush()
 
 
 def void_waiting(uow: UnitOfWork, kit: KitRef, number: int) -> bool:

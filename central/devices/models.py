@@ -164,6 +164,7 @@ class MailboxEntry(SQLModel, table=True):
     """A directive for a kit, durable until the kit's receipt. Numbers count from 1 without holes per kit."""
 
     __tablename__ = "mailbox_entry"
+    __table_args__ = (Index("ix_mailbox_entry_kind", "kind", "issued_ms"),)
 
     kit_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -174,6 +175,21 @@ class MailboxEntry(SQLModel, table=True):
     state: str = Field(default="waiting", max_length=12, index=True)
     state_ms: int = Field(sa_type=BigInteger)
     kit_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+    note: str = Field(default="", max_length=500)
+
+
+class MailboxStep(SQLModel, table=True):
+    """One receipt of a directive: what the kit or its officer said, and when; also one overtaken by a later."""
+
+    __tablename__ = "mailbox_step"
+    __table_args__ = (Index("ix_mailbox_step_entry", "kit_no", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    kit_no: int
+    number: int = Field(sa_type=BigInteger)
+    state: str = Field(max_length=12)
+    received_ms: int = Field(sa_type=BigInteger)
+    kit_at_ms: int = Field(sa_type=BigInteger)
     note: str = Field(default="", max_length=500)
 
 

@@ -19,6 +19,7 @@ from central.devices.mailbox import (
     list_undelivered,
     list_waiting,
     put_directive,
+    void_waiting,
 )
 from central.devices.models import Counter, KitState, SetAside
 from central.devices.positions import (
@@ -53,6 +54,7 @@ __all__ = [
     "save_markers",
     "store_items",
     "store_positions",
+    "void_waiting",
 ]
 
 _GOODBYES = frozenset({"switched_off", "restarting", "battery_empty"})

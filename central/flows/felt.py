@@ -8,6 +8,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.devices import service as devices
 from central.devices.rules import KitRef
 from central.flows.lost import receive_destruction_proof
+from central.flows.tasks import note_answer
 from central.incidents import service as incidents
 from contract.messages import CommandReceipt
 
@@ -30,6 +31,8 @@ def receive_command_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceip
             "state": entry.state,
         },
     )
+    if entry.kind == "task":
+        note_answer(uow, kit, receipt)
     if entry.kind == "sos_ack":
         _note_on_incident(uow, kit, receipt, str(entry.body.get("alarm_id", "")))
     return True

@@ -174,9 +174,32 @@ def _drop_habits() -> None:
         op.drop_column("recording", name)
 
 
+def _add_steps() -> None:
+    """Every receipt of a directive with its times: how a task went, step by step."""
+    op.create_table(
+        "mailbox_step",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kit_no", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.Column("kit_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_mailbox_step_entry", "mailbox_step", ["kit_no", "number"])
+    op.create_index("ix_mailbox_entry_kind", "mailbox_entry", ["kind", "issued_ms"])
+
+
+def _drop_steps() -> None:
+    op.drop_index("ix_mailbox_entry_kind", "mailbox_entry")
+    op.drop_table("mailbox_step")
+
+
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_links, _drop_links),
     (_add_losses, _drop_losses),
     (_add_times, _drop_times),
     (_add_habits, _drop_habits),
+    (_add_steps, _drop_steps),
 )

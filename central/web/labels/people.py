@@ -70,6 +70,8 @@ RIGHTS: Final = {
     "acknowledge_alarm": Label(_("受理告警"), "check", "info"),
     "close_incident": Label(_("办结事件"), "check-circle", "info"),
     "order_recording": Label(_("指令录像"), "record", "info"),
+    "see_tasks": Label(_("查看任务"), "list", "info"),
+    "assign_tasks": Label(_("派发任务"), "list", "info"),
     "lock_kit": Label(_("锁定遗失装备"), "lock", "info"),
     "ask_destruction": Label(_("提请销毁密钥"), "key", "info"),
     "confirm_destruction": Label(_("确认销毁密钥"), "key", "info"),

@@ -12,6 +12,7 @@ from central.courts.permissions import may
 from central.devices import lost
 from central.devices import queries as devices
 from central.devices.rules import STALE_MS
+from central.devices.tasks import list_kit_tasks
 from central.evidence import queries as evidence
 from central.flows.recording import order_recording
 from central.flows.together import end_together, order_together
@@ -19,6 +20,7 @@ from central.incidents import queries as incidents
 from central.incidents.calls import list_open_calls
 from central.web.context import Here, SignedIn
 from central.web.render import render
+from central.web.task_choices import TASK_CHOICES
 from central.web.views import is_recording
 
 router = APIRouter(prefix="/kits")
@@ -64,9 +66,12 @@ def show_kit(
             "certificates": None,
             "loss": lost.get_loss(session, actor, kit_id),
             "recordings": None,
+            "tasks": None,
             "alarms": None,
             "together": bool(list_open_calls(session, view.kit.kit_no or 0)),
         }
+        if may(actor, "see_tasks"):
+            parts["tasks"] = list_kit_tasks(session, actor, kit_id, now_ms=now_ms)
         if may(actor, "manage_devices"):
             parts["certificates"] = devices.list_certificates(session, actor, kit_id, now_ms=now_ms)
         if may(actor, "see_recordings"):
@@ -74,7 +79,8 @@ def show_kit(
         if may(actor, "see_incidents"):
             parts["alarms"] = incidents.list_kit_alarms(session, actor, kit_id, limit=20)
     span = {"from_ms": now_ms - hours * HOUR_MS, "to_ms": now_ms, "hours": hours}
-    return render(request, "kits/kit.html", view=view, is_recording=is_recording(view), **parts, **span)
+    parts |= {"is_recording": is_recording(view), **span, **TASK_CHOICES}
+    return render(request, "kits/kit.html", view=view, **parts)
 
 
 @router.get("/{kit_id}/trail")

@@ -101,7 +101,7 @@ def test_an_unknown_role_is_refused():
 # What each role may do, written role by role from the description of the offices (docs/roles.md), not from the table:
 # a slip in either shows.
 EVERYBODY = {"see_courts", "see_roles"}
-FIELD = {"see_screen", "see_kits", "see_incidents", "see_recordings"}
+FIELD = {"see_screen", "see_kits", "see_tasks", "see_incidents", "see_recordings"}
 READING_CASES = {"see_work", "search_cases", "see_case"}
 EXPECTED = {
     # signs what only the president may, decides on recusal, appoints; does not operate
@@ -111,7 +111,7 @@ EXPECTED = {
     | FIELD
     | READING_CASES
     | {"see_trail", "acknowledge_alarm", "close_incident", "order_recording", "play_recording", "export_recording"}
-    | {"lock_kit", "ask_destruction", "confirm_destruction"}
+    | {"lock_kit", "ask_destruction", "confirm_destruction", "assign_tasks"}
     | {"flag_case", "share_case", "manage_units", "see_health"},
     # approves and assigns; no evidence beyond its catalogue
     "bureau_chief": EVERYBODY
@@ -137,12 +137,13 @@ EXPECTED = {
         "import_cases",
     },
     # in the field with a kit
-    "police": EVERYBODY | {"see_kits"},
+    "police": EVERYBODY | {"see_kits", "see_tasks"},
     # receives, dispatches by plan, logs
     "duty_operator": EVERYBODY
     | FIELD
     | READING_CASES
-    | {"see_trail", "acknowledge_alarm", "order_recording", "lock_kit", "play_recording", "see_health"},
+    | {"see_trail", "acknowledge_alarm", "order_recording", "lock_kit", "play_recording", "see_health"}
+    | {"assign_tasks"},
     # seals what another approved
     "seal_keeper": EVERYBODY,
     # the three administrators

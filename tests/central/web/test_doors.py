@@ -88,6 +88,8 @@ DOORS: dict[str, Door] = {
     "acknowledge_alarm": post("/incidents/{incident_id}/acknowledge"),
     "close_incident": post("/incidents/{incident_id}/close", note="样例"),
     "order_recording": post(f"/kits/{KIT}/recording", wanted="true", cause="样例"),
+    "see_tasks": get("/tasks"),
+    "assign_tasks": post(f"/kits/{KIT}/tasks", title="样例任务"),
     "lock_kit": post(f"/kits/{KIT}/lost/lock", reason="样例"),
     "ask_destruction": post(f"/kits/{KIT}/lost/ask", reason="样例"),
     "confirm_destruction": post(f"/kits/{KIT}/lost/confirm"),
