@@ -37,9 +37,12 @@ class PiKit:
 
     def start(self, *, frames: int = 0) -> subprocess.Popen[str]:
         """The recorder process, its camera giving `frames` pictures (0: for ever) and then falling silent."""
+        return self.run("tests.roots.pi.recorder", str(frames), "--config", "/srv/kit/kit.toml")
+
+    def run(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        """A module of the project on the root's Python."""
         paths = "PYTHONPATH=/srv/project:/srv/project/tests/roots/pi"  # the latter for pykms
-        arguments = ("-m", "tests.roots.pi.recorder", str(frames), "--config", "/srv/kit/kit.toml")
-        inside = ("/usr/bin/env", f"LD_PRELOAD={DMA_HEAP}", paths, PYTHON, *arguments)
+        inside = ("/usr/bin/env", f"LD_PRELOAD={DMA_HEAP}", paths, PYTHON, "-m", module, *arguments)
         command = enter(self._root, self._work, *inside)
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

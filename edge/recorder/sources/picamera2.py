@@ -7,9 +7,11 @@ given instead, which is how the real library runs in tests elsewhere.
 from __future__ import annotations
 
 import importlib
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from av.audio.stream import AudioStream
@@ -25,6 +27,8 @@ from edge.recorder.sources import (
 )
 from edge.recorder.sources.encoding import describe_aac
 from edge.recorder.sources.watermark import Lines, Stamp
+
+log = logging.getLogger("zhixing.recorder")
 
 _QUEUE_ITEMS: Final = 250
 _SOUND_WAIT_S: Final = 2.0
@@ -103,21 +107,6 @@ def build_output(base: type, receiver: FrameReceiver) -> Any:
     return ReceiverOutput()
 
 
-def build_stamping(lines: Lines, size: tuple[int, int]) -> Callable[[Any], None]:
-    """A ``pre_callback``: burns the watermark into the main picture before any encoder sees it.
-
-    YUV420 and NV12 both begin with the luma plane, so the rest of the layout does not matter.
-    """
-    stamp = Stamp(lines, *size)
-
-    def burn(request: Any) -> None:
-        mapped = importlib.import_module("picamera2").MappedArray(request, "main", reshape=False)
-        with mapped as picture:
-            stamp.press(memoryview(picture.array), request.config["main"]["stride"])
-
-    return burn
-
-
 class Picamera2Camera:
     """``hardware``: True for the V4L2 encoder (Pi 4 and before), False for libx264, None to ask the platform."""
 
@@ -144,7 +133,8 @@ class Picamera2Camera:
         self._size, self._bitrate_bps = (width, height), bitrate_bps
         self._sound, self._stall_s, self._hardware = sound, stall_s, hardware
         self._microphone = microphone
-        self._watermark = watermark
+        self._stamp = None if watermark is None else Stamp(watermark, width, height)
+        self._mapped_array: Any = None
         self.watermarked = watermark is not None
         self._camera_class, self._allocator = camera_class, allocator
         self._encoder, self._output_base = encoder, output_base
@@ -175,7 +165,8 @@ class Picamera2Camera:
         except Exception as error:  # picamera2 raises RuntimeError, IndexError and libcamera's own kinds
             self._let_go()
             raise SourceOpenError(
-                f"The Pi's camera cannot be opened ({error}): check its ribbon cable and that nothing else uses it."
+                f"The Pi's camera cannot be opened ({error}): check its ribbon cable, that nothing else uses it"
+                f"{self._other_suspects()}."
             ) from error
 
     def items(self) -> Iterator[EncodedFrame | AudioPacket]:
@@ -198,6 +189,10 @@ class Picamera2Camera:
         """Stop giving frames; the reading thread lets go of the camera."""
         self._stopped.set()
 
+    def _other_suspects(self) -> str:
+        hardware = ", that this board has the encoder of camera.hardware = 'yes'" if self._hardware else ""
+        return f"{hardware}, and the microphone {self._microphone}" if self._sound else hardware
+
     def _start(self) -> None:
         camera_class = self._camera_class or importlib.import_module("picamera2").Picamera2
         base = self._output_base or importlib.import_module("picamera2.outputs").Output
@@ -208,8 +203,9 @@ class Picamera2Camera:
             main={"size": self._size, "format": "YUV420"}, controls={"FrameRate": self.fps}
         )
         self._camera.configure(configuration)
-        if self._watermark is not None:
-            self._camera.pre_callback = build_stamping(self._watermark, self._size)
+        if self._stamp is not None:
+            self._mapped_array = importlib.import_module("picamera2").MappedArray
+            self._camera.pre_callback = self._burn
         if self._sound:
             # The library's own default, PulseAudio, is in no wheel of PyAV and runs for no system service.
             kind, _, device = self._microphone.partition(":")
@@ -220,10 +216,24 @@ class Picamera2Camera:
         if self._sound and not self._receiver.sound_known.wait(_SOUND_WAIT_S):
             raise SourceFailedError("The encoder announced no AAC sound: set camera.audio = false.")
 
+    def _burn(self, request: Any) -> None:
+        """``pre_callback``: the watermark into the main picture before any encoder sees it.
+
+        YUV420 and NV12 both begin with the luma plane, so the rest of the layout does not matter.
+        """
+        if self._stamp is None:
+            return
+        try:
+            with self._mapped_array(request, "main", reshape=False) as picture:
+                self._stamp.press(memoryview(picture.array), request.config["main"]["stride"])
+        except Exception:  # raised here it would end the library's own thread, and with it all pictures
+            log.exception("the watermark failed: the recorder goes on without it")
+            self._stamp, self.watermarked = None, False
+
     def _build_encoder(self) -> Any:
         encoders = importlib.import_module("picamera2.encoders")
         period = round(self.fps)
-        if self._hardware if self._hardware is not None else _has_hardware_encoder():
+        if self._hardware if self._hardware is not None else has_hardware_encoder():
             return encoders.H264Encoder(bitrate=self._bitrate_bps, repeat=True, iperiod=period)
         encoder = encoders.LibavH264Encoder(bitrate=self._bitrate_bps, iperiod=period, framerate=period)
         encoder.threads = 1
@@ -240,9 +250,10 @@ class Picamera2Camera:
             camera.close()
 
 
-def _has_hardware_encoder() -> bool:
-    # picamera2 believes in a Pi 4 wherever it finds no device at all, so the model is read here.
-    from pathlib import Path
+def has_hardware_encoder(video_devices: Path = Path("/sys/class/video4linux")) -> bool:
+    """Whether this board codes H.264 itself: Pi 4 and before do, Pi 5 and its modules do not.
 
-    model = Path("/proc/device-tree/model")
-    return model.exists() and "Raspberry Pi 5" not in model.read_text(errors="replace")
+    The kernel is asked: picamera2 believes in a Pi 4 wherever it finds no device at all.
+    """
+    names = (path.read_text(errors="replace").strip() for path in video_devices.glob("*/name"))
+    return "bcm2835-codec-encode" in names

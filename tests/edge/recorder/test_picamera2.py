@@ -4,7 +4,7 @@ import pytest
 
 from edge.recorder import h264
 from edge.recorder.sources import AudioPacket, EncodedFrame, SourceOpenError, SourceStalledError
-from edge.recorder.sources.picamera2 import FrameReceiver, Picamera2Camera
+from edge.recorder.sources.picamera2 import FrameReceiver, Picamera2Camera, has_hardware_encoder
 from tests.fakes.camera import real_frames
 from tests.fakes.cutting import cut_source, decode_times_s
 from tests.fakes.picamera2_shapes import Camera, Encoder, MissingCamera, Output
@@ -89,3 +89,22 @@ def test_nobody_reading_costs_frames_not_memory():
         receiver.take_frame(frame.data, True, number * 40_000, None, audio=False)
     assert receiver.missed == 50
     assert isinstance(receiver.items.get_nowait(), EncodedFrame)
+
+
+def test_the_encoder_of_the_board_is_known_by_the_kernels_name_for_it(tmp_path):
+    for number, name in ((10, "bcm2835-codec-decode"), (31, "bcm2835-codec-encode_image"), (20, "pispbe-input")):
+        (tmp_path / f"video{number}").mkdir()
+        (tmp_path / f"video{number}/name").write_text(f"{name}\n")
+    assert not has_hardware_encoder(tmp_path)
+    (tmp_path / "video11").mkdir()
+    (tmp_path / "video11/name").write_text("bcm2835-codec-encode\n")
+    assert has_hardware_encoder(tmp_path)
+
+
+def test_a_watermark_that_fails_costs_no_picture(caplog):
+    source = make(Encoder(with_packets=True), watermark=lambda: ("DL-2901-01",))
+    source._burn(object())
+    assert "the watermark failed" in caplog.text
+    assert not source.watermarked
+    source._burn(object())
+    assert len(caplog.records) == 1

@@ -8,7 +8,23 @@ class PixelFormat:
         return name
 
 
-for _name in "RGB888 BGR888 XRGB8888 XBGR8888 ARGB8888 ABGR8888 YUV420 YVU420 YUYV YVYU UYVY VYUY NV12 NV21 MJPEG".split():
+for _name in [
+    "RGB888",
+    "BGR888",
+    "XRGB8888",
+    "XBGR8888",
+    "ARGB8888",
+    "ABGR8888",
+    "YUV420",
+    "YVU420",
+    "YUYV",
+    "YVYU",
+    "UYVY",
+    "VYUY",
+    "NV12",
+    "NV21",
+    "MJPEG",
+]:
     setattr(PixelFormat, _name, _name)
 
 

@@ -104,3 +104,8 @@ def test_kit_officer_and_position_stand_in_the_picture(root, tmp_path):
     begun_ms = pi.recordings()[recording_id][0].started_ms
     told = datetime.strptime(read_stamp(picture, lines=3)[1].strip(), "%Y-%m-%d %H:%M:%S %z")
     assert abs(told.timestamp() - begun_ms / 1000) < 5
+
+
+def test_a_camera_that_stops_delivering_while_it_says_that_it_runs_is_a_stall(root, tmp_path):
+    told, _ = PiKit(root, tmp_path).run("tests.roots.pi.stall").communicate(timeout=60)
+    assert told.splitlines()[-1] == "30 SourceStalledError"

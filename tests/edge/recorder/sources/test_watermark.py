@@ -92,7 +92,9 @@ class TestStamp:
 
 class TestSources:
     def test_the_synthetic_camera(self):
-        source = SyntheticCamera("k", width=640, height=360, fps=10, paced=False, bitrate_bps=4_000_000, watermark=say)
+        source = SyntheticCamera(
+            "k", width=640, height=360, fps=10, paced=False, bitrate_bps=4_000_000, watermark=say
+        )
         assert source.watermarked
         assert tuple(read_stamp(decode(cut_source(source, frames=3).frames)[-1], lines=3)) == SAID
 
