@@ -60,6 +60,8 @@ def list_nearby(
     )
     found = []
     for row, state in session.exec(query):
+        if row.kit_no is None or state.lat is None or state.lon is None:
+            continue
         away_m = distance_m(lat, lon, state.lat, state.lon)
         if away_m <= radius_m and shares_tree(kit.court_code, row.court_code) and _is_fresh(state, now_ms):
             found.append(Nearby(KitRef(row.kit_no, row.kit_id, row.court_code), away_m))

@@ -27,11 +27,12 @@ def add_call(uow: UnitOfWork, call_id: str, origin: KitRef, kit: KitRef, *, dist
 
 def close_call(uow: UnitOfWork, call_id: str) -> list[str]:
     """End a call once; returns the ids of the kits ordered for it, nearest first, none when it was ended before."""
-    still_open = (RecordingCall.call_id == call_id, col(RecordingCall.ended_ms).is_(None))
-    query = select(RecordingCall.kit_id).where(*still_open).order_by(col(RecordingCall.distance_m))
-    kit_ids = list(uow.session.exec(query))
-    rule = update(RecordingCall).where(*still_open).values(ended_ms=uow.now_ms)
-    return kit_ids if uow.connection.execute(rule).rowcount else []
+    query = select(RecordingCall.kit_id).where(
+        RecordingCall.call_id == call_id, col(RecordingCall.ended_ms).is_(None)
+    )
+    kit_ids = list(uow.session.exec(query.order_by(col(RecordingCall.distance_m))))
+    rule = update(RecordingCall).where(col(RecordingCall.call_id) == call_id, col(RecordingCall.ended_ms).is_(None))
+    return kit_ids if uow.connection.execute(rule.values(ended_ms=uow.now_ms)).rowcount else []
 
 
 def list_open_calls(session: Session, origin_kit_no: int) -> list[str]:
