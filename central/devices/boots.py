@@ -47,6 +47,7 @@ class BootBook:
         self._dirty: set[tuple[int, str]] = set()
         self._recast: set[tuple[int, str]] = set()
         self._unsettled: set[int] = set()
+        self._settled: set[int] = set()
         self.has_pressing = False
 
     def see(  # noqa: PLR0917 -- on the busiest path, in the order of the table
@@ -91,6 +92,7 @@ class BootBook:
 
     def ask_settling(self, kit_no: int) -> None:
         """Something of this kit came that wants its time told with the very batch that brings it."""
+        self._settled.discard(kit_no)
         self._unsettled.add(kit_no)
         self.has_pressing = True
 
@@ -98,6 +100,10 @@ class BootBook:
         """The kits whose moments may be told more exactly than before; forgotten once this is committed."""
         uow.after_commit(self._forget_unsettled)
         return sorted(self._unsettled)
+
+    def note_settled(self, uow: UnitOfWork, kit_no: int) -> None:
+        """All moments of this kit are told to a second: until it brings new ones nothing is to be done for it."""
+        uow.after_commit(lambda: self._settled.add(kit_no))
 
     def _forget_unsettled(self) -> None:
         for kit_no, boot in self._recast:
@@ -121,7 +127,8 @@ class BootBook:
         if key in self._anchors and self._anchors[key].is_recast:
             self._recast.add(key)
         self._dirty.add(key)
-        self._unsettled.add(key[0])
+        if key[0] not in self._settled or key in self._recast:
+            self._unsettled.add(key[0])
 
     def _load(self, uow: UnitOfWork, key: tuple[int, str], spool_no: int, seq: int, mono_ms: int) -> Anchor:
         if len(self._anchors) >= _REMEMBERED:
@@ -130,6 +137,7 @@ class BootBook:
         if row is None:
             upper_ms = uow.now_ms - mono_ms
             anchor = Anchor(key[1], spool_no, seq, mono_ms, upper_ms, mono_ms)
+            self._settled.discard(key[0])
             self._note_news(key)
         else:
             anchor = _anchor(row)

@@ -246,11 +246,12 @@ def tell_beginning(record: Record, received_ms: int) -> Told:
     return tell_by_wall(record.started_ms, received_ms)
 
 
-def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> None:
+def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> int:
     """Tell again when the kit's recordings began, where that is not known to a second yet.
 
-    In the boots `recast` all are told again.
+    In the boots `recast` all are told again. Returns how many are still known less exactly.
     """
+    left = 0
     error_ms = col(Recording.begun_error_ms)
     query = (
         select(Recording, ChainLink)
@@ -265,11 +266,13 @@ def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Se
         if boot not in recast and (recording.begun_error_ms or PRECISE_MS + 1) <= PRECISE_MS:
             continue
         told = tell(boot, link.monotonic_ms, link.started_ms, recording.received_ms)
+        left += told is not None and (told.error_ms is None or told.error_ms > PRECISE_MS)
         if told is None or told == (recording.begun_ms, recording.begun_error_ms, recording.begun_by):
             continue
         recording.begun_ms, recording.begun_error_ms, recording.begun_by = told
         uow.session.add(recording)
     uow.session.flush()
+    return left
 
 
 def tell_recording(uow: UnitOfWork, recording: Recording, *, at_once: bool) -> None:

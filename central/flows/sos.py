@@ -156,8 +156,8 @@ def _open(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_ms
         withdrawal.incident_id = incident.id
         uow.session.add(withdrawal)
         named = {"alarm_id": withdrawal.alarm_id, "alarm_kind": withdrawal.kind}
-        told = {"pressed_ms": withdrawal.pressed_ms, "note": withdrawal.note}
-        incidents.mark_withdrawn(uow, incident, {**named, **told})
+        said = {"pressed_ms": withdrawal.pressed_ms, "note": withdrawal.note}
+        incidents.mark_withdrawn(uow, incident, {**named, **said})
     return incident
 
 

@@ -10,10 +10,11 @@ from central.evidence import service as evidence
 from central.incidents import service as incidents
 
 
-def settle_times(uow: UnitOfWork, kit_no: int, boots: Mapping[str, PlacedBoot]) -> None:
+def settle_times(uow: UnitOfWork, kit_no: int, boots: Mapping[str, PlacedBoot]) -> bool:
     """Tell when the kit's alarms were pressed and its recordings begun, as exactly as `boots` allow.
 
-    What is known to a second stays as it is, unless a clock it rested on has turned out wrong since.
+    Tells whether all of them are known to a second by now. What is known so stays as it is, unless a clock it rested
+    on has turned out wrong since.
     """
 
     def tell(boot: str, mono_ms: int, wall_ms: int, received_ms: int) -> Told | None:
@@ -21,5 +22,5 @@ def settle_times(uow: UnitOfWork, kit_no: int, boots: Mapping[str, PlacedBoot]) 
         return None if placed is None else placed.tell(mono_ms, wall_ms=wall_ms, received_ms=received_ms)
 
     recast = [boot for boot, placed in boots.items() if placed.anchor.is_recast]
-    incidents.settle_alarms(uow, kit_no, tell, recast)
-    evidence.settle_beginnings(uow, kit_no, tell, recast)
+    left = incidents.settle_alarms(uow, kit_no, tell, recast)
+    return evidence.settle_beginnings(uow, kit_no, tell, recast) + left == 0

@@ -31,11 +31,12 @@ def add_alarm(uow: UnitOfWork, alarm: AlarmRecord) -> None:
     uow.session.flush()
 
 
-def settle_alarms(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> None:
+def settle_alarms(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> int:
     """Tell again when the kit's alarms were pressed, where that is not known to a second yet; screens hear of it.
 
-    In the boots `recast` all are told again.
+    In the boots `recast` all are told again. Returns how many are still known less exactly.
     """
+    left = 0
     error_ms = col(AlarmRecord.happened_error_ms)
     query = select(AlarmRecord).where(
         AlarmRecord.kit_no == kit_no,
@@ -44,6 +45,7 @@ def settle_alarms(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequen
     )
     for alarm in uow.session.exec(query.order_by(col(AlarmRecord.received_ms).desc()).limit(_SETTLED_AT_ONCE)).all():
         told = tell(alarm.boot, alarm.boot_ms, alarm.pressed_ms, alarm.received_ms)
+        left += told is not None and (told.error_ms is None or told.error_ms > PRECISE_MS)
         if told is None or told == (alarm.happened_ms, alarm.happened_error_ms, alarm.happened_by):
             continue
         alarm.happened_ms, alarm.happened_error_ms, alarm.happened_by = told
@@ -56,6 +58,7 @@ def settle_alarms(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequen
             uow.session.add(incident)
             uow.session.flush()
             tell_changed(uow, incident)
+    return left
 
 
 def open_incident(uow: UnitOfWork, incident: Incident, detail: dict[str, Any]) -> Incident:

@@ -32,8 +32,6 @@ from central.sync.signers import admit_signer
 
 log = logging.getLogger(__name__)
 
-# Kinds whose moments people are told.
-TIMED_KINDS: Final = frozenset({"alarm", "chain"})
 # Kinds whose receipts go out at once; the rest is gathered.
 URGENT_KINDS: Final = frozenset({"alarm", "chain"})
 # Said of one connection alone: they have no place in the kit's outbox and get no receipt.
@@ -295,7 +293,8 @@ class Intake:
         if at_once or self._boots.has_pressing:
             self._boots.flush(uow)
             for kit_no in self._boots.take_unsettled(uow):
-                settle_times(uow, kit_no, self._boots.place(uow.session, kit_no))
+                if settle_times(uow, kit_no, self._boots.place(uow.session, kit_no)):
+                    self._boots.note_settled(uow, kit_no)
 
     def _see_boot(self, uow: UnitOfWork, entry: Entry) -> None:
         """Learn from an item when its boot was; health says besides what time the kit itself believes."""
@@ -310,8 +309,6 @@ class Intake:
         if entry.kind == "health" and body.utc_ms is not None and body.clock_error_ms is not None:
             claim = claim_of_report(body.utc_ms, body.clock_error_ms, entry.mono_ms, body.clock_source)
             self._boots.hear(kit_no, anchor, claim)
-        elif entry.kind in TIMED_KINDS:
-            self._boots.ask_settling(kit_no)
 
     def _keep_token_signer(self, uow: UnitOfWork, entry: Entry, rejects: list[Reject]) -> None:
         """A kit whose signing key is in a token names its certificate before it sends what that key signed."""
@@ -340,6 +337,8 @@ class Intake:
         for kit, group in by_kit.items():
             verdicts = evidence.accept_chain_records(uow, kit, [entry.body for entry in group])
             for entry, verdict in zip(group, verdicts, strict=True):
+                if verdict.verdict == "accepted" and verdict.seq == 0:
+                    self._boots.ask_settling(kit.kit_no)
                 if verdict.verdict == "refused":
                     refused.add(id(entry))
                     self._refused_records.add((kit.kit_no, entry.digest))
@@ -348,6 +347,7 @@ class Intake:
     def _act(self, uow: UnitOfWork, entry: Entry, key: ItemKey) -> None:
         kit, now_ms = entry.kit, uow.now_ms
         if entry.kind == "alarm":
+            self._boots.ask_settling(kit.kit_no)
             receive_alarm(
                 uow,
                 kit,

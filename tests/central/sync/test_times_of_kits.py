@@ -6,20 +6,24 @@ is its own intake. Only the broker between them is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from sqlmodel import select
 
-from central.base.unit_of_work import Store
+from central.base.unit_of_work import Store, UnitOfWork
 from central.courts.permissions import Actor
 from central.devices import service as devices
 from central.devices.models import KitBoot, KitState
 from central.devices.rules import KitRef
+from central.devices.times import PlacedBoot
+from central.flows.times import settle_times
 from central.incidents import queries
 from central.incidents.models import AlarmRecord, Incident
+from central.sync import intake as intake_module
 from central.sync.intake import Batch, Intake
 from central.sync.receipts import ReceiptBook
 from contract import messages
@@ -273,8 +277,36 @@ def test_a_kit_of_before_says_no_time_since_boot_and_is_told_by_its_wall_clock(
 ) -> None:
     now_ms = clock.now_ms()
     alarm = Alarm(alarm_id="a" * 32, kind="sos", pressed_ms=now_ms - 700, boot_ms=9)
-    item = messages.Item(seq=1, at_ms=now_ms, body=messages.msgspec.Raw(messages.encode(alarm)))
+    item = messages.Item(seq=1, at_ms=now_ms, body=msgspec.Raw(messages.encode(alarm)))
     message = messages.UpMessage(spool="5" * 32, boot="b" * 32, items=[item])
     intake.commit(Batch(messages=[(f"kits.{KIT}.up.alarm", messages.encode(message))], flush_markers=True))
     told = find_incident(store, "a")
     assert (told.happened_ms, told.happened_error_ms, told.happened_by) == (now_ms - 700, None, "kit_clock")
+
+
+def test_a_kit_whose_moments_are_all_told_costs_no_more_reads(
+    store: Store, boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[int] = []
+    real = settle_times
+
+    def count(uow: UnitOfWork, kit_no: int, boots: Mapping[str, PlacedBoot]) -> bool:
+        settled.append(kit_no)
+        return real(uow, kit_no, boots)
+
+    monkeypatch.setattr(intake_module, "settle_times", count)
+    field_kit = boot(START_MS)
+    field_kit.say_fix()
+    field_kit.press("a")
+    field_kit.connect()
+    field_kit.carry()
+    assert settled
+    settled.clear()
+    for _ in range(5):
+        field_kit.run(120_000)
+        field_kit.say_fix()
+        field_kit.carry()
+    assert settled == []
+    field_kit.press("b", "mark")
+    field_kit.carry()
+    assert settled != []

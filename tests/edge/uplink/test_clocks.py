@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from edge.uplink import clock_sources
 from edge.uplink.clock_sources import GPS_LATENCY_MS, SatelliteClock, read_ntp, read_rtc
 from edge.uplink.clocks import BEFORE_FLOOR, DRIFT_PPM, LEAP, MOVED, Belief, Reading, Source, age, judge
 from edge.uplink.fixes import ROLLOVER
@@ -89,7 +88,7 @@ class TestSources:
                 timex.status, timex.maxerror = status, 34_567
                 return 0
 
-        monkeypatch.setattr(clock_sources.ctypes, "CDLL", Kernel)
+        monkeypatch.setattr("edge.uplink.clock_sources.ctypes.CDLL", Kernel)
         status = 0
         assert read_ntp(wall_ms=lambda: UTC + 7, boot_ms=lambda: 7) == Reading("ntp", UTC, 34, 7)
         status = 0x40
