@@ -90,5 +90,5 @@ def test_what_an_arm_recorder_seals_and_signs_is_read_and_verified_here(start, w
     assert records[-1].kind is chain.Kind.FINAL
     for record in records:
         if record.kind is chain.Kind.SEGMENT:
-            header, clear = kit.open_segment(recording_id, record.seq)
+            _, clear = kit.open_segment(recording_id, record.seq)
             assert decode_times_s(clear)

@@ -32,8 +32,8 @@ _TAGS = ("--platform", "manylinux_2_28_aarch64", "--platform", "manylinux2014_aa
 _FOR_ANOTHER = (*_TAGS, "--ignore-requires-python", "--only-binary", ":all:")
 # Imported once while the root may still be written, so that their bytecode is kept: compiling is slow when emulated.
 _WARM = """
-import argparse, asyncio, ctypes, email, html, http.client, http.server, json, logging, sqlite3, ssl, subprocess, tomllib
-import unittest.mock, urllib.request, uuid, xml.etree.ElementTree, zipfile
+import argparse, asyncio, ctypes, email, html, http.client, http.server, json, logging, sqlite3, ssl, subprocess
+import tomllib, unittest.mock, urllib.request, uuid, xml.etree.ElementTree, zipfile
 import av, av.bitstream, cbor2, gpiozero, gpiozero.pins.mock, gpsd, jwt, msgspec, paho.mqtt.client, segno
 from cryptography import x509
 from cryptography.hazmat.primitives import hpke, serialization
@@ -80,7 +80,7 @@ def _add_kit_packages(root: Path) -> None:
 
 
 def _read_lock() -> dict[str, str]:
-    """Requirements that hold on a Pi by name, hashes kept, markers taken off: pip would judge them by this machine."""
+    """Requirements that hold on a Pi, hashes kept, markers taken off: pip would judge them by this machine."""
     kept = {}
     for text in re.split(r"\n(?=\S)", _KIT_LOCK.read_text()):
         line, _, hashes = text.partition("\\\n")

@@ -32,8 +32,9 @@ def keep(name: str, ingredients: Iterable[Path | str], build: Callable[[Path], N
     with (store / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.is_dir():
+            for broken_off in store.glob(f"{name}-*.part"):
+                shutil.rmtree(broken_off)
             part = kept.with_suffix(".part")
-            shutil.rmtree(part, ignore_errors=True)
             build(part)
             os.sync()
             part.rename(kept)

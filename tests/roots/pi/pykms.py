@@ -4,28 +4,8 @@
 class PixelFormat:
     """Names only: picamera2 makes a table of them when it is imported."""
 
-    def __class_getitem__(cls, name: str) -> str:
-        return name
-
-
-for _name in [
-    "RGB888",
-    "BGR888",
-    "XRGB8888",
-    "XBGR8888",
-    "ARGB8888",
-    "ABGR8888",
-    "YUV420",
-    "YVU420",
-    "YUYV",
-    "YVYU",
-    "UYVY",
-    "VYUY",
-    "NV12",
-    "NV21",
-    "MJPEG",
-]:
-    setattr(PixelFormat, _name, _name)
+    RGB888 = BGR888 = XRGB8888 = XBGR8888 = ARGB8888 = ABGR8888 = "rgb"
+    YUV420 = YVU420 = YUYV = YVYU = UYVY = VYUY = NV12 = NV21 = MJPEG = "yuv"
 
 
 class Card:

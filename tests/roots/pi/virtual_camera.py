@@ -51,7 +51,7 @@ class TwoPlaneAllocator(DmaAllocator):
 
 
 class PacedCamera:
-    """libcamera's Camera with the pace of a sensor; gives `frames` pictures, then none, and goes on saying it runs."""
+    """libcamera's Camera with a sensor's pace; gives `frames` pictures, then none, and goes on saying it runs."""
 
     def __init__(self, real: Any, fps: float, frames: int | None) -> None:
         self._real, self._interval_s, self._left = real, 1 / fps, frames

@@ -121,7 +121,7 @@ class TestSources:
         assert tuple(read_stamp(pictures[-1], lines=3)) == SAID
 
     def test_the_decoder_never_predicts_from_a_stamped_picture(self, tmp_path):
-        """The decoder hands out the very pictures that it predicts the next from: what is burnt in would stay there."""
+        """The decoder hands out the very pictures that it predicts the next from: the stamp would stay there."""
         film = write_still_film(tmp_path / "still.avi")
         lines = iter([("8" * 90,)] + [()] * 1000)  # on the first picture only
         options = {"realtime": False, "width": 640, "height": 360, "bitrate_bps": 8_000_000}
