@@ -57,6 +57,12 @@ def list_waiting(session: Session, kit: KitRef, *, limit: int = 100) -> Sequence
     return session.exec(query.order_by(col(MailboxEntry.number)).limit(limit)).all()
 
 
+def find_waiting_kits(session: Session) -> set[int]:
+    """Return the numbers of kits that have directives without any receipt yet."""
+    query = select(MailboxEntry.kit_no).where(col(MailboxEntry.state).in_(("waiting", "expired"))).distinct()
+    return set(session.exec(query).all())
+
+
 def apply_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> tuple[MailboxEntry | None, bool]:
     """Note what became of a directive; returns (entry, whether its state moved). None: there is no such number."""
     entry = uow.session.get(MailboxEntry, (kit.kit_no, receipt.number))

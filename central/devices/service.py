@@ -16,6 +16,7 @@ from central.devices.directory import KitDirectory, RegistryChange, apply_regist
 from central.devices.mailbox import (
     apply_receipt,
     expire_directives,
+    find_waiting_kits,
     list_undelivered,
     list_waiting,
     put_directive,
@@ -42,6 +43,7 @@ __all__ = [
     "apply_registry",
     "expire_directives",
     "find_registry_epoch",
+    "find_waiting_kits",
     "keep_aside",
     "list_undelivered",
     "list_waiting",

@@ -25,7 +25,6 @@ class MailCarrier:
     def __init__(self, store: Store, directory: devices.KitDirectory) -> None:
         self._store = store
         self._directory = directory
-        self._open: set[str] = set()
 
     def letters_for(self, kit_id: str, have: int | None = None) -> list[Letter]:
         """Directives for one kit: all above ``have`` when it has said so, else those without any receipt."""
@@ -37,7 +36,6 @@ class MailCarrier:
                 entries = devices.list_waiting(session, kit)
             else:
                 entries = devices.list_undelivered(session, kit, have=have)
-        (self._open.add if entries else self._open.discard)(kit_id)
         subject = cmd_subject(kit_id, "directive")
         lock = _find_lock(entries)
         return [
@@ -61,8 +59,11 @@ class MailCarrier:
         ]
 
     def sweep(self, connected: Sequence[str]) -> list[Letter]:
-        """Directives without any receipt for the connected kits that had some when last looked at."""
-        return [letter for kit_id in connected if kit_id in self._open for letter in self.letters_for(kit_id)]
+        """Directives without any receipt for connected kits; whoever wrote them, nudged or not."""
+        with self._store.read() as session:
+            waiting = devices.find_waiting_kits(session)
+        kits = [kit for kit in map(self._directory.find, connected) if kit is not None and kit.kit_no in waiting]
+        return [letter for kit in kits for letter in self.letters_for(kit.kit_id)]
 
 
 def _find_lock(entries: Sequence[Any]) -> Any | None:

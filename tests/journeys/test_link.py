@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,12 @@ from central.incidents.models import AlarmRecord, Incident
 from central.people.queries import actor_of, get_user
 from contract import messages
 from demo.places import Part
-from demo.stage import Stage
-from demo.stand import Stand
 from edge.spool import open_spool
 from tests.journeys.conftest import make_part
-from tests.network.bad_link import BadLink, LinkShape
-from tests.network.namespaces import Namespace, why_not
+from tests.network.bad_link import LinkShape
+from tests.network.namespaces import why_not
 from tests.network.watching import PresenceWatch
+from tests.network.world import World, open_world
 
 pytestmark = [
     pytest.mark.journey,
@@ -42,43 +40,15 @@ HOURS = 6
 WRONG_AT_MOST_S = 10.0
 
 
-@dataclass
-class World:
-    """Both sides and what is between them."""
-
-    field: Namespace
-    centre: Namespace
-    link: BadLink
-    stand: Stand
-
-    def start_kit(self, part: Part, **changes: object) -> None:
-        with self.field.inside():
-            self.stand.start_kit(part, **changes)
-
-    def press(self, part: Part, button: str) -> str:
-        with self.field.inside():
-            return str(self.stand.press(part.kit_id, button)["alarm_id"])
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("link")
-    with Namespace("field") as field, Namespace("centre") as centre, BadLink(field, centre, GOOD) as link:
-        stage = Stage(folder / "stage", folder / "escrow.age", host=link.far)
-        stage.set_up(has_cases=False)
-        stand = Stand(stage)
-        try:
-            with centre.inside():
-                stand.start_services()
-            yield World(field, centre, link, stand)
-        finally:
-            stand.stop()
+    with open_world(tmp_path_factory.mktemp("link"), GOOD) as world:
+        yield world
 
 
 def enrol(world: World, kit_id: str) -> Part:
     part = make_part(world.stand, kit_id)
-    with world.centre.inside():  # at the desk, before it goes out
-        world.stand.enrol_kit(part)
+    world.enrol(part)
     return part
 
 
@@ -124,7 +94,7 @@ def test_after_hours_of_darkness_the_sos_is_first_and_nothing_is_lost_or_doubled
     with PresenceWatch(world.stand, world.centre, part.kit_id) as watch:
         world.start_kit(part)
         world.stand.wait_until(lambda: count_segments(world, part) >= 8, "segments in the dark", timeout_s=60)
-        sos = world.press(part, "sos")
+        sos = str(world.press(part, "sos")["alarm_id"])
         linger(world, 1)
         assert find_alarm(world, sos) is None
 
@@ -154,8 +124,7 @@ def test_after_hours_of_darkness_the_sos_is_first_and_nothing_is_lost_or_doubled
         world.link.mend()
         close_incident_of(world, sos)
         world.stand.wait_until(lambda: not is_calling(world, part), "the kit to know that it was heard", timeout_s=30)
-        with world.field.inside():
-            world.stand.press(part.kit_id, "record")
+        world.press(part, "record")
         world.stand.wait_until(lambda: is_drained(world, part), "everything to be handed over", timeout_s=90)
     print(
         f"SOS {sos_s:.1f} s after the mend; fix age on 64 kbit/s beside video: {max(ages):.1f} s at most; "
@@ -232,7 +201,7 @@ def is_calling(world: World, part: Part) -> bool:
 
 def time_alarm(world: World, part: Part, button: str) -> float:
     began_s = time.monotonic()
-    alarm_id = world.press(part, button)
+    alarm_id = str(world.press(part, button)["alarm_id"])
     world.stand.wait_until(lambda: find_alarm(world, alarm_id) is not None, f"the {button}", timeout_s=60)
     return time.monotonic() - began_s
 

@@ -214,6 +214,11 @@ class TestMailbox:
         self.hello(kit, number - 1)
         wait_until(lambda: sum(item.number == number for item in kit.directives) >= 2, 15, "the sweep")
 
+    def test_a_directive_of_which_nobody_was_told_is_found(self, centre: Centre, kit: MqttKit) -> None:
+        self.hello(kit, 1_000_000)  # it has whatever there is: nothing is open for it
+        number = self.put(centre)  # the test's own store has no bus, as the command line has none
+        wait_until(lambda: [item for item in kit.directives if item.number == number], 15, "the sweep")
+
     def test_hello_is_never_receipted(self, centre: Centre, kit: MqttKit) -> None:
         self.hello(kit, 0)
         kit.send("position", [fix_item(1)])
