@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from edge.settings import KitSettings
+from edge.options import KitSettings
 from edge.spool import Spool
 from edge.spool.last_fix import find_last_fix
 from edge.spool.store import read_boot_ms
