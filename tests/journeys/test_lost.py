@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+import urllib.error
 
 import pytest
 from sqlmodel import select
@@ -58,7 +59,9 @@ def test_a_lost_kit_is_locked_unlocked_and_at_last_without_keys(stand):
             return session.exec(select(Recording.end_cause).where(Recording.kit_id == kit_id)).first() == "lost"
 
     stand.wait_until(ended, "the signed end with its cause at the centre", timeout_s=20)
-    assert stand.press(kit_id, "record").get("refused")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        stand.press(kit_id, "record")
+    assert refused.value.code == 409
     assert not is_recording()
     kit = read_one(store, select(Kit).where(Kit.kit_id == kit_id))
     held = count_positions(stand, kit.kit_no)
