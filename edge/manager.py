@@ -29,9 +29,9 @@ from edge.status import list_facts
 log = logging.getLogger("zhixing.manager")
 
 PROCESSES: dict[str, str] = {
-    "control": "edge.uplink.main",
-    "recorder": "edge.recorder.main",
+    "recorder": "edge.recorder.main",  # first, for a recording waits for it
     "panel": "edge.panel.main",
+    "control": "edge.uplink.main",
     "screen": "edge.screen.main",
 }
 # Who takes a place at once: a recording must not wait until a process has loaded its libraries.
@@ -96,7 +96,7 @@ class Manager:
             with open_spool(self._settings.spool_path) as spool:
                 spool.state.set("kit_started", {"boot": spool.boot, "mono_ms": self._started_ms})
             self._device = self._settings.data_dir.stat().st_dev
-        except (SpoolCardError, sqlite3.OperationalError) as error:
+        except (SpoolCardError, SpoolDamagedError, sqlite3.OperationalError) as error:
             self._tell_card(str(error))
             return False
         return True
@@ -178,7 +178,7 @@ class Manager:
         except SpoolDamagedError as error:
             log.error("manager: %s", error)
             self._end_all()
-            open_spool(self._settings.spool_path).close()
+            self._prepare_spool()
         except (SpoolError, sqlite3.OperationalError) as error:
             self._tell_card(str(error))
 

@@ -36,6 +36,7 @@ from edge.token_key import TokenError
 
 log = logging.getLogger("zhixing.recorder")
 
+_INTERRUPTED: Final = ("crash", "power_loss", *CAUSE_OF_CARD.values())
 _IDLE_WAIT_S: Final = 1.0
 _FRAME_WAIT_S: Final = 0.2
 
@@ -105,6 +106,7 @@ def run(
     try:
         _record_at_start(spool, wanted=record_at_start)
         recorder.begin(after=after)
+        _resume_interrupted(spool)
         rung = True
         while not stopping.is_set():
             heart.beat()
@@ -148,6 +150,16 @@ def _is_destroyed(spool: Spool) -> bool:
     # The file is gone, but this process still holds the key: it goes with the process.
     facts = spool.state.get("lost")
     return isinstance(facts, dict) and facts.get("step") == "destroyed"
+
+
+def _resume_interrupted(spool: Spool) -> None:
+    # The wish to record may have gone with a damaged spool; a recording that nobody ended goes on all the same.
+    last = spool.state.get("last_recording")
+    if spool.state.get("recording_wanted") is not None or not spool.state.get("spool_set_aside") or not last:
+        return
+    record = spool.vault.find_last_record(last["id"])
+    if record is not None and chain.decode(record.body).cause in _INTERRUPTED:
+        spool.state.set("recording_wanted", {"on": True, "cause": "restart", "by": "recovery"})
 
 
 def _record_at_start(spool: Spool, *, wanted: bool) -> None:

@@ -29,7 +29,8 @@ def find_trouble(error: BaseException) -> Trouble:
             return "read_only"
         return "failing" if error.errno in _FAILING else ""
     if isinstance(error, sqlite3.OperationalError):
-        return _OF_SQLITE.get(error.sqlite_errorcode & 0xFF, "")
+        # An error that Python's own module raised bears no code of SQLite's.
+        return _OF_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
     cause = error.__cause__
     return find_trouble(cause) if cause is not None else ""
 

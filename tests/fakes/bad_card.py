@@ -55,8 +55,9 @@ class BadCard:
         command = [sys.executable, "-m", "tests.fakes.bad_card", str(self._image), str(self._served)]
         self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read_answer()
-        self._options = ",".join(filter(None, ["loop", options]))
-        mounting.mount("-o", self._options, self._served / FILE_NAME, self.folder)
+        self._options = options or "defaults"
+        self._loops: list[str] = []
+        self._mount()
 
     def be_slow(self, *, write_s: float = 0.0, flush_s: float = 0.0) -> None:
         """From now on each write and each flush takes this much longer."""
@@ -82,26 +83,27 @@ class BadCard:
     def mount_anew(self) -> None:
         """Take the card out and put it in again. Whoever still has files open there keeps a dead file system."""
         subprocess.run(["umount", "--lazy", self.folder], check=True)
-        mounting.mount("-o", self._options, self._served / FILE_NAME, self.folder)
+        self._mount()
 
     def close(self) -> None:
         """Take everything down again."""
         if self._server.poll() is None:
             self.mend()
-        loops = self._loops()
         for folder in (self.folder, self._served, self._work):
             while subprocess.run(["umount", folder], capture_output=True, check=False).returncode == 0:
                 continue
             subprocess.run(["umount", "--lazy", folder], capture_output=True, check=False)
-        for device in loops:
+        for device in self._loops:
             subprocess.run(["losetup", "--detach", device], capture_output=True, check=False)
         self._server.kill()
         self._server.communicate()
 
-    def _loops(self) -> list[str]:
-        """The loop devices that lie under file systems mounted here."""
-        lines = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
-        return [words[0] for words in lines if words[1] == str(self.folder) and words[0].startswith("/dev/loop")]
+    def _mount(self) -> None:
+        # A device of its own each time: mount(8) would find the dead file system of the one before and give that.
+        find = ["losetup", "--find", "--show", str(self._served / FILE_NAME)]
+        device = subprocess.run(find, check=True, capture_output=True, text=True).stdout.strip()
+        self._loops.append(device)
+        mounting.mount("-o", self._options, device, self.folder)
 
     def _order(self, line: str) -> None:
         assert self._server.stdin is not None

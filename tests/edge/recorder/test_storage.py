@@ -1,6 +1,5 @@
 """Room on the card: warnings long before its end, a loud stop at it, and nothing without a receipt ever deleted."""
 
-import os
 import queue
 import sqlite3
 import threading
@@ -204,7 +203,7 @@ class TestTrouble:
 
     def test_a_sound_card_passes_the_probe_and_keeps_nothing_of_it(self, tmp_path):
         assert card.probe(tmp_path) == ""
-        assert os.listdir(tmp_path) == []
+        assert list(tmp_path.iterdir()) == []
 
     def test_two_may_probe_at_once(self, tmp_path):
         found = []
