@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def test_an_empty_beat_is_heard_and_leaves_no_row(centre: Centre, kit: MqttKit, 
 def test_the_intake_says_that_it_hears_even_when_nobody_speaks(centre: Centre, ear: Ear) -> None:
     wait_until(lambda: len(ear.heard) >= 4, 6)
     times = [heard.now_ms for heard in ear.heard]
-    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < 2000
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 2000
 
 
 def test_a_goodbye_outlives_the_end_of_its_session_and_ends_with_the_next(centre: Centre, kit: MqttKit) -> None:
