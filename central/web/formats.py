@@ -125,6 +125,8 @@ def told(words: Words) -> Callable[[int | None, int | None, str], str]:
         source = words(look_up_source(by))
         if error_ms >= WIDE_MS:
             first, last = show_moment(at_ms - error_ms), show_moment(at_ms + error_ms)
+            if first[:10] == last[:10]:
+                last = last[11:]
             return words("%(first)s 至 %(last)s 之间（%(by)s）", first=first, last=last, by=source)
         seconds = math.ceil(error_ms / 1000)
         return words("%(at)s ±%(n)s 秒（%(by)s）", at=show_moment(at_ms), n=seconds, by=source)
