@@ -7,28 +7,28 @@ counted and kept once.
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy.exc import OperationalError
 
-from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import Store, UnitOfWork
 from central.devices import service as devices
 from central.devices.boots import NO_NUMBER, BootBook
-from central.devices.feed import LivePosition, live_position
+from central.devices.feed import live_position
 from central.devices.rules import ItemKey, ItemRow, KitRef, PositionRow, digest_fix, position_row
 from central.devices.times import claim_of_report
 from central.evidence import service as evidence
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.flows.times import settle_times
-from central.sync.admission import Admission, Gate, RefusedError
-from central.sync.decoding import Decoder, Entry, Fixes, RawMessage, Reject
+from central.sync.admission import Gate, RefusedError
+from central.sync.batch import Batch, Memory, Outcome
+from central.sync.decoding import Decoder, Entry, Fixes, Reject
 from central.sync.receipts import SpoolKey
 from central.sync.signers import admit_signer
+from central.sync.signs import note_goodbye, note_heard, note_links
 
 log = logging.getLogger(__name__)
 
@@ -36,75 +36,6 @@ log = logging.getLogger(__name__)
 URGENT_KINDS: Final = frozenset({"alarm", "chain"})
 # Said of one connection alone: they have no place in the kit's outbox and get no receipt.
 UNNUMBERED_KINDS: Final = frozenset({"hello", "beat"})
-_REMEMBERED_REJECTS: Final = 5000
-
-
-@dataclass(frozen=True)
-class LinkChange:
-    """A kit's connection came or went."""
-
-    kit: KitRef
-    connected: bool
-    reason: str
-
-
-@dataclass
-class Batch:
-    """What is committed together."""
-
-    messages: list[RawMessage] = field(default_factory=list)
-    signers: list[tuple[Admission, bytes]] = field(default_factory=list)
-    links: list[LinkChange] = field(default_factory=list)
-    refusals: list[Reject] = field(default_factory=list)
-    heard: dict[str, int] = field(default_factory=dict)
-    """Signs of life since the last batch that flushed markers: kit id to ms."""
-    flush_markers: bool = False
-
-
-@dataclass
-class Outcome:
-    """What a committed batch asks for afterwards."""
-
-    receipts: dict[SpoolKey, list[int]] = field(default_factory=dict)
-    urgent: set[SpoolKey] = field(default_factory=set)
-    hellos: list[tuple[KitRef, int]] = field(default_factory=list)
-    moved: list[LivePosition] = field(default_factory=list)
-    fixes: int = 0
-
-    def receipt(self, key: SpoolKey, seq: int) -> None:
-        """Promise a receipt once the batch is committed."""
-        self.receipts.setdefault(key, []).append(seq)
-
-    def add(self, part: Outcome) -> None:
-        """Take over what a part of the batch asks for."""
-        for key, seqs in part.receipts.items():
-            self.receipts.setdefault(key, []).extend(seqs)
-        self.urgent |= part.urgent
-        self.hellos.extend(part.hellos)
-        self.moved.extend(part.moved)
-        self.fixes += part.fixes
-
-
-class _Memory:
-    """Rejects kept lately: a repeat is counted only, so that a stuck kit cannot wash other rejects away."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[object, None] = OrderedDict()
-
-    def knows(self, key: object) -> bool:
-        return key in self._seen
-
-    def add(self, key: object) -> bool:
-        """Remember; tells whether it is new."""
-        is_new = key not in self._seen
-        self._seen[key] = None
-        self._seen.move_to_end(key)
-        if len(self._seen) > _REMEMBERED_REJECTS:
-            self._seen.popitem(last=False)
-        return is_new
-
-    def clear(self) -> None:
-        self._seen.clear()
 
 
 class Intake:
@@ -125,8 +56,8 @@ class Intake:
         self._decoder = Decoder(directory)
         self._markers = devices.KitMarkers()
         self._boots = BootBook()
-        self._rejects = _Memory()
-        self._refused_records = _Memory()
+        self._rejects = Memory()
+        self._refused_records = Memory()
         self._signers: set[str] = set()
         self._set_aside_max = set_aside_max
         self._neighbour_radius_m = neighbour_radius_m
@@ -171,11 +102,11 @@ class Intake:
                 self._refused_records.clear()  # what no known certificate had signed may now be proven
             for admission, chain_pem in fresh:
                 evidence.keep_signer(uow, admission.kit, admission.serial, chain_pem)
-            self._note_links(uow, batch.links)
+            note_links(uow, self._markers, batch.links)
             rows = self._store_fixes(uow, decoded.fixes, decoded.rejects, outcome)
             self._take_entries(uow, decoded.entries, decoded.rejects, outcome)
             self._keep_aside(uow, [*decoded.rejects, *batch.refusals])
-            self._note_heard(batch.heard)
+            note_heard(self._markers, self._directory, batch.heard)
             if batch.flush_markers:
                 self._markers.flush(uow)
             self._settle_times(uow, at_once=batch.flush_markers)
@@ -264,7 +195,7 @@ class Intake:
             self._see_boot(uow, entry)
             self._markers.note_heard(entry.kit.kit_no, uow.now_ms)
             if entry.kind == "beat" and entry.body.bye:
-                self._note_goodbye(uow, entry.kit, entry.body.bye)
+                note_goodbye(uow, entry.kit, entry.body.bye)
             elif entry.kind == "hello":
                 self._keep_token_signer(uow, entry, rejects)
                 devices.record_hello(uow, entry.kit, entry.body, at_ms=entry.at_ms, received_ms=uow.now_ms)
@@ -364,24 +295,6 @@ class Intake:
             devices.record_health(uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms, written_ms=written_ms)
         elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
             devices.add_to_counter(uow, "receipt.unknown_directive", 1)
-
-    def _note_heard(self, heard: dict[str, int]) -> None:
-        for kit_id, at_ms in heard.items():
-            kit = self._directory.find(kit_id)
-            if kit is not None:
-                self._markers.note_heard(kit.kit_no, at_ms)
-
-    def _note_goodbye(self, uow: UnitOfWork, kit: KitRef, bye: str) -> None:
-        devices.record_link(uow, kit, bye, at_ms=uow.now_ms)
-        uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "goodbye", "reason": bye})
-
-    def _note_links(self, uow: UnitOfWork, links: Iterable[LinkChange]) -> None:
-        for link in links:
-            if link.connected:
-                self._markers.note_heard(link.kit.kit_no, uow.now_ms)
-            devices.record_link(uow, link.kit, "up" if link.connected else "lost", at_ms=uow.now_ms)
-            body = {"kit_id": link.kit.kit_id, "change": "link", "connected": link.connected, "reason": link.reason}
-            uow.emit(KIT_CHANGED, link.kit.court_code, body)
 
     def _keep_aside(self, uow: UnitOfWork, rejects: list[Reject]) -> None:
         repeats: Counter[str] = Counter()

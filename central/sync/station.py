@@ -21,9 +21,10 @@ from central.base.unit_of_work import Store
 from central.devices.feed import Heard, LivePosition, encode_heard, encode_positions
 from central.devices.service import KitDirectory
 from central.sync.admission import Admission, Gate, RefusedError, read_certificate
+from central.sync.batch import Batch, LinkChange, Outcome
 from central.sync.callout import Callout
 from central.sync.decoding import Reject
-from central.sync.intake import Batch, Intake, LinkChange, Outcome
+from central.sync.intake import Intake
 from central.sync.links import Links, open_links
 from central.sync.mailbox import SWEEP_S, Letter, MailCarrier
 from central.sync.receipts import ReceiptBook

@@ -218,7 +218,7 @@ def check_nothing_lost_or_doubled(world: World, part: Part, *, alarms: int) -> N
         kit = session.exec(select(Kit).where(Kit.kit_id == part.kit_id)).one()
         fixes = set(session.exec(select(Position.seq).where(Position.kit_no == kit.kit_no)).all())
         others = session.exec(select(ReceivedItem.seq).where(ReceivedItem.kit_no == kit.kit_no)).all()
-        told = session.exec(select(AlarmRecord.alarm_id).where(AlarmRecord.kit_id == part.kit_id)).all()
+        told = session.exec(select(AlarmRecord.alarm_id).where(AlarmRecord.kit_no == kit.kit_no)).all()
         recordings = session.exec(select(Recording).where(Recording.kit_id == part.kit_id)).all()
     with open_spool(spool_path(world, part)) as spool:
         held = {entry.seq for entry in spool.outbox.pending(1000)}
