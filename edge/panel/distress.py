@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 from contract.messages import Alarm, encode
 from edge.panel import feedback
 from edge.panel.desk import Desk
+from edge.spool import ring
+from edge.spool.presses import RECEIPTED_WORD, UNSTORED_WORD
 
 log = logging.getLogger("zhixing.panel")
 
@@ -64,7 +66,7 @@ class Distress:
         # In hand until it is on the card: an error below must not lose the cry for help.
         self._unsaved = (alarm, by)
         self._retry_at_s = desk.clock.now_s() + RETRY_S
-        self._store(alarm, by)
+        self._store_or_call(alarm, by)
         return {"done": "sos", "alarm_id": alarm.alarm_id, "recording_id": recording_id}
 
     def retry(self) -> None:
@@ -74,9 +76,15 @@ class Distress:
             return
         self._retry_at_s = now_s + RETRY_S
         try:
-            self._store(*self._unsaved)
+            self._store_or_call(*self._unsaved)
         except sqlite3.Error as error:
             log.critical("panel: the SOS still could not be stored: %s", error)
+
+    def note_receipt(self, word: bytes) -> None:
+        """The centre has an SOS that is still in hand here: the officer feels it, though no state could say so."""
+        alarm_id = word.removeprefix(RECEIPTED_WORD).decode(errors="replace")
+        if word.startswith(RECEIPTED_WORD) and self._unsaved is not None and self._unsaved[0].alarm_id == alarm_id:
+            self._desk.play(feedback.CENTRE_HAS_IT)
 
     def withdraw(self, by: str) -> dict[str, Any]:
         """Mark the newest SOS as withdrawn; it stays, at the kit and at the centre."""
@@ -107,6 +115,17 @@ class Distress:
         """Whether a held button is meant for the SOS just pressed."""
         sos = self._desk.sos()
         return not sos.get("withdrawn") and self._is_recent(sos, MEANT_FOR_SOS_MS)
+
+    def _store_or_call(self, alarm: Alarm, by: str) -> None:
+        try:
+            self._store(alarm, by)
+        except sqlite3.Error:
+            # The link may be sound though the card is not; the control process sends it from memory.
+            try:
+                ring(self._desk.spool.dir, "control", UNSTORED_WORD + encode(alarm))
+            except OSError as error:
+                log.critical("panel: the SOS could not even be called out: %s", error)
+            raise
 
     def _store(self, alarm: Alarm, by: str) -> None:
         desk, state = self._desk, self._desk.spool.state

@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import signal
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -88,15 +89,27 @@ class PanelProcess:
         try:
             while not stopping.is_set():
                 heart.beat()
-                self.turn()
+                try:
+                    self.turn()
+                except sqlite3.OperationalError as error:
+                    # A card that cannot even be read must not end whoever can still call for help.
+                    log.critical("panel: the spool cannot be read: %s", error)
+                    self.panel.tick()
                 ready, _, _ = select.select(listening, [], [], self._wait_s())
-                if bell in ready and bell.wait(0) and SOS_WORD in bell.take_words():
-                    # The page could not store the press; the panel holds it in memory until the card takes it.
-                    self.panel.perform(Act.SOS, by="page")
+                if bell in ready and bell.wait(0):
+                    self._hear(bell.take_words())
                 self._waker.drain()
         finally:
             heart.close()
             bell.close()
+
+    def _hear(self, words: list[bytes]) -> None:
+        """What was said by doorbell because the card takes nothing."""
+        if SOS_WORD in words:
+            # The page could not store the press; the panel holds it in memory until the card takes it.
+            self.panel.perform(Act.SOS, by="page")
+        for word in words:
+            self.panel.note_word(word)
 
     def turn(self) -> None:
         """One turn of the loop: what was pressed, what the centre answered, what is to be felt."""

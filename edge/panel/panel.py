@@ -86,6 +86,10 @@ class Panel:
                     self._desk.play(feedback.FAULT)
                 return
 
+    def note_word(self, word: bytes) -> None:
+        """What the control process says by doorbell while the card takes nothing."""
+        self._distress.note_receipt(word)
+
     def attend(self) -> None:
         """Look for answers of the centre and for changes of state, and let the officer feel them."""
         self._desk.outputs.set_quiet(self._desk.is_quiet())

@@ -81,6 +81,7 @@ class Doorbell:
         return words
 
     def close(self) -> None:
-        """Take the bell away."""
+        """Take the bell away; on a card that takes nothing it is left, and rings into the void."""
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)

@@ -13,6 +13,10 @@ from edge.spool.store import Store, read_boot_ms
 ACTS: Final = ("sos", "withdraw", "record", "mark", "duty", "quiet", "category", "metered")
 # The word by which an SOS rings the panel when the card takes no press.
 SOS_WORD: Final = b"sos"
+# What panel and control say to each other by doorbell while the card takes nothing: an SOS as JSON, and the id of one
+# that the centre has.
+UNSTORED_WORD: Final = b"unstored "
+RECEIPTED_WORD: Final = b"receipted "
 ANSWERED_KEPT: Final = 100
 
 

@@ -33,6 +33,7 @@ from edge.uplink.renewal import Renewer
 from edge.uplink.telemetry import Telemetry
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
+from edge.uplink.unstored import UnstoredSos
 
 log = logging.getLogger("zhixing.control")
 THREADS_END_S = 2.5  # below the manager's patience
@@ -97,6 +98,7 @@ class Control:
         self._token = Token(settings.keys) if settings.keys.pkcs11_module else None
         self._renewer = Renewer(self._identity, self._time, settings.authority.url, keys=settings.keys)
         self._telemetry = Telemetry(self._spool, self._link, trusted_time=self._time)
+        self._unstored = UnstoredSos(self._link, self._spool.boot, self._ring)
         self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
         self._lost = LostKit(self._spool, self._identity, self._ring, token=self._token)
         self._commands = Commands(self._spool, self._keeper, self._time, self._ring, self._lost)
@@ -149,20 +151,23 @@ class Control:
                 log.error("control: a thread ended, its error stands above; restarting the process")
                 return 1
             try:
-                wait_s = self._turn()
+                unstored_s = self._unstored.turn()
+                wait_s = min(unstored_s, self._turn())
                 if self._lost.turn():
                     return EXIT_CONFIGURATION
                 wait_s = min(wait_s, self._lost.due_s)
             except sqlite3.OperationalError as error:
                 # A full card passes. What the centre sent meanwhile it sends again, for it has no receipt.
                 log.warning("control: the spool cannot be written (%s)", error)
-                wait_s = SPOOL_RETRY_S
+                wait_s = min(unstored_s, SPOOL_RETRY_S)
             wait_s = min(wait_s, self._settings.kit.heartbeat_s)
             ready, _, _ = select.select([bell.fileno(), self._waker.fileno()], [], [], max(0.0, wait_s))
             if self._waker.fileno() in ready:
                 self._waker.clear()
             if bell.fileno() in ready:
                 bell.wait(0)
+                for word in bell.take_words():
+                    self._unstored.take(word)
                 self._upload_bell.set()
         return EXIT_RENEWED if self._renewed.is_set() else 0
 
@@ -172,7 +177,7 @@ class Control:
         if time.monotonic() >= self._health_due_s:
             self._health_due_s = time.monotonic() + self._settings.kit.health_interval_s
             self._report_health()
-        self._link.set_urgent(bool(self._spool.outbox.unsettled_sos()))
+        self._link.set_urgent(self._unstored.is_calling or bool(self._spool.outbox.unsettled_sos()))
         return min(self._telemetry.drain(), self._health_due_s - time.monotonic())
 
     def _work_off_events(self) -> None:
@@ -195,7 +200,7 @@ class Control:
 
     def _take_message(self, event: Received) -> None:
         try:
-            if event.kind == "receipt":
+            if event.kind == "receipt" and not self._unstored.on_receipt(event.payload):
                 self._commands.note_sos_receipted(self._telemetry.on_receipt(event.payload))
                 self._upload_bell.set()
             elif event.kind == "directive":
@@ -218,8 +223,8 @@ class Control:
         self._spool.state.set("link_status", {"connected": connected, "since_ms": since_ms, "reason": reason})
         self._ring("panel")
 
-    def _ring(self, who: str) -> None:
-        ring(self._settings.data_dir, who)
+    def _ring(self, who: str, *word: bytes) -> None:
+        ring(self._settings.data_dir, who, *word)
 
     def _upload(self) -> None:
         with open_spool(self._settings.spool_path) as spool:
