@@ -34,6 +34,8 @@ QUIET_OFF: Final = Pattern("quiet_off", "green", ((0.3, 0.1),) * 2)
 TASK: Final = Pattern("task", "green", ((0.3, 0.15), (0.1, 0.15)) * 2)
 TASK_URGENT: Final = Pattern("task_urgent", "green", ((0.3, 0.1), (0.1, 0.1)) * 4)
 TASK_RECALLED: Final = Pattern("task_recalled", "red", ((0.1, 0.15), (0.3, 0.15)) * 2)
+LITTLE_ROOM: Final = Pattern("little_room", "red", ((0.1, 0.1), (0.4, 0.2)) * 2)
+RECORDING_LOST: Final = Pattern("recording_lost", "red", ((1.0, 0.3),) * 3, urgent=True)
 FAULT: Final = Pattern("fault", "red", ((0.05, 0.05),) * 6)
 REFUSED: Final = Pattern("refused", "red", ((0.4, 0.1),))
 

@@ -17,6 +17,7 @@ from edge.panel.desk import Desk, PanelClock
 from edge.panel.distress import Distress
 from edge.panel.feedback import Outputs
 from edge.panel.gestures import Act
+from edge.panel.warnings import Warnings
 from edge.spool import Spool
 from edge.spool.presses import Press
 
@@ -39,6 +40,7 @@ class Panel:
         self._desk = Desk(spool, settings, outputs, self._clock)
         self._distress = Distress(self._desk)
         self._answers = Answers(self._desk)
+        self._warnings = Warnings(self._desk)
         self._refused_by_card: set[int] = set()
         self._acts: dict[Act, Callable[[str, str], Answer]] = {
             Act.SOS: lambda by, _: self._distress.press(by),
@@ -94,6 +96,7 @@ class Panel:
         """Look for answers of the centre and for changes of state, and let the officer feel them."""
         self._desk.outputs.set_quiet(self._desk.is_quiet())
         self._answers.attend()
+        self._warnings.attend()
         recording = bool(self._desk.status().get("recording"))
         self._desk.player.set_steady(red=recording, green=self._spool.state.get("duty") is True)
 

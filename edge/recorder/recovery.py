@@ -42,6 +42,7 @@ def recover(spool: Spool, sign: SignBody, now: Moment, *, cause: str | None = No
     for folder in sorted(path for path in spool.vault.folder.iterdir() if path.is_dir()):
         here_taken, here_dropped = _tidy_folder(spool, folder)
         taken, dropped = taken + here_taken, dropped + here_dropped
+    _recheck_faults(spool)
     closed = []
     for recording_id in spool.vault.open_recordings():
         recording = Recording.resume(spool, recording_id, sign)
@@ -54,6 +55,20 @@ def recover(spool: Spool, sign: SignBody, now: Moment, *, cause: str | None = No
     if taken or dropped or closed:
         log.warning("recovery: %d segments taken in, %d halves dropped, closed %s", taken, dropped, closed)
     return Recovered(taken, dropped, closed)
+
+
+def _recheck_faults(spool: Spool) -> None:
+    """A file that could not be read while the card failed may be whole after all: then it is offered again."""
+    for recording_id, seq, reason in spool.vault.list_faults():
+        path = spool.vault.segment_path(recording_id, seq)
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+        except OSError:
+            continue
+        if digest == spool.vault.find_digest(recording_id, seq):
+            log.warning("recovery: segment %d of %s is whole after all (%s)", seq, recording_id, reason)
+            spool.vault.clear_fault(recording_id, seq)
 
 
 def _close(recording: Recording, cause: str, now: Moment, *, same_boot: bool) -> None:

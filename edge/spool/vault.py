@@ -110,6 +110,17 @@ class Vault:
                 "UPDATE segments SET fault = ? WHERE recording_id = ? AND seq = ?", (reason, recording_id, seq)
             )
 
+    def clear_fault(self, recording_id: str, seq: int) -> None:
+        """The file equals again what was signed (the card could not be read for a while): offer it again."""
+        self.set_fault(recording_id, seq, "")
+
+    def find_digest(self, recording_id: str, seq: int) -> bytes | None:
+        """SHA-256 of the sealed file as it was signed; None for a segment that is not here."""
+        value = self._store.value(
+            "SELECT cipher_hash FROM segments WHERE recording_id = ? AND seq = ?", recording_id, seq
+        )
+        return None if value is None else bytes(value)
+
     def set_receipt(self, recording_id: str, seq: int, signed: bytes, receipt_keys: list[Ed25519PublicKey]) -> None:
         """Store the centre's receipt after checking it against a trusted key and against the kit's own row.
 

@@ -70,6 +70,17 @@ class TestCauses:
             gap = kit.read_chain(spool, RECORDING)[-2]
         assert (gap.cause, gap.monotonic_ms + gap.duration_ms) == ("crash", NOW.monotonic_ms)
 
+    def test_a_whole_file_without_row_does_not_make_a_crash_of_a_power_loss(self, tmp_path):
+        kit = make_kit(tmp_path)
+        self.leave_open(kit, "a" * 32)
+        with open_spool(kit.folder / "spool.db", boot="a" * 32) as spool, spool.transaction() as db:
+            db.execute("UPDATE segments SET receipt = x'00'")
+            db.execute("DELETE FROM segments")
+            db.execute("DELETE FROM records WHERE seq = 1")
+        with open_spool(kit.folder / "spool.db", boot="b" * 32) as spool:
+            found = recover(spool, kit.sign, Moment(NOW.wall_ms, 4_000))
+            assert (found.segments, found.closed) == (1, [(RECORDING, "power_loss")])
+
     def test_a_clock_that_went_back_gives_no_negative_gap(self, tmp_path):
         kit = make_kit(tmp_path)
         self.leave_open(kit, "a" * 32)
@@ -113,3 +124,19 @@ class TestLeftOvers:
             assert found.segments == 3
             assert spool.vault.count_pending() == 3
             assert spool.outbox.count(["chain"]) == 5
+
+    def test_a_file_that_could_not_be_read_for_a_while_is_offered_again_and_a_changed_one_is_not(self, tmp_path):
+        kit = make_kit(tmp_path)
+        with open_spool(kit.folder / "spool.db") as spool:
+            recording = begin(kit, spool)
+            for clear in cut():
+                recording.add_segment(clear, fix=None, priority=0)
+            for seq in (1, 2):
+                spool.vault.set_fault(RECORDING, seq, "the sealed file cannot be read (Input/output error)")
+            sealed = spool.vault.segment_path(RECORDING, 2)
+            data = bytearray(sealed.read_bytes())
+            data[-1] ^= 1
+            sealed.write_bytes(data)
+            recover(spool, kit.sign, NOW)
+            assert [seq for _, seq, _ in spool.vault.list_faults()] == [2]
+            assert {row.seq for row in spool.vault.pending_segments(9)} == {1, 3}
