@@ -1,10 +1,10 @@
-"""``python -m bench [NAME ...]``: intake, sos, kit, cases, revoke; all of them without a name."""
+"""``python -m bench [NAME ...]``: intake, sos, kit, cases, revoke, link; all of them without a name."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import cases, intake, kit, revoke, sos
+from bench import cases, intake, kit, link, revoke, sos
 from bench.report import report_machine
 
 _MEASURES = {
@@ -13,6 +13,7 @@ _MEASURES = {
     "sos": sos.measure,
     "cases": cases.measure,
     "revoke": revoke.measure,
+    "link": link.measure,
 }
 
 
