@@ -1,4 +1,4 @@
-"""What a lost kit says last: a signed statement that it is about to destroy its keys, on whose order, and what it held.
+"""What a lost kit says last: a signed statement that it is about to destroy its keys, on which order, and its chains.
 
 The statement is written and sent before the keys are gone, for afterwards nothing can be signed; the kit destroys
 them once the centre's receipt for it is there, or after a bounded wait. It names the heads of the kit's chains, so

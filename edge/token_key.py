@@ -56,11 +56,11 @@ class Token:
 
         with self._lock:
             try:
-                return self._run(sign)
+                return bytes(self._run(sign))
             except TokenPinError:
                 raise
             except TokenError:
-                return self._run(sign)  # a token that was taken out and put back needs a new session
+                return bytes(self._run(sign))  # a token that was taken out and put back needs a new session
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
         """The public half; raises TokenError when there is none."""
@@ -71,7 +71,8 @@ class Token:
             return _read_point(bytes(key[Attribute.EC_POINT]))
 
         with self._lock:
-            return self._run(read)
+            key: ec.EllipticCurvePublicKey = self._run(read)
+        return key
 
     def ensure_key(self) -> ec.EllipticCurvePublicKey:
         """The public half of the key of this label, made in the token when there is none; raises TokenError."""
@@ -154,13 +155,13 @@ class Token:
         try:
             if self._refused_mark.exists() and self._refused_mark.read_text() == self._stamp_pin():
                 raise TokenPinError(
-                    f"The PIN in {path} was refused before and is not tried again, lest the token lock: write the right "
-                    "one."
+                    f"The PIN in {path} was refused before and is not tried again, lest the token lock: "
+                    "write the right one."
                 )
             return path.read_text(encoding="utf-8").splitlines()[0]
         except (OSError, UnicodeDecodeError, IndexError) as error:
             raise TokenError(
-                f"keys.pin_file {path} cannot be read ({error}): write the token's PIN into its first line, mode 0600."
+                f"keys.pin_file {path} cannot be read ({error}): write the PIN into its first line, mode 0600."
             ) from error
 
     @property
@@ -177,7 +178,8 @@ class Token:
             from pkcs11 import exceptions
         except ImportError as error:
             raise TokenError(
-                "keys.pkcs11_module is set, but python-pkcs11 is not installed: install the extra [pkcs11], or remove [keys]."
+                "keys.pkcs11_module is set, but python-pkcs11 is not installed: install the extra [pkcs11], "
+                "or remove [keys]."
             ) from error
         module, token = self._settings.pkcs11_module, self._settings.token_label
         try:
@@ -185,10 +187,13 @@ class Token:
         except (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange) as error:
             self._refused_mark.write_text(self._stamp_pin())
             raise TokenPinError(
-                f"The PIN in {self._settings.pin_file} is not that of token {token!r}: correct it before the token locks."
+                f"The PIN in {self._settings.pin_file} is not that of token {token!r}: "
+                "correct it before the token locks."
             ) from error
         except exceptions.PinLocked as error:
-            raise TokenPinError(f"The PIN of token {token!r} is locked: unlock it with its security officer's PIN.") from error
+            raise TokenPinError(
+                f"The PIN of token {token!r} is locked: unlock it with its security officer's PIN."
+            ) from error
         except exceptions.NoSuchToken as error:
             raise TokenError(f"Token {token!r} is not there: put it in, or correct keys.token_label.") from error
         except exceptions.NoSuchKey as error:
@@ -197,7 +202,9 @@ class Token:
             ) from error
         except exceptions.PKCS11Error as error:
             if type(error) is exceptions.PKCS11Error:  # what the library's loading fails with
-                raise TokenError(f"keys.pkcs11_module cannot be loaded ({error}): name the token's library.") from error
+                raise TokenError(
+                    f"keys.pkcs11_module cannot be loaded ({error}): name the token's library."
+                ) from error
             what = type(error).__name__
             raise TokenError(f"Token {token!r} behind {module} failed ({what}: {error}): is it still in?") from error
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from contract.enrolment import SECRET_BYTES, EnrolmentToken, make_token
 from contract.names import check_kit_id
+from provisioning import grace
 from provisioning.certificates import (
     KIT_LIFE,
     Issuer,
@@ -34,7 +35,6 @@ from provisioning.certificates import (
     make_key,
     serial_text,
 )
-from provisioning import grace
 from provisioning.escrow import WORK_FACTOR
 from provisioning.files import replace_file
 from provisioning.foundation import (
@@ -230,7 +230,9 @@ class Authority:
             raise grace.explain_waiting(kit.kit_id)
         return certificate
 
-    def _take_back(self, transaction: Transaction, current: CertificateRow, key: EllipticCurvePublicKey, who: str) -> bool:
+    def _take_back(
+        self, transaction: Transaction, current: CertificateRow, key: EllipticCurvePublicKey, who: str
+    ) -> bool:
         """Whether an administrator has nodded to this expired certificate; the nod serves once."""
         known = transaction.find_grace(current.kit_id)
         row = grace.check_grace(transaction, current, key_digest(key), now_ms=self._now_ms(), who=who)

@@ -212,7 +212,7 @@ def _describe_grace(parser: argparse.ArgumentParser) -> None:
 def _run_grace(options: argparse.Namespace) -> None:
     opened = Authority(options.authority)
     if options.act == "list":
-        rows = [
+        rows: list[dict[str, str | None]] = [
             {
                 "kit": item.kit_id,
                 "state": item.decision,

@@ -64,7 +64,9 @@ def check_grace(
     if now_ms > current.expires_at_ms + days * _DAY_MS:
         raise CertificateExpiredError(f"This certificate expired more than {days} days ago; enrol with a new token.")
     if key != current.key_digest:
-        raise CertificateExpiredError("An expired certificate is renewed for its own key only; enrol with a new token.")
+        raise CertificateExpiredError(
+            "An expired certificate is renewed for its own key only; enrol with a new token."
+        )
     newest = transaction.list_certificates(current.kit_id)[-1]
     if newest.key_digest != current.key_digest:
         raise CertificateSupersededError("This kit was enrolled anew since; its earlier certificate opens nothing.")

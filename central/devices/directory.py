@@ -6,7 +6,8 @@ import threading
 from collections.abc import Set
 
 import msgspec
-from sqlmodel import Session, select
+from sqlalchemy import update
+from sqlmodel import Session, col, select
 
 from central.audit import service as audit
 from central.base.outbox import KIT_CHANGED
@@ -95,6 +96,12 @@ class KitDirectory:
         number = row.spool_no or 0
         uow.after_commit(lambda: self._spools.__setitem__((kit_no, spool), number))
         return number
+
+
+def note_certificate_end(uow: UnitOfWork, serial: str, until_ms: int) -> None:
+    """Note when a certificate that its kit has shown ends."""
+    rule = update(KitCertificate).where(col(KitCertificate.serial) == serial, col(KitCertificate.until_ms).is_(None))
+    uow.connection.execute(rule.values(until_ms=until_ms))
 
 
 def find_registry_epoch(session: Session) -> int:

@@ -51,9 +51,7 @@ def lock_kit(uow: UnitOfWork, actor: Actor, kit_id: str, *, reason: str) -> KitL
     """
     kit = _get_kit(uow.session, actor, kit_id, "lock_kit")
     reason = losses.check_reason(reason)
-    loss = KitLoss(
-        kit_no=kit.kit_no, state="locked", reason=reason, locked_by=actor.audit_name, locked_ms=uow.now_ms
-    )
+    loss = KitLoss(kit_no=kit.kit_no, state="locked", reason=reason, locked_by=actor.audit_name, locked_ms=uow.now_ms)
     try:
         with uow.session.begin_nested():  # the index decides between two who are first
             uow.session.add(loss)
@@ -75,7 +73,7 @@ def unlock_kit(uow: UnitOfWork, actor: Actor, kit_id: str, *, reason: str) -> No
     loss = _get_open(uow, kit)
     if loss.state == "ordered" and not void_waiting(uow, kit, loss.order_no or 0):
         raise losses.DestructionUnderWayError(
-            f"The order to destroy has reached {kit_id} and cannot be taken back; enrol the kit anew when it is found."
+            f"The order to destroy has reached {kit_id} and stands; enrol the kit anew when it is found."
         )
     closed = {"closed_by": actor.audit_name, "closed_ms": uow.now_ms, "closed_reason": reason}
     _move(uow, loss, "unlocked", **closed)
@@ -121,7 +119,7 @@ def confirm_destruction(uow: UnitOfWork, actor: Actor, kit_id: str) -> None:
         raise SamePersonError("Whoever asked for the destruction does not confirm it; another person must.")
     order_no = _order(uow, kit, "destroy", loss.asked_reason, actor)
     _move(uow, loss, "ordered", confirmed_by=actor.audit_name, confirmed_ms=uow.now_ms, order_no=order_no)
-    _note(uow, actor, kit, "destroy", loss.asked_reason, {"asked_by": loss.asked_by, "order": order_no})
+    _note(uow, actor, kit, "destroy", loss.asked_reason, asked_by=loss.asked_by, order=order_no)
 
 
 def keep_proof(uow: UnitOfWork, kit: KitRef, order_no: int, proof: bytes, *, verdict: str, detail: str) -> bool:
@@ -181,9 +179,7 @@ def _order(uow: UnitOfWork, kit: KitRef, step: str, reason: str, actor: Actor) -
     return put_directive(uow, kit, kind="lost", body=body).number
 
 
-def _note(
-    uow: UnitOfWork, actor: Actor, kit: KitRef, verb: str, reason: str, detail: dict[str, Any] | None = None
-) -> None:
+def _note(uow: UnitOfWork, actor: Actor, kit: KitRef, verb: str, reason: str, **detail: Any) -> None:
     audit.append(
         uow,
         actor=actor.audit_name,
@@ -191,6 +187,6 @@ def _note(
         action=f"devices:loss:{verb}",
         subject=kit.kit_id,
         purpose=reason,
-        detail=detail or {},
+        detail=detail,
     )
     uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "lost"})

@@ -34,6 +34,8 @@ class KitCertificate(SQLModel, table=True):
     kit_no: int = Field(foreign_key="kit.kit_no", index=True)
     revoked_ms: int | None = Field(default=None, sa_type=BigInteger)
     added_ms: int = Field(sa_type=BigInteger)
+    until_ms: int | None = Field(default=None, sa_type=BigInteger)
+    """When it ends; known once the kit has shown it, for the register names serials only."""
 
 
 class RegistryState(SQLModel, table=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from central.base.errors import NotFoundError
 from central.courts.permissions import Actor, check_permission
@@ -22,6 +22,15 @@ class KitView:
     kit: Kit
     state: KitState | None
     presence: rules.PresenceView
+    certificate_until_ms: int | None = None
+    """When the last of its certificates in force ends, as far as the kit has shown them."""
+
+    def certificate_days(self, now_ms: int) -> int | None:
+        """Days until then, when they are few; below zero once it is past. None: nothing to tell."""
+        if self.certificate_until_ms is None or self.kit.revoked_ms is not None:
+            return None
+        days = (self.certificate_until_ms - now_ms) // rules.DAY_MS
+        return days if days < rules.CERTIFICATE_WARNING_DAYS else None
 
     @property
     def clock_doubt(self) -> bool:
@@ -39,7 +48,15 @@ def list_kits(session: Session, actor: Actor, *, now_ms: int) -> list[KitView]:
         .where(in_scope(Kit.court_code, actor))
         .order_by(Kit.court_code, Kit.kit_id)
     )
-    return [_view(kit, state, now_ms) for kit, state in session.exec(query)]
+    ends = _list_certificate_ends(session)
+    return [_view(kit, state, now_ms, ends.get(kit.kit_no or 0)) for kit, state in session.exec(query)]
+
+
+def _list_certificate_ends(session: Session) -> dict[int, int]:
+    query = select(KitCertificate.kit_no, func.max(KitCertificate.until_ms)).where(
+        col(KitCertificate.revoked_ms).is_(None), col(KitCertificate.until_ms).is_not(None)
+    )
+    return {kit_no: ends or 0 for kit_no, ends in session.exec(query.group_by(col(KitCertificate.kit_no)))}
 
 
 def get_kit(session: Session, actor: Actor, kit_id: str, *, now_ms: int) -> KitView:
@@ -100,8 +117,8 @@ def list_counters(session: Session) -> dict[str, int]:
     return {row.name: row.value for row in session.exec(select(Counter).order_by(Counter.name))}
 
 
-def _view(kit: Kit, state: KitState | None, now_ms: int) -> KitView:
-    return KitView(kit, state, presence_of(kit, state, now_ms))
+def _view(kit: Kit, state: KitState | None, now_ms: int, until_ms: int | None = None) -> KitView:
+    return KitView(kit, state, presence_of(kit, state, now_ms), until_ms)
 
 
 def presence_of(kit: Kit, state: KitState | None, now_ms: int) -> rules.PresenceView:

@@ -22,6 +22,9 @@ STALE_MS: Final = 600_000
 RESTART_MS: Final = 30_000
 EMPTY_BATTERY_PCT: Final = 5.0
 CLOCK_DOUBT_MS: Final = 120_000
+DAY_MS: Final = 24 * 3600 * 1000
+# A kit renews by itself at two thirds of its certificate's year; who has fewer days left needs a look.
+CERTIFICATE_WARNING_DAYS: Final = 30
 GPS_WITHOUT_FIX: Final = frozenset({"none", "lost", "stale", "no_fix", "off"})
 OLDEST_BACKLOG_MS: Final = 60 * 24 * 3600 * 1000
 PAYLOAD_KEPT_BYTES: Final = 4096

@@ -12,7 +12,13 @@ from sqlmodel import col, func, select
 from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import UnitOfWork
 from central.devices import positions, rules
-from central.devices.directory import KitDirectory, RegistryChange, apply_registry, find_registry_epoch
+from central.devices.directory import (
+    KitDirectory,
+    RegistryChange,
+    apply_registry,
+    find_registry_epoch,
+    note_certificate_end,
+)
 from central.devices.mailbox import (
     apply_receipt,
     expire_directives,
@@ -47,6 +53,7 @@ __all__ = [
     "keep_aside",
     "list_undelivered",
     "list_waiting",
+    "note_certificate_end",
     "prune_items",
     "prune_positions",
     "put_directive",

@@ -37,6 +37,8 @@ _SETTLED_AT_ONCE = 2000
 
 def keep_signer(uow: UnitOfWork, kit: KitRef, serial: str, chain_pem: bytes) -> None:
     """Remember the certificate with which a kit's signatures are checked from now on."""
+    ends = x509.load_pem_x509_certificate(chain_pem).not_valid_after_utc
+    devices.note_certificate_end(uow, serial, int(ends.timestamp() * 1000))
     if uow.session.get(SignerCertificate, serial) is None:
         row = SignerCertificate(serial=serial, kit_no=kit.kit_no, chain_pem=chain_pem, first_ms=uow.now_ms)
         uow.session.add(row)
@@ -66,7 +68,7 @@ class _Joiner:
         self.kit = kit
         self.changed: dict[str, Recording] = {}
         self.telling: set[str] = set()
-        self._signers: list[tuple[SignerCertificate, EllipticCurvePublicKey]] | None = None
+        self._signers: list[tuple[SignerCertificate, x509.Certificate]] | None = None
 
     def take(self, signed: Signed) -> RecordVerdict:
         """Judge one record and act on the judgement."""
@@ -94,7 +96,7 @@ class _Joiner:
         if record.extra.get("kit") != self.kit.kit_id:
             text = f"The opening record names kit {str(record.extra.get('kit'))[:40]!r}, not {self.kit.kit_id}."
             return self._refuse(signed, recording_id, 0, "foreign_recording", text)
-        signer = self._find_signer(signed)
+        signer = self._find_signer(signed, record.started_ms)
         if signer is None:
             return self._refuse(signed, recording_id, 0, "forged", self._unsigned_text())
         begin = chain.begin(record.recording_id)
@@ -217,11 +219,17 @@ class _Joiner:
             return self._find_signer(signed) is not None
         return _is_signed(signed, _public_key(recording.chain_pem))
 
-    def _find_signer(self, signed: Signed) -> SignerCertificate | None:
+    def _find_signer(self, signed: Signed, started_ms: int = 0) -> SignerCertificate | None:
+        """The newest certificate of the key that signed; of several one that held at the time stated, if any did.
+
+        A renewed certificate is of the same key: what was recorded under the former one stays under it.
+        """
         if self._signers is None:
             rows = queries.list_signers(self.uow.session, self.kit.kit_no)
-            self._signers = [(row, _public_key(row.chain_pem)) for row in rows]
-        return next((row for row, key in self._signers if _is_signed(signed, key)), None)
+            self._signers = [(row, x509.load_pem_x509_certificate(row.chain_pem)) for row in rows]
+        fitting = [item for item in self._signers if _is_signed(signed, _key_of(item[1]))]
+        held = [row for row, certificate in fitting if _held_at(certificate, started_ms)]
+        return next(iter([*held, *(row for row, _ in fitting)]), None)
 
     def _unsigned_text(self) -> str:
         return f"The record is not signed by any certificate that kit {self.kit.kit_id} has shown."
@@ -315,8 +323,17 @@ def _link(signed: Signed, record: Record, now_ms: int) -> ChainLink:
     )
 
 
+def _held_at(certificate: x509.Certificate, at_ms: int) -> bool:
+    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    return begins <= at_ms / 1000 <= ends
+
+
 def _public_key(chain_pem: bytes) -> EllipticCurvePublicKey:
-    key = x509.load_pem_x509_certificate(chain_pem).public_key()
+    return _key_of(x509.load_pem_x509_certificate(chain_pem))
+
+
+def _key_of(certificate: x509.Certificate) -> EllipticCurvePublicKey:
+    key = certificate.public_key()
     if not isinstance(key, EllipticCurvePublicKey):
         raise TypeError("a signer certificate without a P-256 key was let in")
     return key

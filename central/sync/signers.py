@@ -19,5 +19,7 @@ def admit_signer(gate: Gate, kit: KitRef, text: str, now_ms: int) -> Admission:
         raise RefusedError("bad_certificate", f"The signing certificate cannot be read: {error}.") from error
     admission = gate.admit(certificate, now_ms)
     if admission.kit.kit_no != kit.kit_no:
-        raise RefusedError("serial_refused", f"The signing certificate is {admission.kit.kit_id}'s, not {kit.kit_id}'s.")
+        raise RefusedError(
+            "serial_refused", f"The signing certificate is {admission.kit.kit_id}'s, not {kit.kit_id}'s."
+        )
     return admission

@@ -40,9 +40,9 @@ def load_device_key(data_dir: Path) -> EllipticCurvePrivateKey:
 
 
 def load_signing_key(settings: Settings) -> EllipticCurvePrivateKey:
-    """What signs this kit's chains: the key in the token where ``[keys]`` names one, else the file; raise KeyFileError.
+    """What signs this kit's chains: the key in the token where ``[keys]`` names one, else the file.
 
-    With a token set and unusable nothing signs: the file never stands in for it.
+    Raises KeyFileError. With a token set and unusable nothing signs: the file never stands in for it.
     """
     if not settings.keys.pkcs11_module:
         return load_device_key(settings.data_dir)

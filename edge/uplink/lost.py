@@ -140,8 +140,12 @@ class LostKit:
         for name in KEY_FILES:
             destroy_file(self._identity.folder / name)
         now_ms = time.time_ns() // 1_000_000
-        self._spool.state.set("lost", {**facts, "step": "destroyed", "destroyed_ms": now_ms, "told": told, "token_left": token_left})
-        log.warning("lost: the keys are destroyed; the centre %s the statement", "holds" if told else "has not receipted")
+        self._spool.state.set(
+            "lost", {**facts, "step": "destroyed", "destroyed_ms": now_ms, "told": told, "token_left": token_left}
+        )
+        log.warning(
+            "lost: the keys are destroyed; the centre %s the statement", "holds" if told else "has not receipted"
+        )
         self._tell()
 
     def _list_token_keys(self) -> list[EllipticCurvePublicKey]:
@@ -218,7 +222,7 @@ def check_not_destroyed(settings: Settings) -> None:
         reason = "the keys of this kit were destroyed on the centre's order"
         spool.state.set("link_status", {"connected": False, "since_ms": since_ms, "reason": reason})
     raise IdentityError(
-        f"The keys of this kit were destroyed on the centre's order ({_one_line(facts)}): it can only be enrolled anew."
+        f"The keys of this kit were destroyed on the centre's order ({_one_line(facts)}): enrol it anew to use it."
     )
 
 

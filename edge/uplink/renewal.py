@@ -64,9 +64,7 @@ def renew(
         certify_token_key(folder, est_url, keys, trusted_time)
 
 
-def certify_token_key(
-    folder: Path, est_url: str, keys: KeySettings, trusted_time: TrustedTime | None = None
-) -> None:
+def certify_token_key(folder: Path, est_url: str, keys: KeySettings, trusted_time: TrustedTime | None = None) -> None:
     """Make the token's key if it has none, and put its certificate into signing.crt; raises EnrolmentError."""
     token = Token(keys)
     try:

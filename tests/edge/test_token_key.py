@@ -1,4 +1,4 @@
-"""The signing key in a token: made there, signing there, gone from there; everything that can be wrong is one sentence."""
+"""The signing key in a token: made there, signing there, gone from there; what can be wrong is one sentence."""
 
 import copy
 

@@ -19,11 +19,11 @@ _MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/sofths
 
 
 def find_module() -> str:
-    """The library; skips with the remedy when the package is missing."""
+    """The library; fails with the remedy when the package is missing."""
     for path in _MODULES:
         if Path(path).exists() and shutil.which("softhsm2-util"):
             return path
-    return pytest.skip("SoftHSM is missing: apt install softhsm2")
+    pytest.fail("SoftHSM is missing: run tests/system_packages.sh, or apt install softhsm2")
 
 
 def make_token(folder: Path, monkeypatch: pytest.MonkeyPatch, *, label: str = LABEL) -> KeySettings:

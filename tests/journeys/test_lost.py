@@ -1,4 +1,4 @@
-"""A kit is lost: the centre locks it, two people have its keys destroyed, the kit proves it and is nobody afterwards."""
+"""A kit is lost: the centre locks it, two people have its keys destroyed, the kit proves it and is nobody after."""
 
 import subprocess
 import time

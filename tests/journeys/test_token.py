@@ -1,4 +1,4 @@
-"""A kit whose signing key is in a token, from enrolment to a package that verifies; the token is pulled in between."""
+"""A kit whose signing key is in a token, from enrolment to a verified package; the token is pulled in between."""
 
 import subprocess
 
@@ -6,7 +6,6 @@ import pytest
 from cryptography import x509
 from sqlmodel import select
 
-from central.devices.models import KitState
 from central.evidence.models import Recording
 from contract import chain
 from contract.signing import BadSignatureError, Signed

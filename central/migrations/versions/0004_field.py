@@ -72,6 +72,15 @@ def _drop_losses() -> None:
     op.drop_table("kit_loss")
 
 
+def _add_certificate_ends() -> None:
+    """When a certificate ends, so that the fleet shows which kits must renew."""
+    op.add_column("kit_certificate", sa.Column("until_ms", sa.BigInteger(), nullable=True))
+
+
+def _drop_certificate_ends() -> None:
+    op.drop_column("kit_certificate", "until_ms")
+
+
 # A time older or newer than this against its receipt was not believed before either (decision 0008).
 _OLDEST_MS = 60 * 24 * 3600 * 1000
 _AHEAD_MS = 120_000
@@ -199,6 +208,7 @@ def _drop_steps() -> None:
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_links, _drop_links),
     (_add_losses, _drop_losses),
+    (_add_certificate_ends, _drop_certificate_ends),
     (_add_times, _drop_times),
     (_add_habits, _drop_habits),
     (_add_steps, _drop_steps),

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlmodel import select
 
 from central.audit.models import AuditEntry
 from central.base.errors import ForbiddenError, NotFoundError
@@ -15,8 +16,9 @@ from central.flows.felt import receive_command_receipt
 from central.people.rules import SamePersonError
 from contract import lost as contract_lost
 from contract.messages import CommandReceipt
-from sqlmodel import select
 from tests.central.sync.pki import Pki
+
+pytestmark = pytest.mark.both_databases
 
 
 def act(store, work, *given, **more):
@@ -130,9 +132,7 @@ def make_proof(key, kit, number, **changed):
     return base64.urlsafe_b64encode(signed).rstrip(b"=").decode()
 
 
-def test_only_a_statement_by_the_kit_s_own_key_counts_and_the_first_one_stays(
-    store, kit, operator, commander, other
-):
+def test_only_a_statement_by_the_kit_s_own_key_counts_and_the_first_one_stays(store, kit, operator, commander, other):
     number = order_destruction(store, kit, operator, commander, other)
     holder = Pki().kit(kit.kit_id)
     act(store, evidence.keep_signer, kit, holder.serial, holder.cert_pem())

@@ -13,7 +13,9 @@ from tests.central.web.extraction import WEB, extract_texts
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ROOMS = (
     "base.errors", "audit.rules", "courts.rules", "courts.places", "people.posts", "people.rules",
-    "devices.rules", "devices.losses", "devices.task_rules", "incidents.rules", "evidence.rules", "cases.numbers", "cases.parties", "cases.service",
+    "devices.losses",
+    "devices.rules", "devices.task_rules", "incidents.rules",
+    "evidence.rules", "cases.numbers", "cases.parties", "cases.service",
     "cases.delivery", "imports.rules", "base.handover", "base.keyring", "base.archive", "flows.rekeying",
     "flows.restore",
 )  # fmt: skip

@@ -31,7 +31,12 @@ class Kit:
 
     def order(self, number, step, *, expires_ms=None):
         body = messages.encode(orders.LostOrder(step=step, reason="样例遗失", by="样例指挥长"))
-        directive = {"number": number, "kind": "lost", "issued_ms": time.time_ns() // 1_000_000, "body": json.loads(body)}
+        directive = {
+            "number": number,
+            "kind": "lost",
+            "issued_ms": time.time_ns() // 1_000_000,
+            "body": json.loads(body),
+        }
         if expires_ms is not None:
             directive["expires_ms"] = expires_ms
         self.commands.receive(json.dumps(directive).encode())
@@ -89,9 +94,7 @@ def test_the_statement_comes_first_and_the_keys_go_on_its_receipt(kit, kit_dir):
         kit.identity.key.public_key(), base64.urlsafe_b64decode(told.proof + "=" * (-len(told.proof) % 4))
     )
     assert (statement.kit_id, statement.order) == (kit.identity.kit_id, 2)
-    assert statement.heads == [
-        lost.ChainHead(recording_id=bytes(range(16)), seq=1, head=chain.link_hash(signed[1]))
-    ]
+    assert statement.heads == [lost.ChainHead(recording_id=bytes(range(16)), seq=1, head=chain.link_hash(signed[1]))]
     kit.clock.advance(s=30)
     assert kit.lost.turn() is False
     assert (kit_dir / "device.key").exists(), "without a receipt it waits"
@@ -166,7 +169,13 @@ def test_an_overwritten_key_s_bytes_are_gone_from_the_file_s_blocks(tmp_path):
     """Read through a handle that was open before: the blocks themselves were overwritten, not only unlinked."""
     path = tmp_path / "key"
     path.write_bytes(b"SECRET-KEY" * 40)
-    script = f"import sys; f = open({str(path)!r}, 'rb'); print('open', flush=True); input(); sys.stdout.buffer.write(f.read())"
+    script = f"""
+        import sys
+        file = open({str(path)!r}, "rb")
+        print("open", flush=True)
+        input()
+        sys.stdout.buffer.write(file.read())
+    """
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as reader:
