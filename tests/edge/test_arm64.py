@@ -58,7 +58,7 @@ def start(root, work):
 
 
 def test_every_module_imports_and_codes_signs_and_calls(start, work):
-    told, said = (process := start("-m", "tests.roots.arm.proof")).communicate(timeout=100)
+    told, said = (process := start("-m", "tests.roots.arm.proof")).communicate(timeout=300)
     assert process.returncode == 0, said
     told = json.loads(told)
     assert told["machine"] == "aarch64"
@@ -72,14 +72,16 @@ def test_every_module_imports_and_codes_signs_and_calls(start, work):
 
 
 def test_what_an_arm_recorder_seals_and_signs_is_read_and_verified_here(start, work):
-    kit = make_kit(work / "kit", camera={"fps": 5}, segments={"record_at_start": True, "pre_event_s": 0})
+    kit = make_kit(
+        work / "kit", camera={"fps": 5, "stall_s": 20}, segments={"record_at_start": True, "pre_event_s": 0}
+    )
     process = start("-m", "edge.recorder.main", "--config", "/srv/kit/kit.toml")
 
     def stored():
         with open_spool(kit.settings().spool_path) as spool:
             return spool._store.value("SELECT count(*) FROM segments")
 
-    wait_until(lambda: process.poll() is not None or stored() >= 1, timeout_s=100, what="a sealed segment")
+    wait_until(lambda: process.poll() is not None or stored() >= 1, timeout_s=300, what="a sealed segment")
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said

@@ -30,7 +30,7 @@ class PiKit:
                 shutil.copytree(_PROJECT / package, folder, ignore=shutil.ignore_patterns("__pycache__"))
         camera = {"kind": "picamera2", "width": SIZE[0], "height": SIZE[1], "fps": FPS, "bitrate_bps": 600_000}
         chosen = {
-            "camera": {**camera, "stall_s": 1.0, "audio": False, **tables.pop("camera", {})},
+            "camera": {**camera, "stall_s": 2.0, "audio": False, **tables.pop("camera", {})},
             "segments": {"record_at_start": True, "pre_event_s": 0, **tables.pop("segments", {})},
         }
         self.kit = make_kit(work / "kit", **chosen, **tables)

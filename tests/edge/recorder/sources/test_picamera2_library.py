@@ -57,7 +57,7 @@ def test_every_encoded_picture_is_sealed_and_decodes(root, tmp_path, hardware, e
     assert all(pictures[0].key_frame for pictures in segments)
     assert {(picture.width, picture.height) for picture in itertools.chain(*segments)} == {SIZE}
     times_s = [picture.time for picture in itertools.chain(*segments)]
-    assert all(0.01 < after - before < 0.2 for before, after in itertools.pairwise(times_s))
+    assert all(before < after for before, after in itertools.pairwise(times_s))
     assert records[0].extra["watermark"] is True
     kinds = [record.kind for record in records]
     assert kinds == [chain.Kind.OPEN, chain.Kind.SEGMENT, chain.Kind.SEGMENT, chain.Kind.GAP, chain.Kind.FINAL]
