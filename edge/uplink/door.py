@@ -33,7 +33,12 @@ NONCE_LIFE_MS = 4 * 60 * 1000
 
 
 class DoorUnreachableError(RuntimeError):
-    """No answer came; the text is one sentence. What was in flight may have come through or not."""
+    """No answer came; the text is one sentence. What was in flight may have come through or not.
+
+    `had_answered`: on this connection the door had given an answer before.
+    """
+
+    had_answered = False
 
 
 class DoorClosedError(DoorUnreachableError):
@@ -227,11 +232,13 @@ class Door:
             self.close()
             where = f"{self._host}:{self._port}"
             if had_worked and isinstance(error, ConnectionError | ssl.SSLEOFError):
-                text = f"{where} closes the connection instead of answering"
-                raise DoorClosedError(text) from error
-            if isinstance(error, MalformedAnswerError):
-                raise DoorUnreachableError(f"{error}: is {where} the devices' door?") from error
-            raise DoorUnreachableError(describe_failure(error, where)) from error
+                failure: DoorUnreachableError = DoorClosedError(f"{where} closes the connection instead of answering")
+            elif isinstance(error, MalformedAnswerError):
+                failure = DoorUnreachableError(f"{error}: is {where} the devices' door?")
+            else:
+                failure = DoorUnreachableError(describe_failure(error, where))
+            failure.had_answered = had_worked
+            raise failure from error
 
     def _fetch_nonces(self) -> None:
         wire = self._connect()

@@ -71,7 +71,7 @@ class Uploader:
         self._monotonic_s = monotonic_s
         self._shelf = Shelf(spool, monotonic_s=monotonic_s)
         self._records = RecordBringer(spool, door, is_link_up=is_link_up, monotonic_s=monotonic_s)
-        self._backoff = Backoff(first_s=2.0, cap_s=120.0)
+        self._backoff = Backoff(first_s=2.0, cap_s=60.0)
         self._sent: deque[Parcel] = deque()  # their answers come in this order
         self._window = 1  # how many may be in flight: a door that refuses is asked one by one
         self._begun = read_begun(spool)  # of these the door may hold a part
@@ -130,6 +130,8 @@ class Uploader:
 
     def _note_unreachable(self, error: DoorUnreachableError) -> float:
         self._unreachable = True
+        if error.had_answered:
+            self._backoff.reset()  # the path comes and goes: be there when it comes
         self._tell(str(error))
         return self._back_off()
 

@@ -17,6 +17,8 @@ LEAST_BLOCK_BYTES = 4 * 1024
 MOST_BLOCK_BYTES = 64 * 1024
 FIRST_BYTES = 24 * 1024
 MOST_BYTES = 4 * 1024 * 1024
+# Of what is unacknowledged on such a link the greater part is not queued but gone, and waits to be sent again.
+LOSSY_FACTOR = 3
 MEMORY_S = 3.0
 SAMPLE_S = 0.1
 # A rate is told when this much went in one go: what a few kilobytes took says nothing of the link.
@@ -39,9 +41,13 @@ class Pace:
         self._peaks: deque[tuple[float, float]] = deque()  # when, bytes a second
         self._round_s = 0.0
         self._busy: _Sample | None = None
+        self._is_lossy = False
 
-    def note(self, now_s: float, *, acked: int, outstanding: int, least_round_s: float) -> None:
+    def note(
+        self, now_s: float, *, acked: int, outstanding: int, least_round_s: float, is_lossy: bool = False
+    ) -> None:
         """What the kernel says of the connection: bytes acknowledged in all, bytes not yet, shortest round trip."""
+        self._is_lossy = is_lossy
         self._round_s = least_round_s
         self._speed.round_s = least_round_s
         if outstanding == 0 or (self._samples and acked < self._samples[-1].acked):
@@ -68,7 +74,8 @@ class Pace:
         rate = max((rate for _, rate in self._peaks), default=self._speed.bytes_per_s)
         if not rate:
             return FIRST_BYTES
-        return round(min(MOST_BYTES, max(LEAST_BYTES - LEAST_BLOCK_BYTES, rate * (self._round_s + QUEUE_S))))
+        full = max(LEAST_BYTES - LEAST_BLOCK_BYTES, rate * (self._round_s + QUEUE_S))
+        return round(min(MOST_BYTES, full * (LOSSY_FACTOR if self._is_lossy else 1)))
 
     def _note_peak(self, now: _Sample) -> None:
         # Over less than a round trip, acknowledgements come in bursts and say too much.

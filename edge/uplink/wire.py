@@ -16,7 +16,8 @@ import msgspec
 from edge.uplink.http_answers import AnswerReader, RawAnswer
 from edge.uplink.pace import Pace, Speed
 
-CONNECT_TIMEOUT_S = 5.0
+# A first packet that is lost is sent again after one second and then ever later: better begin anew.
+CONNECT_TIMEOUT_S = 3.0
 # Nothing acknowledged for so long: the path is dead. The kernel would wait ever longer before it tried again.
 STALL_S = 6.0
 # Where packets are lost by the third, silence of several seconds is only bad luck, and a new handshake worse.
