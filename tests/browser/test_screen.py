@@ -47,8 +47,8 @@ def test_markers_move(open_page, world):
 def test_presence_fades_without_news(open_page, world):
     page = ready(open_page("zhiban"))
     world.move(KIT, *SEATS["2901"])
-    live = int(page.locator("#figure-live").inner_text())
-    assert 0 < live <= len(world.kits)
+    live = wait_until(lambda: int(page.locator("#figure-live").inner_text()), 5, "the kit to be live")
+    assert live <= len(world.kits)
     wait_until(lambda: int(page.locator("#figure-live").inner_text()) < live, 40, "kits to become late")
 
 
