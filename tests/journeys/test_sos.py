@@ -11,6 +11,7 @@ from central.devices.models import Kit, KitState
 from central.incidents.models import Incident, IncidentEntry
 from edge.spool import open_spool
 from tests.journeys.conftest import make_part, site
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
@@ -78,7 +79,16 @@ def test_an_sos_pressed_in_darkness_arrives_with_its_own_time(stand, page):
     stand.start_kit(part, segments={"record_at_start": False})
     expect(page.locator("#alarms li.alarm", has_text=part.kit_id)).to_be_visible(timeout=30_000)
     assert find_incident(stand, alarm_id).pressed_ms == pressed_ms
+    # The kit learns the centre's time, says in its health what it believes, and the centre then is sure to a second.
+    known = wait_until(lambda: find_sure_incident(stand, alarm_id), 40, "the press is told to a second")
+    assert known.happened_by in {"centre", "ntp"}
+    assert abs(known.happened_ms - pressed_ms) <= known.happened_error_ms + 50
     stand.end_child(part.kit_id)
+
+
+def find_sure_incident(stand, alarm_id):
+    incident = find_incident(stand, alarm_id)
+    return incident if incident.happened_error_ms is not None and incident.happened_error_ms <= 1_000 else None
 
 
 def read_state(stand, part, key):

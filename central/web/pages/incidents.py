@@ -52,7 +52,7 @@ def show_incident(request: Request, here: Here, actor: SignedIn, incident_id: st
         card = views.make_card(session, actor, incident, kits, now_ms=now_ms)
         timeline = incidents.tell_timeline(session, actor, incident_id)
         view = next((view for view in kits if view.kit.kit_id == card.kit_id), None)
-    from_ms = card.received_ms - TRAIL_BEFORE_MS
+    from_ms = min(card.happened_ms, card.received_ms) - TRAIL_BEFORE_MS
     to_ms = card.closed_ms or now_ms
     return render(
         request, "incidents/incident.html", card=card, timeline=timeline, view=view, from_ms=from_ms, to_ms=to_ms
