@@ -6,6 +6,9 @@ import pytest
 from cryptography import x509
 from sqlmodel import select
 
+from central.base.settings import load_settings
+from central.courts.permissions import Actor
+from central.evidence.export import export_package
 from central.evidence.models import Recording
 from contract import chain
 from contract.signing import BadSignatureError, Signed
@@ -41,6 +44,16 @@ def is_signed(record, key):
     return True
 
 
+def verify_package(stand, recording_id, target):
+    """Export as a commander does and let the stand-alone verifier judge it against the authority."""
+    settings = load_settings(stand.stage.centre_config, environ={})
+    actor = Actor("export-1", "export-commander", "样例指挥长", "commander", "云29")
+    export_package(stand.store, settings, actor, recording_id=recording_id, purpose="样例", target=target)
+    anchor = stand.stage.authority_dir / "root.crt"
+    command = [script("zhixing-verify"), str(target), "--anchor", str(anchor)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_a_token_signs_evidence_and_without_it_nothing_is_recorded(stand, tmp_path, monkeypatch):
     keys = make_token(tmp_path / "hsm", monkeypatch)
     part = make_part(stand, "dl-token-01")
@@ -67,6 +80,10 @@ def test_a_token_signs_evidence_and_without_it_nothing_is_recorded(stand, tmp_pa
     assert len(records) >= 3
     assert all(is_signed(record, signing.public_key()) for record in records)
     assert not any(is_signed(record, device.public_key()) for record in records)
+
+    package = tmp_path / "package.zip"
+    verified = verify_package(stand, joined()[0].id, package)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
     stand.end_child(part.kit_id)
     take_out(tmp_path / "hsm")
