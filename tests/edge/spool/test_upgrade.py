@@ -44,7 +44,10 @@ def test_a_spool_of_version_1_keeps_every_entry(old_spool: Path) -> None:
         with open_spool(old_spool) as spool:
             assert spool.id == "d" * 32 and spool.state.get("duty") is True
             entries = spool.outbox.pending(9)
-            assert [(entry.seq, entry.kind, entry.at_ms) for entry in entries] == [(2, "alarm", 2), (1, "position", 1)]
+            assert [(entry.seq, entry.kind, entry.at_ms) for entry in entries] == [
+                (2, "alarm", 2),
+                (1, "position", 1),
+            ]
             assert {(entry.boot, entry.mono_ms) for entry in entries} == {(BOOT, None)}
             assert [entry.seq for entry in spool.outbox.unsettled_sos()] == [2]
             assert spool.inbox.have() == 0, "order 7 alone has a hole before it"
