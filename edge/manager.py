@@ -21,7 +21,7 @@ from edge.beats import BeatWatch
 from edge.children import Child, describe_end
 from edge.restarts import CARD_PAUSE_S, EXIT_CONFIGURATION, EXIT_SPOOL_DAMAGED
 from edge.settings import Settings, SettingsError, load_settings
-from edge.spool import SpoolCardError, SpoolDamagedError, SpoolError, card, open_spool
+from edge.spool import SpoolCardError, SpoolDamagedError, SpoolError, card, checking, open_spool
 from edge.spool.heartbeat import heartbeat_path
 from edge.spool.store import read_boot_ms
 from edge.status import list_facts
@@ -36,6 +36,8 @@ PROCESSES: dict[str, str] = {
 }
 # Who takes a place at once: a recording must not wait until a process has loaded its libraries.
 RESERVES: dict[str, str] = {"recorder": "edge.recorder.reserve"}
+# Ends after which the spool is read through before anybody trusts it again: damage found, or an error nobody foresaw.
+_DOUBTS = (EXIT_SPOOL_DAMAGED, 1)
 TURN_S = 0.5
 END_S = 4.0
 
@@ -54,6 +56,8 @@ class Manager:
         self._started_ms = read_boot_ms()
         self._card_told = ""
         self._device = -1
+        self._checking: subprocess.Popen[bytes] | None = None
+        self._checked = False
         self._stopping = False
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -82,23 +86,45 @@ class Manager:
                 ended = [child for child in self._children if self._look_after(child)]
                 if ended:
                     self._leave_dead_card()
-                    self._write_state(check=any(child.rule.last_code == EXIT_SPOOL_DAMAGED for child in ended))
+                damaged = any(child.rule.last_code in _DOUBTS for child in ended) or self._read_through()
+                if ended or damaged:
+                    self._write_state(check=damaged)
                 self._wait(TURN_S)
         finally:
             self._end_all()
+            if self._checking is not None:
+                self._checking.kill()
+                self._checking.wait()
             os.close(self._reading)
             os.close(self._writing)
         return 0
 
-    def _prepare_spool(self) -> bool:
-        """Set a damaged spool aside before anyone uses it, and say when this kit began; False with a bad card."""
+    def _read_through(self) -> bool:
+        """Check the whole spool once beside those who work on it; True when it turns out to be damaged."""
+        if self._checking is None:
+            self._checking = subprocess.Popen(
+                [sys.executable, "-m", "edge.spool.checking", str(self._settings.spool_path)],
+                stdin=subprocess.DEVNULL,
+            )
+        if self._checked or self._checking.poll() is None:
+            return False
+        self._checked = True
+        return self._checking.returncode == checking.DAMAGED
+
+    def _prepare_spool(self, *, check: bool = False) -> bool:
+        """Say in the spool when this kit began, a damaged one set aside before that; False with a bad card.
+
+        Without `check` only a file that is no database any more is noticed; `_read_through` looks at the rest later.
+        """
         try:
-            with open_spool(self._settings.spool_path) as spool:
+            with open_spool(self._settings.spool_path, check=check) as spool:
                 spool.state.set("kit_started", {"boot": spool.boot, "mono_ms": self._started_ms})
             self._device = self._settings.data_dir.stat().st_dev
         except (SpoolCardError, SpoolDamagedError, sqlite3.OperationalError) as error:
             self._tell_card(str(error))
             return False
+        except sqlite3.DatabaseError:
+            return not check and self._prepare_spool(check=True)
         return True
 
     def _leave_dead_card(self) -> None:
@@ -178,7 +204,7 @@ class Manager:
         except SpoolDamagedError as error:
             log.error("manager: %s", error)
             self._end_all()
-            self._prepare_spool()
+            self._prepare_spool(check=True)
         except (SpoolError, sqlite3.OperationalError) as error:
             self._tell_card(str(error))
 

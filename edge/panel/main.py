@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, stop)
     try:
         settings = load_settings(options.config)
-        with open_spool(settings.spool_path) as spool:
+        with open_spool(settings.spool_path, check=False) as spool:
             process = PanelProcess(settings, spool, waker)
             try:
                 process.run(stopping)

@@ -85,7 +85,7 @@ class Control:
                 "or enrol this kit anew."
             )
         self._source = open_source(settings.position)
-        self._spool = open_spool(settings.spool_path)
+        self._spool = open_spool(settings.spool_path, check=False)
         floor_ms = max(self._identity.floor_ms(), int(self._spool.state.get("time_floor_ms", 0)))
         self._time = TrustedTime(floor_ms)
         self._waker = Waker()
@@ -227,7 +227,7 @@ class Control:
         ring(self._settings.data_dir, who, *word)
 
     def _upload(self) -> None:
-        with open_spool(self._settings.spool_path) as spool:
+        with open_spool(self._settings.spool_path, check=False) as spool:
             keeper = TrustKeeper(spool, self._identity, self._time, self._ring)
             door = Door(self._settings.door, self._identity, self._time)
             self._renewer.is_link_up, self._renewer.ask_time = self._link_up.is_set, door.ask_time
@@ -250,7 +250,7 @@ class Control:
             self.stop()
 
     def _report_positions(self) -> None:
-        with open_spool(self._settings.spool_path) as spool:
+        with open_spool(self._settings.spool_path, check=False) as spool:
             watch = ClockWatch(spool, self._time, self._settings.clock)
             reporter = PositionReporter(spool, self._source, self._time, self._settings.storage, watch)
             try:

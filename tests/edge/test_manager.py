@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge.manager import PROCESSES, main
-from edge.spool import open_spool
+from edge.manager import PROCESSES, RESERVES, main
+from edge.spool import SpoolError, open_spool
 from tests.fakes.small_authority import SmallAuthority
 from tests.fakes.small_broker import find_free_port
 from tests.waiting import wait_until
@@ -49,6 +51,8 @@ class Kit:
                 line = child.cmdline()
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
+            if RESERVES["recorder"] in line:
+                self.seen.add(child)
             for name, module in PROCESSES.items():
                 if module in line:
                     found[name] = child
@@ -62,6 +66,14 @@ class Kit:
             return found if whole else None
 
         return wait_until(look, 30, "all processes run")
+
+    def reserve(self) -> psutil.Process | None:
+        """The recorder that waits for its turn, everything loaded."""
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if RESERVES["recorder"] in child.cmdline():
+                    return child
+        return None
 
     def left(self) -> list[psutil.Process]:
         return [child for child in self.seen if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -79,7 +91,8 @@ def kit(config: Path) -> Iterator[Kit]:
 
 def wait_beating(config: Path) -> None:
     for name in PROCESSES:
-        wait_until((config.parent / f"beat.{name}").exists, 30, f"{name} beats")
+        path = config.parent / f"beat.{name}"
+        wait_until(lambda path=path: path.exists() and path.read_text(), 30, f"{name} beats")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -120,6 +133,54 @@ def test_a_dead_recorder_is_started_again_and_the_panel_never_notices(kit: Kit, 
     with open_spool(config.parent / "spool.db") as spool:
         told = wait_until(lambda: spool.state.get("children"), 5)
     assert told["recorder"]["restarts"] == 1 and told["recorder"]["last"] == "ended with signal 9"
+
+
+def test_the_recorder_in_reserve_takes_over_under_its_true_name_and_another_one_waits(kit: Kit, config: Path) -> None:
+    before = kit.wait_whole()
+    reserve = wait_until(kit.reserve, 30, "one in reserve")
+    kit.children()
+    before["recorder"].kill()
+    after = kit.wait_whole(without=before["recorder"].pid)
+    assert after["recorder"].pid == reserve.pid
+    wait_until(lambda: (config.parent / "beat.recorder").read_text().startswith(f"{reserve.pid} "), 30)
+    assert wait_until(kit.reserve, 30, "the next one").pid != reserve.pid
+    kit.children()
+    kit.process.kill()
+    kit.process.wait()
+    wait_until(lambda: not kit.left(), 5, "the kernel ends those in reserve, too")
+
+
+def test_a_damaged_spool_is_found_beside_the_running_kit(config: Path) -> None:
+    with open_spool(config.parent / "spool.db") as spool:
+        with spool.transaction():
+            for _ in range(400):
+                spool.outbox.append("position", b'{"pad":"%s"}' % (b"x" * 400))
+        before = spool.id
+    damage(config.parent / "spool.db")
+    kit = Kit(config)
+    try:
+        wait_until(lambda: find_spool_id(config) not in ("", before), 60, "a new spool")
+        kit.wait_whole()
+        with open_spool(config.parent / "spool.db", check=False) as spool:
+            assert spool.state.get("spool_set_aside")["carried"]["outbox"] > 100
+    finally:
+        kit.process.terminate()
+        assert kit.process.wait(20) == 0
+
+
+def damage(path: Path) -> None:
+    """Bytes flip in a page that nobody needs at a start."""
+    handle = os.open(path, os.O_WRONLY)
+    os.pwrite(handle, b"\xa5" * 4096, path.stat().st_size // 2 // 4096 * 4096)
+    os.close(handle)
+
+
+def find_spool_id(config: Path) -> str:
+    try:
+        with open_spool(config.parent / "spool.db", check=False) as spool:
+            return spool.id
+    except (SpoolError, sqlite3.DatabaseError):
+        return ""
 
 
 def test_a_hung_process_is_killed_and_started_again(kit: Kit, config: Path) -> None:
