@@ -36,6 +36,15 @@ class Batch:
     """Signs of life since the last batch that flushed markers: kit id to ms."""
     flush_markers: bool = False
 
+    def take_back(self, failed: Batch) -> None:
+        """Put what could not be committed before what has come since."""
+        self.messages[:0] = failed.messages
+        self.signers[:0] = failed.signers
+        self.links[:0] = failed.links
+        self.refusals[:0] = failed.refusals
+        self.heard = {**failed.heard, **self.heard}
+        self.flush_markers |= failed.flush_markers
+
 
 @dataclass
 class Outcome:

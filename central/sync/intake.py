@@ -7,7 +7,6 @@ counted and kept once.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +23,7 @@ from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.flows.times import settle_times
 from central.sync.admission import Gate, RefusedError
+from central.sync.aside import Aside, reused
 from central.sync.batch import Batch, Memory, Outcome
 from central.sync.decoding import Decoder, Entry, Fixes, Reject
 from central.sync.receipts import SpoolKey
@@ -56,10 +56,9 @@ class Intake:
         self._decoder = Decoder(directory)
         self._markers = devices.KitMarkers()
         self._boots = BootBook()
-        self._rejects = Memory()
+        self._aside = Aside(set_aside_max)
         self._refused_records = Memory()
         self._signers: set[str] = set()
-        self._set_aside_max = set_aside_max
         self._neighbour_radius_m = neighbour_radius_m
 
     def repair(self) -> int:
@@ -105,7 +104,7 @@ class Intake:
             note_links(uow, self._markers, batch.links)
             rows = self._store_fixes(uow, decoded.fixes, decoded.rejects, outcome)
             self._take_entries(uow, decoded.entries, decoded.rejects, outcome)
-            self._keep_aside(uow, [*decoded.rejects, *batch.refusals])
+            self._aside.keep(uow, [*decoded.rejects, *batch.refusals])
             note_heard(self._markers, self._directory, batch.heard)
             if batch.flush_markers:
                 self._markers.flush(uow)
@@ -145,7 +144,7 @@ class Intake:
         receipts = outcome.receipts
         for index, (key, row) in enumerate(zip(owners, rows, strict=True)):
             if index in taken:
-                rejects.append(_reused(key, row.seq, "position", repr(row).encode()))
+                rejects.append(reused(key, row.seq, "position", repr(row).encode()))
             elif key in receipts:
                 receipts[key].append(row.seq)
             else:
@@ -210,7 +209,7 @@ class Intake:
         for index, (key, entry) in enumerate(zip(keys, kept, strict=True)):
             spool_key = (entry.kit.kit_id, entry.spool)
             if index in taken:
-                rejects.append(_reused(spool_key, entry.seq, entry.kind, entry.raw))
+                rejects.append(reused(spool_key, entry.seq, entry.kind, entry.raw))
                 continue
             if key in fresh:
                 fresh.discard(key)
@@ -295,18 +294,3 @@ class Intake:
             devices.record_health(uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms, written_ms=written_ms)
         elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
             devices.add_to_counter(uow, "receipt.unknown_directive", 1)
-
-    def _keep_aside(self, uow: UnitOfWork, rejects: list[Reject]) -> None:
-        repeats: Counter[str] = Counter()
-        for reject in rejects:
-            if self._rejects.add((reject.kit_id, reject.reason, reject.source, hash(reject.payload))):
-                devices.keep_aside(uow, **reject._asdict(), limit=self._set_aside_max)
-            else:
-                repeats[reject.reason] += 1
-        for reason, count in repeats.items():
-            devices.add_to_counter(uow, f"set_aside.{reason}", count)
-
-
-def _reused(key: SpoolKey, seq: int, kind: str, payload: bytes) -> Reject:
-    text = f"Item {seq} of spool {key[1]} is another one already; the first one stays."
-    return Reject(key[0], f"kits.{key[0]}.up.{kind}", "number_reused", text, payload)

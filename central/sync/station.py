@@ -203,7 +203,7 @@ class Station:
         try:
             outcome = await self._in_thread(self._writer, self._intake.commit, batch)
         except OperationalError as error:
-            self._take_back(batch)
+            self._batch.take_back(batch)
             if not self._failing:
                 log.error("intake: the database cannot commit (%s); nothing is receipted until it can", error.orig)
             self._failing = True
@@ -213,15 +213,6 @@ class Station:
         self._failing = False
         await self._act_on(outcome)
         return True
-
-    def _take_back(self, batch: Batch) -> None:
-        fresh = self._batch
-        fresh.messages[:0] = batch.messages
-        fresh.signers[:0] = batch.signers
-        fresh.links[:0] = batch.links
-        fresh.refusals[:0] = batch.refusals
-        fresh.heard = {**batch.heard, **fresh.heard}
-        fresh.flush_markers |= batch.flush_markers
 
     async def _act_on(self, outcome: Outcome) -> None:
         for key, seqs in outcome.receipts.items():
