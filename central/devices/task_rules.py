@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, cast, get_args
 
 import msgspec
 
@@ -17,7 +17,8 @@ from central.base.errors import ConflictError, InvalidInputError
 from contract.categories import CATEGORIES
 from contract.orders import Task
 
-URGENCIES: Final = ("normal", "urgent", "most_urgent")
+Urgency = Literal["normal", "urgent", "most_urgent"]
+URGENCIES: Final = get_args(Urgency)
 # Unanswered for longer than this after it was given, a task stands on top of the list.
 PATIENCE_MS: Final = {"normal": 30 * 60_000, "urgent": 10 * 60_000, "most_urgent": 5 * 60_000}
 LONGEST_DUE_MS: Final = 30 * 24 * 3600 * 1000
@@ -75,7 +76,7 @@ def build_body(draft: TaskDraft, *, officer: str, by: str, now_ms: int) -> tuple
         case_no=draft.case_no,
         category=draft.category,
         place=_clean(draft.place, "place", MAX_PLACE_CHARS),
-        urgency=draft.urgency,  # type: ignore[arg-type] -- one of URGENCIES
+        urgency=cast(Urgency, draft.urgency),
         officer=officer[:64],
         by=by[:64],
         due_ms=due_ms,

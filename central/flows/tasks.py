@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from central.audit import service as audit
 from central.base.errors import NotFoundError
@@ -71,9 +72,7 @@ def note_answer(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> None:
         _audit(uow, kit, receipt.state, actor=f"kit:{kit.kit_id}", purpose=receipt.note, detail=detail)
 
 
-def _audit(
-    uow: UnitOfWork, kit: KitRef, what: str, *, actor: str, purpose: str, detail: dict[str, object]
-) -> None:
+def _audit(uow: UnitOfWork, kit: KitRef, what: str, *, actor: str, purpose: str, detail: dict[str, Any]) -> None:
     audit.append(
         uow,
         actor=actor,

@@ -9,6 +9,7 @@ from edge.spool.doorbell import Doorbell, ring
 from edge.spool.heartbeat import Heartbeat
 from edge.spool.inbox import Order
 from edge.spool.outbox import Entry
+from edge.spool.proxies import ProxyRow
 from edge.spool.vault import ReceiptRefusedError, RecordRow, SegmentRow
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Entry",
     "Heartbeat",
     "Order",
+    "ProxyRow",
     "ReceiptRefusedError",
     "RecordRow",
     "SegmentRow",

@@ -13,6 +13,7 @@ from edge.spool.card import Trouble, find_trouble, probe
 from edge.spool.inbox import Inbox
 from edge.spool.outbox import Outbox
 from edge.spool.presses import Presses
+from edge.spool.proxies import Proxies
 from edge.spool.state import State
 from edge.spool.store import ClockMs, Store, read_clock_ms
 from edge.spool.tasks import Tasks
@@ -52,6 +53,7 @@ class Spool:
         self.outbox = Outbox(store)
         self.inbox = Inbox(store)
         self.vault = Vault(store, self.outbox, folder / "vault")
+        self.proxies = Proxies(store, folder / "vault")
         self.state = State(store)
         self.tasks = Tasks(store, self.outbox, self.state)
         self.presses = Presses(store)

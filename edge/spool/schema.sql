@@ -77,13 +77,8 @@ CREATE INDEX IF NOT EXISTS presses_waiting ON presses (number) WHERE answer IS N
 CREATE TABLE IF NOT EXISTS proxies (
     recording_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    cipher_hash BLOB NOT NULL,
+    digest BLOB NOT NULL,                           -- SHA-256 of the parcel beside the segment (contract.proxy)
     length INTEGER NOT NULL,
     started_ms INTEGER NOT NULL,
-    priority INTEGER NOT NULL DEFAULT 0,
-    body BLOB NOT NULL,                             -- contract.proxy: what was signed
-    sig BLOB NOT NULL,
-    stored_ms INTEGER,                              -- when the centre said that it has it
     PRIMARY KEY (recording_id, seq)
 );
-CREATE INDEX IF NOT EXISTS proxies_waiting ON proxies (priority, started_ms) WHERE stored_ms IS NULL;

@@ -103,6 +103,29 @@ class Vault:
         )
         return [SegmentRow(*row) for row in rows]
 
+    def pending_between(self, recording_id: str, from_seq: int, to_seq: int, limit: int) -> list[SegmentRow]:
+        """Segments of a range without a receipt, in their order."""
+        rows = self._store.rows(
+            f"SELECT {_COLUMNS} FROM segments WHERE receipt IS NULL AND fault = '' "  # noqa: S608
+            "AND recording_id = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            recording_id,
+            from_seq,
+            to_seq,
+            limit,
+        )
+        return [SegmentRow(*row) for row in rows]
+
+    def count_waiting(self, recording_id: str, from_seq: int, to_seq: int) -> int:
+        """Segments of a range that wait for their receipt."""
+        return int(
+            self._store.value(
+                "SELECT COUNT(*) FROM segments WHERE receipt IS NULL AND recording_id = ? AND seq BETWEEN ? AND ?",
+                recording_id,
+                from_seq,
+                to_seq,
+            )
+        )
+
     def set_fault(self, recording_id: str, seq: int, reason: str) -> None:
         """The file no longer equals what was signed: stop offering it, but keep what is left of it."""
         with self._store.transaction() as db:
@@ -159,10 +182,12 @@ class Vault:
             path = self.segment_path(recording_id, seq)
             path.unlink(missing_ok=True)
             path.with_suffix(".rec").unlink(missing_ok=True)
+            path.with_suffix(".proxy").unlink(missing_ok=True)
         for folder in {self.folder / recording_id for recording_id, _ in rows}:
             # Files first and durably, rows second: a cut in between is repaired by the next call.
             _sync_folder(folder)
         with self._store.transaction() as db:
+            db.executemany("DELETE FROM proxies WHERE recording_id = ? AND seq = ?", rows)
             db.executemany("DELETE FROM segments WHERE recording_id = ? AND seq = ?", rows)
         return len(rows)
 

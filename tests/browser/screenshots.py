@@ -14,6 +14,7 @@ from central.people.queries import actor_of, find_user
 from tests.browser.case_pictures import prepare_cases, take_cases
 from tests.browser.conftest import CHROMIUM, DESK, FLAGS, PHONE
 from tests.browser.footage import make_recording
+from tests.browser.task_pictures import give_tasks, take_officers_page
 from tests.browser.world import AGES, PASSWORD, World, fill, make_world
 from tests.central.web.serving import Server
 from tests.waiting import wait_until
@@ -46,7 +47,9 @@ def prepare(folder: Path) -> tuple[World, dict[str, str]]:
             devices.keep_aside(
                 uow, kit_id=kit, source=f"kits/{kit}/up/{kind}", reason=reason, detail=detail, payload=payload
             )
+    give_tasks(world)
     pages = {
+        "tasks": "/tasks",
         "incidents": "/incidents", "incident": f"/incidents/{taken}", "kits": "/kits", "kit": "/kits/dl-2901-01",
         "recordings": "/recordings", "recording": f"/recordings/{footage.id}",
     }  # fmt: skip
@@ -104,6 +107,8 @@ def take(world: World, pages: dict[str, str], address: str, folder: Path) -> Non
                 page.screenshot(path=folder / f"{name}{suffix}.png")
         take_cases(browser, address, prepare_cases(world), folder)
         take_rest(browser, world, address, folder)
+        with tempfile.TemporaryDirectory() as kit:
+            take_officers_page(browser, folder, Path(kit))
         browser.close()
 
 

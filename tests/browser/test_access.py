@@ -5,6 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.conftest import PHONE
 from tests.browser.footage import make_recording
+from tests.browser.task_pictures import give_tasks
 
 pytestmark = pytest.mark.browser
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
@@ -14,6 +15,7 @@ RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "
 def footage(world):
     world.raise_alarm("dl-2923-01", place=(25.49, 100.58), note="请求支援")
     world.raise_alarm("dl-2931-01", "fault", note="摄像头中断")
+    give_tasks(world)
     return make_recording(world, "dl-2901-01", seconds=4)
 
 
@@ -30,7 +32,15 @@ def test_axe_finds_nothing(open_page, footage, size):
     page.wait_for_selector("html[data-ready]")
     page.wait_for_selector("#link.ok")
     assert violations(page) == []
-    for path in ("/incidents", "/kits", "/kits/dl-2901-01", "/recordings", f"/recordings/{footage.id}", "/profile"):
+    for path in (
+        "/incidents",
+        "/kits",
+        "/kits/dl-2901-01",
+        "/tasks",
+        "/recordings",
+        f"/recordings/{footage.id}",
+        "/profile",
+    ):
         page.goto(path)
         assert (path, violations(page)) == (path, [])
 

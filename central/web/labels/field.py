@@ -208,7 +208,7 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_step": STEPS,
     "as_mailbox": MAILBOX,
     "as_task": TASKS,
-    "as_urgency": URGENCIES,
+    "as_task_urgency": URGENCIES,
     "as_directive": DIRECTIVES,
     "as_gps": GPS,
     "as_clock": CLOCKS,

@@ -63,6 +63,7 @@ document.addEventListener("click", (event) => {
   const id = event.target.closest("button")?.id ?? "";
   if (/^task-\d+$/.test(id)) {
     const number = Number(id.slice(5));
+    choosing = null;
     show("task", number);
     send(`/tasks/${number}`, { key: newKey(), value: "read", note: "" });
   } else if (id === "accept") answer(chosenFor, "accepted");

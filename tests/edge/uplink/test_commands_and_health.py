@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contract import messages, orders
 from contract.health import Health
+from edge.sensors import read_battery, read_temperature
 from edge.spool import Spool
 from edge.uplink.commands import Commands
-from edge.sensors import read_battery, read_temperature
 from edge.uplink.health import build_health
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.trust_keeper import TrustKeeper
@@ -168,3 +168,58 @@ def test_identity_files_that_do_not_fit_are_named(kit_dir: Path, world: SmallAut
     (kit_dir / "device.key").write_text("nonsense")
     with pytest.raises(IdentityError, match=r"device\.key cannot be read"):
         Identity(kit_dir)
+
+
+TASK = orders.Task(title="送达样例文书", officer="样例警官")
+
+
+class TestTasks:
+    """Control puts a task before the officer; that he felt it, the panel says (tests/edge/panel)."""
+
+    def test_a_task_is_put_once_and_left_for_the_panel(self, desk: Desk) -> None:
+        for _ in range(3):
+            desk.order(1, "task", TASK)
+        assert [task.number for task in desk.spool.tasks.newest()] == [1]
+        assert [order.number for order in desk.spool.inbox.unhandled()] == [1]
+        assert {state for _, state in desk.answers()} == {"received"}
+        assert desk.rung.count("panel") == 3
+
+    def test_a_task_repeated_after_the_answer_changes_nothing(self, desk: Desk) -> None:
+        desk.order(1, "task", TASK)
+        desk.spool.inbox.mark_handled(1)
+        desk.spool.tasks.answer(1, "accepted")
+        desk.order(1, "task", TASK)
+        task = desk.spool.tasks.find(1)
+        assert task is not None and task.state == "accepted"
+        assert desk.spool.inbox.unhandled() == []
+
+    def test_a_task_that_expired_on_its_way_is_not_put(self, desk: Desk) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        body = msgspec.Raw(messages.encode(TASK))
+        late = messages.Directive(number=1, kind="task", issued_ms=now_ms, body=body, expires_ms=now_ms - 1000)
+        desk.commands.receive(messages.encode(late))
+        assert desk.answers()[-1] == (1, "failed")
+        assert desk.spool.tasks.newest() == []
+
+    def test_a_recall_takes_back_what_is_not_done(self, desk: Desk) -> None:
+        for number in (1, 2):
+            desk.order(number, "task", TASK)
+        desk.spool.tasks.answer(2, "accepted")
+        desk.spool.tasks.answer(2, "done")
+        desk.order(3, "task_recall", orders.TaskRecall(task=1, reason="样例"))
+        desk.order(4, "task_recall", orders.TaskRecall(task=2, reason="样例"))
+        assert [(task.number, task.state) for task in desk.spool.tasks.newest()] == [(2, "done"), (1, "recalled")]
+        assert (4, "failed") in desk.answers()
+        assert 3 in [order.number for order in desk.spool.inbox.unhandled()], "the officer has yet to feel it"
+
+    def test_a_recall_that_overtakes_its_task_waits_for_it(self, desk: Desk) -> None:
+        desk.order(2, "task_recall", orders.TaskRecall(task=1, reason="样例"))
+        assert [order.number for order in desk.spool.inbox.unhandled()] == [2]
+        desk.order(1, "task", TASK)
+        task = desk.spool.tasks.find(1)
+        assert task is not None and task.state == "recalled"
+
+    def test_a_recall_of_what_never_was_here_is_done(self, desk: Desk) -> None:
+        desk.order(1, "record_stop", orders.RecordOrder(cause="样例"))
+        desk.order(2, "task_recall", orders.TaskRecall(task=1, reason="样例"))
+        assert desk.answers()[-1] == (2, "done")

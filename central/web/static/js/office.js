@@ -17,4 +17,9 @@ document.body.addEventListener('htmx:afterSettle', () => {
   setAlarm(Number(siren.dataset.count) > 0);
   tick();
 });
+// A part that renews itself waits while somebody writes in it.
+document.body.addEventListener('htmx:beforeRequest', (event) => {
+  const part = event.detail.elt;
+  if (part.getAttribute('hx-trigger')?.startsWith('every') && part.querySelector('details[open]')) event.preventDefault();
+});
 prepareSound();
