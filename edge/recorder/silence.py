@@ -1,7 +1,7 @@
 """Silence in a given sound format, to stand for the sound of before the press that was never kept.
 
-A track without samples would stop every player at its beginning, and a track that comes and goes breaks the
-playback of one segment after another; so the track is there and silent, and the opening record says so.
+A track without samples keeps a browser from beginning to play, and one that comes and goes cannot be played one
+segment after another; so the track is there and silent, and the opening record says so.
 """
 
 from __future__ import annotations
