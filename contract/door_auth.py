@@ -70,6 +70,11 @@ def segment_path(recording_id: bytes, seq: int) -> str:
     return f"/v1/recordings/{recording_id.hex()}/segments/{seq}"
 
 
+def proxy_path(recording_id: bytes, seq: int) -> str:
+    """Where a segment's proxy is PUT."""
+    return f"/v1/recordings/{recording_id.hex()}/proxies/{seq}"
+
+
 def chain_path(recording_id: bytes) -> str:
     """Where chain records are POSTed."""
     return f"/v1/recordings/{recording_id.hex()}/chain"

@@ -86,6 +86,13 @@ class CameraSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stall_s: Annotated[float, Meta(ge=0.5, le=60)] = 1.5  # no frame for this long: the recorder restarts
 
 
+class LinkSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[link]``: whether bytes cost. Metered: originals wait, but those of an alarm and those asked for go."""
+
+    metered: Literal["auto", "yes", "no"] = "auto"  # auto: free, until the officer or the centre says otherwise
+    thin_below_kbps: Annotated[int, Meta(ge=8, le=100_000)] = 256  # measured; then small pictures go first
+
+
 class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[segments]``: how a recording is cut and how much of the past an alarm saves."""
 
@@ -96,6 +103,7 @@ class SegmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sos_hold_s: Annotated[float, Meta(ge=0, le=14_400)] = 1800.0  # an unanswered SOS outlasts a stop at the kit
     alarm_window_s: Annotated[float, Meta(ge=10, le=3600)] = 120.0  # sent first, newest first
     record_at_start: bool = False
+    proxy: bool = True  # small pictures of each segment for a metered or thin link
 
 
 class StorageSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

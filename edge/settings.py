@@ -20,6 +20,7 @@ from edge.options import (
     DoorSettings,
     KeySettings,
     KitSettings,
+    LinkSettings,
     MqttSettings,
     PanelSettings,
     PositionSettings,
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     door: DoorSettings
     authority: AuthoritySettings = AuthoritySettings()
     keys: KeySettings = KeySettings()
+    link: LinkSettings = LinkSettings()
     camera: CameraSettings = CameraSettings()
     segments: SegmentSettings = SegmentSettings()
     storage: StorageSettings = StorageSettings()

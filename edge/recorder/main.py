@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
-from contract import chain
+from contract import chain, proxy
+from contract.signing import sign_p256
 from edge.recorder.camera import CameraFailedError
 from edge.recorder.keys import KeyFileError, RecipientBook, load_signing_key, report_no_key
 from edge.recorder.legend import Legend
@@ -66,6 +67,7 @@ def main(arguments: list[str] | None = None, *, started_ms: int | None = None) -
                 settings,
                 spool,
                 sign=lambda body: chain.sign(key, body),
+                sign_proxy=lambda body: sign_p256(key, proxy.DOMAIN, body),
                 load_recipients=recipients.current,
                 build_source=lambda: build_source(settings.camera, settings.kit.id, legend.lines),
                 clock=read_clocks,

@@ -15,6 +15,7 @@ from edge.recorder.closing import Closer, Gap
 from edge.recorder.moment import Clock, Moment
 from edge.recorder.oddities import Oddities
 from edge.recorder.priority import PriorityBook
+from edge.recorder.proxy import ProxyMaker
 from edge.recorder.recording import SignBody, StorageFullError
 from edge.recorder.report import Reporter
 from edge.recorder.sources import CameraSource, EncodedFrame, SourceError
@@ -43,6 +44,7 @@ class Recorder:
         load_recipients: Callable[[], Sequence[X25519PublicKey]],
         build_source: Callable[[], CameraSource],
         clock: Clock,
+        sign_proxy: SignBody | None = None,
     ) -> None:
         self._settings, self._spool, self._clock = settings, spool, clock
         self._guard = StorageGuard(spool, settings.storage)
@@ -70,6 +72,7 @@ class Recorder:
             find_missed=lambda: self._camera.missed,
             find_dropped=lambda: self._camera.dropped,
             note_row=self._note_row,
+            proxies=ProxyMaker(spool, sign_proxy) if sign_proxy and settings.segments.proxy else None,
         )
         self._card = CardWatch(spool)
         self._storage = StorageWatch(spool, settings.storage, self._guard, settings.camera.bitrate_bps)

@@ -17,6 +17,7 @@ from edge.recorder.notes import Notes
 from edge.recorder.oddities import Oddities
 from edge.recorder.opening import gather_facts, state_opening
 from edge.recorder.priority import PriorityBook
+from edge.recorder.proxy import ProxyMaker
 from edge.recorder.recording import Recording, SignBody, StorageFullError
 from edge.recorder.segmenter import ClearSegment, Segmenter
 from edge.recorder.sources import AudioPacket, CameraSource
@@ -58,6 +59,7 @@ class Means:
     find_missed: Callable[[], int]
     find_dropped: Callable[[], int]
     note_row: Callable[[SegmentRow], None]
+    proxies: ProxyMaker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,8 @@ class Take:
                 extra=extra,
             )
             means.note_row(row)
+            if means.proxies is not None:
+                means.proxies.make(clear, row, recording.recipients)
             self.notes.stated(extra)
             missing = Gap(recording.last_end, 0)
             means.oddities.note_missed(means.find_missed())

@@ -10,6 +10,7 @@ from typing import Literal
 from contract import messages, orders, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.spool import Order, Spool
+from edge.uplink.link_policy import obey_link_order, obey_originals_order
 from edge.uplink.lost import LostKit
 from edge.uplink.recording_orders import obey_record_order
 from edge.uplink.trust_keeper import TrustKeeper
@@ -45,6 +46,8 @@ class Commands:
             "record_start": self._start_recording,
             "record_stop": self._stop_recording,
             "trust": self._accept_trust,
+            "link": self._judge_link,
+            "originals": self._ask_originals,
         }
         if lost is not None:
             self._handlers["lost"] = lost.obey
@@ -162,6 +165,16 @@ class Commands:
         note = obey_record_order(self._spool, told, on=on)
         self._ring("recorder")
         self._ring("panel")
+        return note
+
+    def _judge_link(self, order: Order) -> str:
+        note = obey_link_order(self._spool, messages.decode(order.body, orders.LinkOrder))
+        self._ring("control")
+        return note
+
+    def _ask_originals(self, order: Order) -> str:
+        note = obey_originals_order(self._spool, messages.decode(order.body, orders.OriginalsOrder))
+        self._ring("control")
         return note
 
     def _accept_trust(self, order: Order) -> str:

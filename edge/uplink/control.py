@@ -236,6 +236,7 @@ class Control:
                 door,
                 keeper,
                 self._settings.storage,
+                link=self._settings.link,
                 is_link_up=self._link_up.is_set,
                 is_stopping=self._stopping.is_set,
             )

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from contract import door_auth, messages, trust
 from contract.signing import BadSignatureError, CodecError
-from edge.options import StorageSettings
+from edge.options import LinkSettings, StorageSettings
 from edge.spool import ReceiptRefusedError, Spool
 from edge.uplink.backoff import Backoff
 from edge.uplink.chain_records import RecordBringer
 from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
+from edge.uplink.link_policy import LinkPolicy
 from edge.uplink.parcels import Key, Parcel, Shelf
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.wire import StoppedError
@@ -58,6 +59,7 @@ class Uploader:
         keeper: TrustKeeper,
         storage: StorageSettings,
         *,
+        link: LinkSettings | None = None,
         is_link_up: Callable[[], bool],
         is_stopping: Callable[[], bool] = lambda: False,
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -69,7 +71,8 @@ class Uploader:
         self._is_link_up = is_link_up
         self._is_stopping = is_stopping
         self._monotonic_s = monotonic_s
-        self._shelf = Shelf(spool, monotonic_s=monotonic_s)
+        self._policy = LinkPolicy(spool, link or LinkSettings(), door.speed, monotonic_s=monotonic_s)
+        self._shelf = Shelf(spool, self._policy, monotonic_s=monotonic_s)
         self._records = RecordBringer(spool, door, is_link_up=is_link_up, monotonic_s=monotonic_s)
         self._backoff = Backoff(first_s=2.0, cap_s=60.0)
         self._sent: deque[Parcel] = deque()  # their answers come in this order
@@ -168,7 +171,10 @@ class Uploader:
         if fault:
             self._state_fault(parcel, fault)
             return 0.0
-        records = self._records.find_due(*parcel.key)
+        return self._bring_whole(parcel, path)
+
+    def _bring_whole(self, parcel: Parcel, path: Path) -> float:
+        records = self._records.find_due(parcel.recording_id, parcel.seq)
         # Whatever is a request of its own waits for the answers before it.
         if self._sent and (records is None or records or parcel.key in self._begun):
             return self._settle_one()
@@ -181,7 +187,8 @@ class Uploader:
         return self._settle_one() if len(self._sent) >= self._window else 0.0
 
     def _send(self, parcel: Parcel, path: Path) -> None:
-        offset = self._door.head(parcel.where).offset if parcel.key in self._begun else 0
+        begun = parcel.key in self._begun and not parcel.is_proxy
+        offset = self._door.head(parcel.where).offset if begun else 0
         offset = min(offset, parcel.length)
         self._sent.append(parcel)
         watch = _SendWatch(self._spool, self._shelf, parcel, self._is_stopping)
@@ -216,7 +223,10 @@ class Uploader:
 
     def _judge(self, parcel: Parcel, answer: Answer) -> float:
         status = answer.status
-        if status in (200, 201) and answer.media_type == "application/cbor":
+        if parcel.is_proxy and status in (200, 201, 204):
+            self._spool.proxies.drop(parcel.recording_id, parcel.seq)
+            return self._note_success(parcel)
+        if not parcel.is_proxy and status in (200, 201) and answer.media_type == "application/cbor":
             return self._take_receipt(parcel, answer)
         self._tell(f"{parcel}: {answer.describe()}")
         self._window = 1
@@ -234,12 +244,16 @@ class Uploader:
 
     def _take_receipt(self, parcel: Parcel, answer: Answer) -> float:
         try:
-            self._spool.vault.set_receipt(*parcel.key, answer.body, self._keeper.receipt_keys())
+            keys = self._keeper.receipt_keys()
+            self._spool.vault.set_receipt(parcel.recording_id, parcel.seq, answer.body, keys)
         except ReceiptRefusedError as error:
             self._tell(f"{parcel}: {error}")
             self._shelf.defer(parcel, 0.0)
             return 0.0
         self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
+        return self._note_success(parcel)
+
+    def _note_success(self, parcel: Parcel) -> float:
         self._shelf.forget(parcel)
         self._second_chances = {chance for chance in self._second_chances if chance[0] != parcel.key}
         self._backoff.reset()
@@ -257,8 +271,11 @@ class Uploader:
         return wait_s
 
     def _state_fault(self, parcel: Parcel, fault: str) -> None:
+        if parcel.is_proxy:  # a power cut may have halved it; nothing is lost with it
+            self._spool.proxies.drop(parcel.recording_id, parcel.seq)
+            return
         with self._spool.transaction():
-            self._spool.vault.set_fault(*parcel.key, fault)
+            self._spool.vault.set_fault(parcel.recording_id, parcel.seq, fault)
             self._raise_alarm(f"{parcel} of {parcel.recording_id}: {fault}")
         self._tell(f"{parcel}: {fault}")
 
@@ -303,7 +320,7 @@ class _SendWatch:
         if not self._noted:
             # After a restart the rest goes on from where it came to.
             self._noted = True
-            self._spool.state.set("upload_begun", list(self._parcel.key))
+            self._spool.state.set("upload_begun", [self._parcel.recording_id, self._parcel.seq])
         return self._shelf.has_more_urgent(self._parcel)
 
 
@@ -311,7 +328,7 @@ def read_begun(spool: Spool) -> set[Key]:
     """The parcel that a slow link had not taken whole when the process ended."""
     match spool.state.get("upload_begun"):
         case [str(recording_id), int(seq)]:
-            return {(recording_id, seq)}
+            return {(recording_id, seq, False)}
     return set()
 
 

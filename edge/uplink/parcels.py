@@ -7,34 +7,38 @@ from pathlib import Path
 import msgspec
 
 from contract import door_auth
-from edge.spool import SegmentRow, Spool
+from edge.spool import ProxyRow, SegmentRow, Spool
+from edge.spool.vault import ALARM
 from edge.uplink.backoff import Backoff
+from edge.uplink.link_policy import LinkPolicy
 
 LOOK_AHEAD = 32
-Key = tuple[str, int]
+Key = tuple[str, int, bool]
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """A sealed file to be PUT: `digest` is its SHA-256, `length` its bytes, `priority` as in the vault."""
+    """A file to be PUT: `digest` is its SHA-256, `length` its bytes, `priority` as in the vault."""
 
     recording_id: str
     seq: int
     digest: bytes
     length: int
     priority: int
+    is_proxy: bool = False
 
     @property
     def key(self) -> Key:
         """What it is known by."""
-        return (self.recording_id, self.seq)
+        return (self.recording_id, self.seq, self.is_proxy)
 
     @property
     def where(self) -> str:
         """The path at the door."""
-        return door_auth.segment_path(bytes.fromhex(self.recording_id), self.seq)
+        find = door_auth.proxy_path if self.is_proxy else door_auth.segment_path
+        return find(bytes.fromhex(self.recording_id), self.seq)
 
     def __str__(self) -> str:
-        return f"segment {self.seq}"
+        return f"{'proxy' if self.is_proxy else 'segment'} {self.seq}"
 
 
 class _Deferred(msgspec.Struct):
@@ -45,20 +49,42 @@ class _Deferred(msgspec.Struct):
 class Shelf:
     """Chooses among what waits in the vault; what the door would not take now is left aside for a while."""
 
-    def __init__(self, spool: Spool, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, spool: Spool, policy: LinkPolicy, *, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._spool = spool
+        self._policy = policy
         self._monotonic_s = monotonic_s
         self._deferred: dict[Key, _Deferred] = {}
 
     def choose(self, besides: Collection[Key]) -> Parcel | None:
         """The most urgent parcel that is not among `besides` (those in flight)."""
-        now = self._monotonic_s()
-        for row in self._spool.vault.pending_segments(LOOK_AHEAD + len(besides) + len(self._deferred)):
-            key = (row.recording_id, row.seq)
-            held = self._deferred.get(key)
-            if key not in besides and (held is None or held.until_s <= now):
-                return _to_parcel(row)
-        return None
+        self._policy.look()
+        count = LOOK_AHEAD + len(besides) + len(self._deferred)
+        originals = self._find_originals(count)
+        proxies = (
+            [_from_proxy(row) for row in self._spool.proxies.pending(count)] if self._policy.wants_proxies else []
+        )
+        found = [
+            next((parcel for parcel in parcels if self._is_due(parcel, besides)), None)
+            for parcels in (proxies, originals)
+        ]
+        # Of equals the proxy goes first: it costs little, and shows something soon.
+        return max((parcel for parcel in found if parcel), key=lambda parcel: parcel.priority, default=None)
+
+    def _find_originals(self, count: int) -> list[Parcel]:
+        vault, asked = self._spool.vault, []
+        for recording_id, low, high in self._policy.asked:
+            asked += [_from_segment(row, ALARM) for row in vault.pending_between(recording_id, low, high, count)]
+        waiting = [_from_segment(row, row.priority) for row in vault.pending_segments(count)]
+        if self._policy.metered:
+            waiting = [parcel for parcel in waiting if parcel.priority >= ALARM]
+        alarms = [parcel for parcel in waiting if parcel.priority >= ALARM]
+        return [*alarms, *asked, *(parcel for parcel in waiting if parcel.priority < ALARM)]
+
+    def _is_due(self, parcel: Parcel, besides: Collection[Key]) -> bool:
+        held = self._deferred.get(parcel.key)
+        return parcel.key not in besides and (held is None or held.until_s <= self._monotonic_s())
 
     def has_more_urgent(self, parcel: Parcel) -> bool:
         """Whether something waits that should not wait for the end of this parcel."""
@@ -67,7 +93,8 @@ class Shelf:
 
     def find_file(self, parcel: Parcel) -> Path:
         """Where its bytes lie."""
-        return self._spool.vault.segment_path(parcel.recording_id, parcel.seq)
+        home = self._spool.proxies.path_of if parcel.is_proxy else self._spool.vault.segment_path
+        return home(parcel.recording_id, parcel.seq)
 
     def defer(self, parcel: Parcel, at_least_s: float) -> None:
         """This one waits, the others go on."""
@@ -88,5 +115,9 @@ class Shelf:
         return min((max(0.0, held.until_s - now) for held in self._deferred.values()), default=None)
 
 
-def _to_parcel(row: SegmentRow) -> Parcel:
-    return Parcel(row.recording_id, row.seq, row.cipher_hash, row.length, row.priority)
+def _from_segment(row: SegmentRow, priority: int) -> Parcel:
+    return Parcel(row.recording_id, row.seq, row.cipher_hash, row.length, priority)
+
+
+def _from_proxy(row: ProxyRow) -> Parcel:
+    return Parcel(row.recording_id, row.seq, row.digest, row.length, row.priority, is_proxy=True)
