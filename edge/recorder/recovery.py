@@ -84,7 +84,7 @@ def _tidy_folder(spool: Spool, folder: Path) -> tuple[int, int]:
     names = {path.name.split(".", maxsplit=1)[0] for path in folder.iterdir()}
     for name in sorted(name for name in names if name.isdigit()):
         if spool.vault.has_segment(folder.name, int(name)):
-            for suffix in (".age", ".rec"):
+            for suffix in (".age", ".rec", ".proxy"):
                 temporary_path(folder / f"{name}{suffix}").unlink(missing_ok=True)
             continue
         if _take_in(spool, folder, name):
