@@ -40,6 +40,7 @@ class BadCard:
 
     def __init__(self, work: Path, *, megabytes: int = 48, options: str = "") -> None:
         mounting.require_right()
+        assert Path("/dev/fuse").exists(), "the bad card needs /dev/fuse: give the machine its kernel's fuse"
         # Shared, so that what is unmounted here goes from namespaces too that were made in the meantime.
         self._work = work
         work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Every failure of a camera ends in a restart of the process within three seconds, and in a signed gap that names it."""
+"""Every failure of a camera ends in a restart within three seconds, and in a signed gap that names it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ KITS = (
 
 @dataclass
 class Failed:
-    """What one failure cost: the cause as signed, ms from the failure to the next picture, ms missing in the chain."""
+    """What one failure cost: cause as signed, ms from the failure to the next picture, ms missing in the chain."""
 
     cause: str
     again_ms: int
