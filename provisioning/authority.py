@@ -49,7 +49,6 @@ from provisioning.listing import KitStatus, list_statuses
 from provisioning.rules import (
     MAX_RENEWALS_A_DAY,
     TOKEN_LIFE,
-    AuthorityError,
     KitExistsError,
     KitRevokedError,
     NoAuthorityError,
@@ -164,7 +163,7 @@ class Authority:
         secret = secrets.token_bytes(SECRET_BYTES)
         text = self._token_text(kit_id, secret, est_url)
         with self._transaction() as transaction:
-            _get_working_kit(transaction, kit_id)
+            get_working_kit(transaction, kit_id)
             transaction.void_tokens(kit_id, self._now_ms())
             self._insert_token(transaction, kit_id, secret)
             transaction.append_log(self._now_ms(), name_user(), "provisioning:token:issue", kit_id)
@@ -187,7 +186,7 @@ class Authority:
                 raise UnknownTokenError(
                     f"No such token was issued for {kit_id[:32]!r}; check kit and token, or issue a new one."
                 )
-            _get_working_kit(transaction, kit_id)
+            get_working_kit(transaction, kit_id)
             key = check_signing_request(csr_der, kit_id)
             digest = key_digest(key)
             if not transaction.use_token(secret_hash, kit_id, digest, self._now_ms()):
@@ -210,7 +209,7 @@ class Authority:
             current = transaction.find_certificate(serial)
             if current is None:
                 raise UnknownCertificateError("This certificate was not issued here; enrol with a token.")
-            kit = _get_working_kit(transaction, current.kit_id)
+            kit = get_working_kit(transaction, current.kit_id)
             if current.revoked_at_ms is not None:
                 raise UnknownCertificateError("This certificate was revoked; enrol with a new token.")
             key = check_signing_request(csr_der, kit.kit_id)
@@ -243,28 +242,6 @@ class Authority:
             transaction.append_log(self._now_ms(), who, "provisioning:grace:ask", current.kit_id, current.serial)
         return False
 
-    def list_grace(self) -> list[grace.GraceRequest]:
-        """Kits that ask with an expired certificate."""
-        with self._transaction() as transaction:
-            return grace.list_requests(transaction)
-
-    def decide_grace(self, kit_id: str, *, allow: bool) -> None:
-        """Nod to such a kit, for seven days and one certificate, or refuse it; raises UnknownGraceError."""
-        decision = "allowed" if allow else "refused"
-        with self._transaction() as transaction:
-            _get_working_kit(transaction, kit_id)
-            grace.decide(transaction, kit_id, decision, who=name_user(), now_ms=self._now_ms())
-            verb = "allow" if allow else "refuse"
-            transaction.append_log(self._now_ms(), name_user(), f"provisioning:grace:{verb}", kit_id)
-
-    def set_grace_days(self, days: int) -> None:
-        """How long after its end a certificate brings its kit before the administrator; raises AuthorityError."""
-        if not 0 <= days <= grace.MAX_GRACE_DAYS:
-            raise AuthorityError(f"{days} days of grace are refused: give 0 to {grace.MAX_GRACE_DAYS}.")
-        with self._transaction() as transaction:
-            transaction.set_meta(grace.GRACE_META, str(days))
-            transaction.append_log(self._now_ms(), name_user(), "provisioning:grace:days", str(days))
-
     def replace_card(self, kit_id: str, *, reason: str, est_url: str | None = None) -> str:
         """A known kit gets a new card: its certificates end now, its name and history stay; give its new token.
 
@@ -274,7 +251,7 @@ class Authority:
         secret = secrets.token_bytes(SECRET_BYTES)
         text = self._token_text(kit_id, secret, est_url)
         with self._transaction() as transaction:
-            _get_working_kit(transaction, kit_id)
+            get_working_kit(transaction, kit_id)
             ended = transaction.revoke_certificates(kit_id, self._now_ms())
             transaction.void_tokens(kit_id, self._now_ms())
             transaction.delete_grace(kit_id)
@@ -304,7 +281,7 @@ class Authority:
         """Revoke a kit, its certificates and tokens; raises UnknownKitError, KitRevokedError."""
         check_text("reason", reason, limit=200)
         with self._transaction() as transaction:
-            _get_working_kit(transaction, kit_id)
+            get_working_kit(transaction, kit_id)
             transaction.revoke_kit(kit_id, reason, self._now_ms())
             transaction.count_change()
             transaction.append_log(self._now_ms(), name_user(), "provisioning:kit:revoke", kit_id, reason)
@@ -392,7 +369,8 @@ def _load(folder: Path, name: str) -> Issuer:
     return load_issuer((folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes())
 
 
-def _get_working_kit(transaction: Transaction, kit_id: str) -> KitRow:
+def get_working_kit(transaction: Transaction, kit_id: str) -> KitRow:
+    """The kit, added and not revoked; raises UnknownKitError, KitRevokedError."""
     kit = transaction.find_kit(kit_id)
     if kit is None:
         raise UnknownKitError(f"No kit {kit_id[:32]!r} was added; run `zhixing-provision add` first.")

@@ -15,9 +15,8 @@ import signal
 import sqlite3
 import sys
 import threading
-import unicodedata
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
@@ -28,17 +27,13 @@ from provisioning import authority as desk
 from provisioning.authority import Authority
 from provisioning.est import EstServer
 from provisioning.files import write_new
+from provisioning.grace_command import CHINA, InputError, describe_grace, print_table, show_time
 from provisioning.handover import HandoverError
 from provisioning.rules import check_host
 from provisioning.state import open_transaction
 
 PROGRAM: Final = "zhixing-provision"
 EST_PORT: Final = 8444
-CHINA: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
-
-
-class InputError(ValueError):
-    """A command line that cannot be carried out."""
 
 
 class OneSentenceParser(argparse.ArgumentParser):
@@ -89,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (add, token, reimage):
         command.add_argument("--qr", type=Path, metavar="FILE", help="also write the QR code as .svg or .png")
         command.add_argument("--no-terminal-qr", action="store_true", help="print the token as text only")
-    _describe_grace(commands.add_parser("grace", help="kits that come back with an expired certificate"))
+    describe_grace(commands.add_parser("grace", help="kits that come back with an expired certificate"))
     revoke = commands.add_parser("revoke", help="revoke a kit, its certificates and tokens")
     revoke.add_argument("kit")
     revoke.add_argument("--reason", required=True)
@@ -203,47 +198,6 @@ def _show_token(text: str, options: argparse.Namespace) -> None:
         print(f"QR code: {options.qr}")
 
 
-def _describe_grace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("act", choices=("list", "allow", "refuse", "days"))
-    parser.add_argument("what", nargs="?", help="the kit, or the number of days")
-    parser.set_defaults(run=_run_grace)
-
-
-def _run_grace(options: argparse.Namespace) -> None:
-    opened = Authority(options.authority)
-    if options.act == "list":
-        rows: list[dict[str, str | None]] = [
-            {
-                "kit": item.kit_id,
-                "state": item.decision,
-                "expired": _show_ms(item.expired_ms),
-                "asked": _show_ms(item.asked_ms),
-                "last asked": _show_ms(item.last_asked_ms),
-                "from": item.who,
-            }
-            for item in opened.list_grace()
-        ]
-        names = ("kit", "state", "expired", "asked", "last asked", "from")
-        titles: dict[str, str | None] = {name: name.upper() for name in names}
-        _print_table([titles, *rows])
-        return
-    if not options.what:
-        raise InputError(f"Name the {'days' if options.act == 'days' else 'kit'}: `grace {options.act} ...`.")
-    if options.act == "days":
-        if not options.what.isdecimal():
-            raise InputError(f"{options.what!r} is no number of days; give one like 400.")
-        opened.set_grace_days(int(options.what))
-        print(f"A certificate brings its kit before you for {options.what} days after its end.")
-        return
-    opened.decide_grace(check_kit_id(options.what), allow=options.act == "allow")
-    told = "gets its certificate when it asks again" if options.act == "allow" else "is refused"
-    print(f"{options.what} {told}.")
-
-
-def _show_ms(at_ms: int) -> str:
-    return _show_time(datetime.fromtimestamp(at_ms / 1000, CHINA)) if at_ms else "-"
-
-
 def _run_reimage(options: argparse.Namespace) -> None:
     check_qr_file(options.qr)
     _show_token(Authority(options.authority).replace_card(check_kit_id(options.kit), reason=options.reason), options)
@@ -266,7 +220,7 @@ def _run_list(options: argparse.Namespace) -> None:
             "label": status.kit.label,
             "officer": status.kit.officer,
         }
-        | ({} if options.json else {"expires": _show_time(status.expires_at)})
+        | ({} if options.json else {"expires": show_time(status.expires_at)})
         for status in kits
     ]
     if options.json:
@@ -275,22 +229,7 @@ def _run_list(options: argparse.Namespace) -> None:
     titles: dict[str, str | None] = {
         name: name.upper() for name in ("kit", "court", "state", "expires", "label", "officer")
     }
-    _print_table([titles, *rows])
-
-
-def _print_table(rows: list[dict[str, str | None]]) -> None:
-    widths = {name: max(_width(row[name] or "") for row in rows) for name in rows[0]}
-    for row in rows:
-        cells = ((row[name] or "") + " " * (widths[name] - _width(row[name] or "")) for name in rows[0])
-        print("  ".join(cells).rstrip())
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def _show_time(moment: datetime | None) -> str:
-    return moment.astimezone(CHINA).strftime("%Y-%m-%d %H:%M") if moment else "-"
+    print_table([titles, *rows])
 
 
 def _run_log(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from provisioning.grace_rows import GraceRow
 from provisioning.rules import (
     CertificateExpiredError,
     CertificateSupersededError,
@@ -18,7 +19,7 @@ from provisioning.rules import (
     GraceWaitingError,
     UnknownGraceError,
 )
-from provisioning.state import CertificateRow, GraceRow, Transaction
+from provisioning.state import CertificateRow, Transaction
 
 GRACE_META: Final = "grace_days"
 DEFAULT_GRACE_DAYS: Final = 400

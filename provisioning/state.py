@@ -14,7 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SCHEMA = """
+from provisioning.grace_rows import GRACE_TABLE, GraceRows
+
+SCHEMA = (
+    GRACE_TABLE
+    + """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE kits (
     kit_id TEXT PRIMARY KEY,
@@ -44,17 +48,6 @@ CREATE TABLE certificates (
     revoked_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX certificates_by_kit ON certificates (kit_id, issued_at_ms);
-CREATE TABLE grace (
-    kit_id TEXT PRIMARY KEY REFERENCES kits (kit_id),
-    serial TEXT NOT NULL,
-    asked_at_ms INTEGER NOT NULL,
-    last_asked_at_ms INTEGER NOT NULL,
-    times INTEGER NOT NULL,
-    who TEXT NOT NULL,
-    decision TEXT NOT NULL,
-    decided_at_ms INTEGER,
-    decided_by TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
 CREATE TABLE log (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms INTEGER NOT NULL,
@@ -68,6 +61,7 @@ BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER log_is_never_shortened BEFORE DELETE ON log
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 """
+)
 
 
 @dataclass(frozen=True)
@@ -110,21 +104,6 @@ class TokenRow:
 
 
 @dataclass(frozen=True)
-class GraceRow:
-    """A kit that asks with an expired certificate; `decision` is "", allowed or refused."""
-
-    kit_id: str
-    serial: str
-    asked_at_ms: int
-    last_asked_at_ms: int
-    times: int
-    who: str
-    decision: str
-    decided_at_ms: int | None
-    decided_by: str
-
-
-@dataclass(frozen=True)
 class LogRow:
     """One act: who did what to whom, and when."""
 
@@ -149,9 +128,8 @@ def create_state(path: Path) -> None:
 
 def upgrade_state(path: Path) -> None:
     """Add the tables that an authority of an earlier release has not; raises FileNotFoundError."""
-    table = SCHEMA[SCHEMA.index("CREATE TABLE grace") : SCHEMA.index("CREATE TABLE log")]
     with open_transaction(path) as transaction:
-        transaction.run(table.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
+        transaction.run(GRACE_TABLE.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
 
 
 @contextmanager
@@ -177,7 +155,7 @@ def open_transaction(path: Path) -> Iterator[Transaction]:
         connection.close()
 
 
-class Transaction:
+class Transaction(GraceRows):
     """Reads and writes of one transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -318,49 +296,6 @@ class Transaction:
             (at_ms, kit_id),
         )
         return [str(row[0]) for row in rows.fetchall()]
-
-    def find_grace(self, kit_id: str) -> GraceRow | None:
-        """The kit's request to be taken back."""
-        row = self._db.execute("SELECT * FROM grace WHERE kit_id = ?", (kit_id,)).fetchone()
-        return GraceRow(*row) if row else None
-
-    def list_grace(self) -> list[GraceRow]:
-        """All such requests by kit."""
-        return [GraceRow(*row) for row in self._db.execute("SELECT * FROM grace ORDER BY kit_id")]
-
-    def insert_grace(self, row: GraceRow) -> None:
-        """Keep a kit's first request with this certificate, in the place of one with an earlier."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO grace VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                row.kit_id,
-                row.serial,
-                row.asked_at_ms,
-                row.last_asked_at_ms,
-                row.times,
-                row.who,
-                row.decision,
-                row.decided_at_ms,
-                row.decided_by,
-            ),
-        )
-
-    def note_grace_again(self, kit_id: str, who: str, at_ms: int) -> None:
-        """The kit asked once more."""
-        self._db.execute(
-            "UPDATE grace SET last_asked_at_ms = ?, times = times + 1, who = ? WHERE kit_id = ?", (at_ms, who, kit_id)
-        )
-
-    def decide_grace(self, kit_id: str, decision: str, who: str, at_ms: int) -> bool:
-        """Keep the administrator's answer; False when the kit has not asked."""
-        return self._changed(
-            "UPDATE grace SET decision = ?, decided_at_ms = ?, decided_by = ? WHERE kit_id = ?",
-            (decision, at_ms, who, kit_id),
-        )
-
-    def delete_grace(self, kit_id: str) -> None:
-        """The kit has its certificate."""
-        self._db.execute("DELETE FROM grace WHERE kit_id = ?", (kit_id,))
 
     def append_log(self, at_ms: int, who: str, what: str, subject: str, detail: str = "") -> None:
         """Write one act into the append-only log."""

@@ -12,7 +12,7 @@ from edge.uplink.door import DoorUnreachableError
 from edge.uplink.identity import Identity
 from edge.uplink.renewal import LOOK_EVERY_S, UNREACHABLE_RETRY_S, Renewer
 from edge.uplink.trusted_time import TrustedTime
-from provisioning import authority
+from provisioning import authority, grace_desk
 from tests.fakes.clocks import FakeClock
 from tests.provisioning.kit_side import PASSPHRASE, MovingClock, serving
 
@@ -70,7 +70,7 @@ def test_it_asks_the_time_waits_for_a_nod_and_comes_back(dark_kit, desk):
     told = renewer.describe()
     assert told["until_ms"] == int(identity.chain[0].not_valid_after_utc.timestamp() * 1000)
     assert told["trouble"] == renewer.trouble
-    desk.decide_grace(KIT, allow=True)
+    grace_desk.decide_grace(desk, KIT, allow=True)
     monotonic.advance(s=LOOK_EVERY_S)
     assert renewer.turn() is False, "the authority said when to come again"
     monotonic.advance(s=300)
