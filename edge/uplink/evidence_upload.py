@@ -107,6 +107,7 @@ class Uploader:
         if not (self._unreachable and self._was_link_up and not was_up):
             return False
         self._backoff.reset()
+        self._rest_until_s = -1.0  # else the old rest would begin again after the first parcel
         return True
 
     def _work(self) -> float:
