@@ -307,7 +307,7 @@ def test_nobody_there(spool: Spool, identity: Identity, trusted_time: TrustedTim
 
 
 def test_a_link_that_comes_back_ends_the_pause(kit: Kit, door: RudeDoor) -> None:
-    path = kit.add(1)
+    path, second = kit.add(1), kit.add(2)
     hang_up: list[Callable[[Request], Reply]] = [lambda request: Reply(201, hang_up=True)]
     door.moods = hang_up * 20
     for _ in range(4):
@@ -319,6 +319,7 @@ def test_a_link_that_comes_back_ends_the_pause(kit: Kit, door: RudeDoor) -> None
     kit.link_up = True
     kit.turn_until_idle()
     assert not path.exists()
+    assert not second.exists(), "the rest of the old pause does not begin again after the first"
 
 
 def test_a_proof_is_never_shown_twice(kit: Kit, door: RudeDoor) -> None:
