@@ -198,6 +198,6 @@ class Panel:
     def _set_metered(self, on: bool | None) -> Answer:
         """Whether the officer says that bytes cost money here; None: the kit judges by itself again."""
         with self._desk.transaction():
-            self._spool.state.set("metered_officer", on)
+            self._spool.state.set("metered_officer", {"on": on, "at_ms": self._clock.wall_ms()})
             self._desk.ring("control")
         return {"done": "metered", "metered": on}

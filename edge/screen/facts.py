@@ -96,6 +96,7 @@ class FactsReader:
             "on": bool(status.get("recording")),
             "id": status.get("recording_id"),
             "since_ms": status.get("since_ms"),
+            "ends_ms": status.get("ends_ms"),
             "note": str(status.get("note", "")),
             "wanted": bool(wanted.get("on")),
             "cause": str(wanted.get("cause", "")) if wanted.get("on") else "",
@@ -117,12 +118,13 @@ class FactsReader:
 
     def _read_link(self) -> Facts:
         link, metered = self._table("link_status"), self._table("metered")
-        officer = self._spool.state.get("metered_officer")
+        officer = self._table("metered_officer").get("on")
         return {
             "connected": bool(link.get("connected")),
             "since_ms": link.get("since_ms"),
             "reason": str(link.get("reason", "")),
             "metered": bool(metered.get("on")),
+            "thin": bool(metered.get("thin")),
             "metered_why": str(metered.get("why", "")),
             "metered_officer": officer if isinstance(officer, bool) else None,
             "up_kbps": self._table("link_speed").get("up_kbps"),

@@ -3,7 +3,7 @@
 Names in use: recording_wanted {on, cause, by}; duty (bool); recorder_status; link_status; gps_status;
 last_fix; sos {alarm_id, pressed_ms, receipted, acked, withdrawn}; children; spool_set_aside; screen_http {port,
 address}; felt [{pattern, at_ms}]; task_current {number, title, case_no, category, officer}; category {code, at_ms};
-quiet (bool); metered_officer (bool, None: as the kit judges by itself);
+quiet (bool); metered_officer {on (None: as the kit judges by itself), at_ms};
 clock_status, clock_fault, clock_step (edge.uplink.clock_watch); gps_clock (edge.spool.gps_time).
 """
 

@@ -165,7 +165,7 @@ function drawRecording() {
   const told = facts.recording;
   const broken = !told.on && (told.wanted || !["idle", "starting", ""].includes(told.state));
   $("recording").className = `recording ${told.on ? "on" : broken ? "bad" : ""}`;
-  const about = told.on ? [categoryWord(facts.category), word(`cause_${told.cause}`)].filter((text) => !text.startsWith("cause_")) : [told.note && reasonWord(told.note)];
+  const about = told.on ? [told.ends_ms ? word("post_event") : "", categoryWord(facts.category), word(`cause_${told.cause}`)].filter((text) => !text.startsWith("cause_")) : [told.note && reasonWord(told.note)];
   fill($("recording"), icon(told.on ? "record" : broken ? "warn" : "stop"),
     make("div", {}, make("b", {}, recordingWord(told)), make("small", {}, about.filter(Boolean).join(" · "))),
     told.on && told.since_ms ? make("time", {}, lasting(Date.now() - told.since_ms)) : null);
@@ -227,6 +227,7 @@ function linkSign() {
   if (!link.connected && link.reason) parts.push(reasonWord(link.reason));
   if (!link.connected && link.since_ms) parts.push(span((Date.now() - link.since_ms) / 1000));
   if (link.metered) parts.push(word("metered"));
+  else if (link.connected && link.thin) parts.push(word("thin"));
   return ["link", link.connected ? "ok" : "bad", parts.join(" · ")];
 }
 

@@ -27,7 +27,7 @@ export const WORDS = {
   position: ["定位", "Position"], link: ["链路", "Link"], queue: ["待传", "Waiting"], battery: ["电量", "Battery"],
   storage: ["存储", "Storage"], clock: ["时钟", "Clock"], card: ["存储卡", "Card"], certificate: ["证书", "Certificate"],
   version: ["版本", "Version"], restarts: ["重启", "Restarts"], none: ["无", "none"], unknown: ["未知", "unknown"],
-  connected: ["已连接", "connected"], dark: ["未连接", "not connected"], metered: ["计费链路", "metered"],
+  connected: ["已连接", "connected"], dark: ["未连接", "not connected"], metered: ["计费链路", "metered"], thin: ["弱网", "thin"],
   free: ["可录约", "about"], minutes: ["分钟", "min"], hours: ["小时", "h"], days: ["天", "d"], seconds: ["秒", "s"], ago: ["前", " ago"],
   messages: ["条消息", "messages"], segments: ["段录像", "segments"], oldest: ["最早", "oldest"], nothing_waits: ["已全部传完", "all sent"],
   charging: ["充电中", "charging"], no_battery: ["外接供电", "external power"], until: ["有效至", "valid until"],

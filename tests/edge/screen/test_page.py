@@ -32,12 +32,24 @@ def browser():
         opened.close()
 
 
-@pytest.fixture
-def kit(tmp_path):
-    running = RunningScreen(tmp_path)
-    tell(running)
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    running = RunningScreen(tmp_path_factory.mktemp("kit"))
     yield running
-    assert set(running.close()) <= {0, -9}
+    assert running.close() == [0, 0]
+
+
+@pytest.fixture
+def kit(standing):
+    """The kit as at the start of a day: nothing pressed, nothing to do, nothing waiting."""
+    spool = standing.spool
+    with spool.transaction() as database:
+        for table in ("outbox", "inbox", "tasks", "presses"):
+            database.execute(f"DELETE FROM {table}")
+        database.execute("DELETE FROM state WHERE key != 'screen_http'")
+        database.execute("DELETE FROM meta WHERE key = 'inbox_have'")
+    tell(standing)
+    return standing
 
 
 @pytest.fixture
@@ -145,7 +157,7 @@ def test_mark_wheel_quiet_and_metered(glass, kit):
     expect(glass.locator("html")).to_have_attribute("data-theme", "night")
     glass.click("#metered")
     expect(glass.locator("#metered .badge")).to_have_text("开")
-    assert kit.spool.state.get("metered_officer") is True
+    assert kit.spool.state.get("metered_officer")["on"] is True
 
 
 def test_a_task_is_read_refused_accepted_and_done(glass, kit):
@@ -166,7 +178,7 @@ def test_a_task_is_read_refused_accepted_and_done(glass, kit):
     expect(glass.locator("#task-state")).to_contain_text("已完成（按要求完成）")
     entries = kit.spool.outbox.pending(50, ["receipt"])
     told = [decode(entry.body, CommandReceipt) for entry in entries]
-    assert [(one.state, one.note) for one in told] == [
+    assert [(one.state, one.note) for one in told if one.number == 7] == [
         ("read", ""),
         ("refused", "too_far"),
         ("accepted", ""),
