@@ -129,3 +129,16 @@ class StoredSegment(SQLModel, table=True):
     cipher_hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     length: int = Field(sa_type=BigInteger)
     stored_ms: int = Field(sa_type=BigInteger)
+
+
+class StoredProxy(SQLModel, table=True):
+    """A small picture of a segment that has not arrived; gone when it has. Not evidence."""
+
+    __tablename__ = "stored_proxy"
+
+    recording_id: str = Field(sa_column=Column(Text, primary_key=True))
+    seq: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    cipher_hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    clear_hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    length: int = Field(sa_type=BigInteger)
+    stored_ms: int = Field(sa_type=BigInteger)

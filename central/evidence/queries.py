@@ -18,6 +18,7 @@ from central.evidence.models import (
     Recording,
     RecordingNote,
     SignerCertificate,
+    StoredProxy,
     StoredSegment,
     WaitingRecord,
 )
@@ -36,6 +37,8 @@ class SegmentEntry:
     duration_ms: int
     size_bytes: int
     stored: bool
+    has_proxy: bool = False
+    """A small picture stands in for it until it comes."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def view_recording(session: Session, actor: Actor, recording_id: str) -> Recordi
     continuity = rules.state_continuity(
         facts, closed=recording.closed_ms is not None, waiting=recording.waiting_count > 0
     )
-    return RecordingView(recording, tuple(_entries(rows)), continuity)
+    return RecordingView(recording, tuple(_entries(rows, _list_proxies(session, recording_id))), continuity)
 
 
 def list_notes(session: Session, recording_id: str) -> Sequence[RecordingNote]:
@@ -173,11 +176,15 @@ def _links_with_segments(session: Session, recording_id: str) -> Sequence[Any]:
     return session.exec(query).all()
 
 
-def _entries(rows: Sequence[Any]) -> list[SegmentEntry]:
+def _list_proxies(session: Session, recording_id: str) -> set[int]:
+    return set(session.exec(select(StoredProxy.seq).where(StoredProxy.recording_id == recording_id)))
+
+
+def _entries(rows: Sequence[Any], proxies: set[int]) -> list[SegmentEntry]:
     return [
         SegmentEntry(
             link.seq, link.kind == Kind.GAP, link.cause, link.started_ms, link.duration_ms, link.length,
-            segment is not None,
+            segment is not None, link.seq in proxies,
         )
         for link, segment in rows
         if link.kind in (Kind.SEGMENT, Kind.GAP)

@@ -85,6 +85,7 @@ def receive_segment(
             raise
     with store.write() as uow:
         stored_ms = service.enter_segment(uow, kit, recording_id, seq, cipher_hash=cipher_hash, length=length)
+    vault.drop_proxy(recording_id, seq)
     facts = _Facts(recording_id, seq, cipher_hash, length, stored_ms)
     return Reception(_sign(key, facts), is_new=not entered)
 

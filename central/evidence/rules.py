@@ -63,6 +63,12 @@ class SegmentDamagedError(ConflictError):
     code: ClassVar[str] = "segment_damaged"
 
 
+class ProxyRefusedError(ConflictError):
+    """A small picture is not what its signed record says, or not of this segment."""
+
+    code: ClassVar[str] = "proxy_refused"
+
+
 class NothingToExportError(ConflictError):
     """A recording without any chained record has nothing a court could check."""
 

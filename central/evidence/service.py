@@ -16,7 +16,7 @@ from central.courts.permissions import Actor, check_permission
 from central.devices.rules import KitRef
 from central.evidence import queries, rules
 from central.evidence.joining import accept_chain_records, keep_signer, settle_beginnings, tell_recording
-from central.evidence.models import Recording, StoredSegment, WaitingRecord
+from central.evidence.models import Recording, StoredProxy, StoredSegment, WaitingRecord
 from central.evidence.vault import Vault
 from contract import chain, receipts
 from contract.chain import Kind
@@ -60,6 +60,9 @@ def enter_segment(
         recording_id=recording_id, seq=seq, cipher_hash=cipher_hash, length=length, stored_ms=uow.now_ms
     )
     uow.session.add(row)
+    proxy = uow.session.get(StoredProxy, (recording_id, seq))
+    if proxy is not None:  # the original takes its place
+        uow.session.delete(proxy)
     recording = uow.session.get_one(Recording, recording_id)
     recording.stored_count += 1
     recording.stored_bytes += length

@@ -130,6 +130,27 @@ class Vault:
         except FileNotFoundError:
             return False
 
+    def place_proxy(self, recording_id: str, seq: int, sealed: bytes) -> None:
+        """Keep a proxy's container beside its segment's place."""
+        target = self._proxy_path(recording_id, seq)
+        target.parent.mkdir(exist_ok=True)
+        draft = self._drafts / f"{new_id()}.tmp"
+        draft.write_bytes(sealed)
+        draft.rename(target)
+
+    def drop_proxy(self, recording_id: str, seq: int) -> None:
+        """Remove a proxy's file, if there is one."""
+        self._proxy_path(recording_id, seq).unlink(missing_ok=True)
+
+    def _proxy_path(self, recording_id: str, seq: int) -> Path:
+        return self.path_of(recording_id, seq).with_suffix(".proxy")
+
+    def open_clear_proxy(
+        self, recording_id: str, seq: int, identity: X25519PrivateKey, *, clear_hash: bytes
+    ) -> tuple[SegmentHeader, Iterator[bytes]]:
+        """Decrypt a proxy; as `open_clear`."""
+        return self._open(self._proxy_path(recording_id, seq), (recording_id, seq), identity, clear_hash)
+
     def open_clear(
         self, recording_id: str, seq: int, identity: X25519PrivateKey, *, clear_hash: bytes
     ) -> tuple[SegmentHeader, Iterator[bytes]]:
@@ -137,11 +158,16 @@ class Vault:
 
         Raises SegmentDamagedError, at once or after the last chunk.
         """
+        return self._open(self.path_of(recording_id, seq), (recording_id, seq), identity, clear_hash)
+
+    def _open(
+        self, path: Path, name: tuple[str, int], identity: X25519PrivateKey, clear_hash: bytes
+    ) -> tuple[SegmentHeader, Iterator[bytes]]:
         try:
-            source = self.path_of(recording_id, seq).open("rb")
+            source = path.open("rb")
         except FileNotFoundError as error:
-            raise _damaged(recording_id, seq, "its file is missing") from error
-        clear = _decrypt(source, identity, clear_hash, (recording_id, seq))
+            raise _damaged(*name, "its file is missing") from error
+        clear = _decrypt(source, identity, clear_hash, name)
         first = next(clear)
         assert isinstance(first, SegmentHeader)  # noqa: S101 -- what _decrypt yields first
         return first, (part for part in clear if isinstance(part, bytes))

@@ -40,6 +40,7 @@ SENTENCES: Final = {
     "foreign_recording": "该录像属于另一台装备。",
     "chain_record_missing": "该段的签名记录尚未收到。",
     "digest_mismatch": "该段与签名记录不一致。",
+    "proxy_refused": "低清预览与签名记录不符，已拒收。",
     "store_full": "证据库空间不足；请管理员清理或扩容。",
     "audit_broken": "审计链从第 %(seq)s 条起不一致；请立即与备份比对并上报。",
 }

@@ -29,7 +29,7 @@ from central.sync.incoming import Incoming, check_body, read_small_body
 from central.sync.problems import ProblemError, add_handlers
 from central.sync.proof import Nonces, Proof, Prover, sha256
 from central.sync.registry import TRUST_FILE
-from central.sync.segments import CBOR, RecordingId, add_segment_routes
+from central.sync.segments import CBOR, RecordingId, add_proxy_routes, add_segment_routes
 from contract import chain, door_auth
 from contract.signing import CodecError, Signed, loads
 
@@ -103,6 +103,7 @@ def create_app(door: Door) -> FastAPI:
         return Response(await to_thread.run_sync(_read_trust, door.settings), media_type=CBOR)
 
     add_segment_routes(app, door)
+    add_proxy_routes(app, door)
 
     @app.post("/v1/recordings/{recording_id}/chain")
     async def take_records(request: Request, recording_id: RecordingId) -> Response:

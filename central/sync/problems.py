@@ -39,6 +39,7 @@ _DOMAIN: Final[dict[type[DomainError], tuple[int, str, int]]] = {
     rules.ChainRecordMissingError: (409, door_auth.CHAIN_RECORD_MISSING, 0),
     rules.DigestMismatchError: (409, door_auth.DIGEST_MISMATCH, 0),
     rules.StoreFullError: (507, door_auth.STORE_FULL, 60),
+    rules.ProxyRefusedError: (409, door_auth.PROBLEM_PREFIX + "proxy-refused", 0),
     rules.SegmentDamagedError: (500, door_auth.PROBLEM_PREFIX + "store-fault", 30),
 }
 UNAVAILABLE: Final = door_auth.PROBLEM_PREFIX + "unavailable"

@@ -11,11 +11,20 @@ from fastapi import FastAPI, Request, Response
 from fastapi import Path as InPath
 
 from central.evidence import reception
+from central.evidence.proxies import receive_proxy
 from central.evidence.vault import Draft, part_name
-from central.sync.incoming import Claim, CutShortError, check_body, check_content_digest, receive, too_large
+from central.sync.incoming import (
+    Claim,
+    CutShortError,
+    check_body,
+    check_content_digest,
+    read_small_body,
+    receive,
+    too_large,
+)
 from central.sync.problems import ProblemError
-from central.sync.proof import Proof
-from contract import door_auth
+from central.sync.proof import Proof, sha256
+from contract import door_auth, proxy
 from contract.package import MAX_SEQ
 
 if TYPE_CHECKING:
@@ -42,6 +51,21 @@ def add_segment_routes(app: FastAPI, door: Door) -> None:
         part = await _judge_head(request, door, proof, recording_id, seq)
         async with door.incoming.claim(part) as claim:
             return await _take(request, door, proof, claim, (recording_id, seq, part))
+
+
+def add_proxy_routes(app: FastAPI, door: Door) -> None:
+    """PUT brings a segment's small picture (``contract.proxy``), for a link too thin for the segment."""
+
+    @app.put("/v1/recordings/{recording_id}/proxies/{seq}")
+    async def take_proxy(request: Request, recording_id: RecordingId, seq: Seq) -> Response:
+        proof = await door.prove(request)
+        parcel = await read_small_body(request, proxy.MAX_PARCEL_BYTES)
+        check_body(request, proof, sha256(parcel))
+        kit = proof.admission.kit
+        is_new = await to_thread.run_sync(
+            lambda: receive_proxy(door.store, door.vault, kit=kit, recording_id=recording_id, seq=seq, parcel=parcel)
+        )
+        return Response(status_code=201 if is_new else 200)
 
 
 async def _find_offset(door: Door, proof: Proof, recording_id: str, seq: int) -> int:

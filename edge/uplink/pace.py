@@ -42,6 +42,7 @@ class Pace:
         self._round_s = 0.0
         self._busy: _Sample | None = None
         self._is_lossy = False
+        self._rests = True
 
     def note(
         self, now_s: float, *, acked: int, outstanding: int, least_round_s: float, is_lossy: bool = False
@@ -50,9 +51,8 @@ class Pace:
         self._is_lossy = is_lossy
         self._round_s = least_round_s
         self._speed.round_s = least_round_s
-        if outstanding == 0 or (self._samples and acked < self._samples[-1].acked):
-            self._samples.clear()
-            self._busy = None
+        if outstanding == 0 and self._rests:
+            return
         if self._samples and now_s - self._samples[-1].at_s < SAMPLE_S:
             return
         sample = _Sample(now_s, acked)
@@ -62,6 +62,22 @@ class Pace:
             self._samples.popleft()
         self._note_peak(sample)
         self._tell(sample)
+
+    def begin(self) -> None:
+        """Something is to be sent: from here on the time counts."""
+        self._rests = False
+
+    def rest(self) -> None:
+        """Nothing is left to be sent; when all is acknowledged, the time counts no more."""
+        self._rests = True
+        if self._busy is not None and self._samples:
+            took_s = self._samples[-1].at_s - self._busy.at_s
+            went = self._samples[-1].acked - self._busy.acked
+            # So short a time says what the link can do at least, not what it cannot.
+            if took_s > 0 and went >= TOLD_AFTER_BYTES and went / took_s > self._speed.bytes_per_s:
+                self._speed.tell(went / took_s, self._samples[-1].at_s)
+        self._samples.clear()
+        self._busy = None
 
     def room(self, outstanding: int) -> int:
         """How many bytes to send now; 0: wait. What is sent at once never makes the link wait for it."""

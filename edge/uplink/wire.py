@@ -86,6 +86,7 @@ class Wire:
         Ends early when the request is answered before its end. ``should_stop`` is asked while there is no room;
         raises StoppedError when it says so.
         """
+        self._pace.begin()
         while block := self._wait_for_room(file, should_stop):
             self._socket.sendall(block)
         # What is left in the kernel for want of a full packet goes now.
@@ -104,6 +105,7 @@ class Wire:
                 raise ConnectionResetError("the connection was closed")
             counts = self._note_counts()
             if not counts.outstanding:
+                self._pace.rest()
                 self._check_patience(max(waits_since, self._progress[0]), self._timeout_s)
             if not self._look():
                 select.select([self._socket], [], [], 0.1)

@@ -205,6 +205,24 @@ def _drop_steps() -> None:
     op.drop_table("mailbox_step")
 
 
+def _add_proxies() -> None:
+    """Small pictures of segments that have not arrived."""
+    op.create_table(
+        "stored_proxy",
+        sa.Column("recording_id", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("cipher_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("clear_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.Column("stored_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("recording_id", "seq"),
+    )
+
+
+def _drop_proxies() -> None:
+    op.drop_table("stored_proxy")
+
+
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_links, _drop_links),
     (_add_losses, _drop_losses),
@@ -212,4 +230,5 @@ _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_times, _drop_times),
     (_add_habits, _drop_habits),
     (_add_steps, _drop_steps),
+    (_add_proxies, _drop_proxies),
 )

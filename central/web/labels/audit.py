@@ -110,6 +110,7 @@ ACTIONS: Final = {
     "cases:list:read": Label(_("检索案件"), "search", "info"),
     "cases:list:export": Label(_("导出案件清单"), "download", "warn"),
     "cases:batch:store": Label(_("批量存入案件"), "storage", "info"),
+    "evidence:proxy:open": Label(_("调阅低清预览"), "play", "warn"),
     "evidence:segment:open": Label(_("调阅录像"), "play", "warn"),
     "evidence:recording:view": Label(_("查看录像目录"), "camera", "info"),
     "evidence:recording:export": Label(_("导出证据包"), "download", "warn"),

@@ -17,6 +17,7 @@ from central.base.unit_of_work import ReadSession
 from central.courts import queries as courts
 from central.courts.permissions import Actor, may
 from central.devices import queries as devices
+from central.evidence import proxies as evidence_proxies
 from central.evidence import queries as evidence
 from central.evidence import rules as evidence_rules
 from central.evidence import service as evidence_service
@@ -207,6 +208,32 @@ def give_clear_segment(
     return Response(data, media_type="video/mp4", headers={"X-Segment-Mime": clear.header.mime})
 
 
+@router.get("/{recording_id}/segments/{seq}/preview")
+def give_clear_proxy(
+    *,
+    request: Request,
+    here: Here,
+    actor: SignedIn,
+    recording_id: str,
+    seq: Annotated[int, PathParam(ge=0, lt=2**31)],
+    grant: str = "",
+) -> Response:
+    """Decrypt the small picture that stands in for a segment; audited before the first byte leaves."""
+    purpose = read_purpose(
+        here.play_secret,
+        grant,
+        session_token=request.cookies.get(SESSION_COOKIE, ""),
+        recording_id=recording_id,
+        now_ms=here.now_ms(),
+    )
+    with here.store.write() as uow:
+        clear = evidence_proxies.open_clear_proxy(
+            uow, actor, here.vault, here.identity, recording_id, seq, purpose=purpose
+        )
+    data = b"".join(clear.chunks)
+    return Response(data, media_type="video/mp4", headers={"X-Segment-Mime": clear.header.mime})
+
+
 def place_segments(entries: Sequence[SegmentEntry]) -> list[dict[str, Any]]:
     """Lay segments and gaps end to end on the recording's own scale, so that a stepped clock distorts nothing."""
     at_ms, lines = 0, []
@@ -221,6 +248,7 @@ def place_segments(entries: Sequence[SegmentEntry]) -> list[dict[str, Any]]:
                 "duration_ms": entry.duration_ms,
                 "size_bytes": entry.size_bytes,
                 "stored": entry.stored,
+                "has_proxy": entry.has_proxy,
             }
         )
         at_ms += entry.duration_ms

@@ -15,6 +15,7 @@ class Player {
     this.segments = [];
     this.next = 0;
     this.appended = new Set();
+    this.previews = new Set();
     this.generation = 0;
     this.working = false;
     this.source = new MediaSource();
@@ -27,7 +28,7 @@ class Player {
 
   async start() {
     await this.readIndex();
-    const first = this.segments.find((segment) => segment.stored && !segment.is_gap);
+    const first = this.segments.find(isPlayable);
     if (!first) { tell(_('尚无可播放的分段')); return; }
     this.next = this.segments.indexOf(first);
     await this.work();
@@ -59,7 +60,7 @@ class Player {
       while (generation === this.generation && this.wantsMore()) {
         const segment = this.segments[this.next];
         this.next += 1;
-        if (segment.is_gap || !segment.stored || this.appended.has(segment.seq)) continue;
+        if (!isPlayable(segment) || this.appended.has(segment.seq)) continue;
         await this.append(segment, generation);
       }
       await this.forget();
@@ -77,7 +78,11 @@ class Player {
   }
 
   async append(segment, generation) {
-    const answer = await fetch(`${base}/segments/${segment.seq}/clear?grant=${encodeURIComponent(this.grant)}`);
+    const answer = await fetch(`${base}/segments/${segment.seq}/${segment.stored ? 'clear' : 'preview'}?grant=${encodeURIComponent(this.grant)}`);
+    if (answer.status === 404 && !segment.stored) { // the original came meanwhile, and its preview is gone
+      await this.readIndex();
+      return;
+    }
     if (!answer.ok) throw new Error(await reasonOf(answer));
     const mime = answer.headers.get('X-Segment-Mime');
     const data = await answer.arrayBuffer();
@@ -95,6 +100,7 @@ class Player {
     this.buffer.timestampOffset = segment.at_ms / 1000;
     await this.act(() => this.buffer.appendBuffer(data));
     this.appended.add(segment.seq);
+    this.previews[segment.stored ? 'delete' : 'add'](segment.seq);
     box.dataset.appended = this.appended.size;
   }
 
@@ -132,9 +138,9 @@ class Player {
   leap() {
     const at_s = video.currentTime, held = video.buffered;
     const here = this.segments.find((segment) => segment.at_ms / 1000 <= at_s + 0.3 && at_s + 0.3 < (segment.at_ms + segment.duration_ms) / 1000);
-    if (here && (here.is_gap || !here.stored)) {
+    if (here && !isPlayable(here)) {
       tell(_('此处间断：%(cause)s，%(length)s', { cause: here.words, length: showLength(here.duration_ms) }));
-      const after = this.segments.slice(this.segments.indexOf(here) + 1).find((segment) => segment.stored && !segment.is_gap);
+      const after = this.segments.slice(this.segments.indexOf(here) + 1).find(isPlayable);
       if (after) video.currentTime = after.at_ms / 1000 + NUDGE_S;
       return;
     }
@@ -148,9 +154,15 @@ class Player {
     const at_ms = video.currentTime * 1000;
     document.getElementById('playhead').setAttribute('x', at_ms);
     const here = this.segments.find((segment) => segment.at_ms <= at_ms && at_ms < segment.at_ms + segment.duration_ms);
+    document.getElementById('preview').hidden = !this.previews.has(here?.seq);
     for (const row of document.querySelectorAll('tr.is-playing')) row.classList.remove('is-playing');
     if (here) document.querySelector(`#index tr[data-seq="${here.seq}"]`)?.classList.add('is-playing');
   }
+}
+
+/** A segment that is here, or a small picture in its place. */
+function isPlayable(segment) {
+  return !segment.is_gap && (segment.stored || segment.has_proxy);
 }
 
 /** A recording that goes on grows its strip too, so that place and length stay true. */
