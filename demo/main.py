@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Final
 
 from demo.children import ChildEndedError, script
+from demo.drill.command import add_arguments
 from demo.people import all_logins
 from demo.places import PARTS
 from demo.stage import Stage
@@ -39,7 +40,11 @@ def main() -> None:
         signal.signal(number, _ask_to_stop)
     stage = Stage(arguments.data, arguments.escrow)
     try:
-        if arguments.act == "press":
+        if arguments.act == "drill":
+            from demo.drill import run as drill
+
+            sys.exit(drill.main(arguments))
+        elif arguments.act == "press":
             print(json.dumps(Stand(stage).press(arguments.kit, arguments.button), ensure_ascii=False))
         else:
             run(stage, stop_when_ready=arguments.act == "check")
@@ -56,6 +61,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     acts = parser.add_subparsers(dest="act", required=True)
     acts.add_parser("run", help="start everything and stay until Ctrl-C")
     acts.add_parser("check", help="start everything, print ready, end")
+    drill = acts.add_parser("drill", help="kill, cut off and fill up everything at random, then count every item")
+    add_arguments(drill)
     button = acts.add_parser("press", help="press a button of a running demo kit")
     button.add_argument("button", choices=["sos", "record", "mark", "duty"])
     button.add_argument("kit", choices=[part.kit_id for part in PARTS])

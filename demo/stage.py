@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,20 @@ class Ports:
 class Stage:
     """The demo's folder: what lies where, and what was made for it."""
 
-    def __init__(self, folder: Path, escrow_file: Path, *, host: str = "127.0.0.1") -> None:
-        """`host` is where kits find the centre; another than loopback opens broker and door to every network."""
+    def __init__(
+        self,
+        folder: Path,
+        escrow_file: Path,
+        *,
+        host: str = "127.0.0.1",
+        centre_options: Mapping[str, str | int] | None = None,
+    ) -> None:
+        """`host` is where kits find the centre; another than loopback opens broker and door to every network.
+
+        `centre_options` join those of the centre's settings file.
+        """
         self.host = host
+        self._centre_options = dict(centre_options or {})
         self.folder = folder
         self.escrow_file = escrow_file
         self.authority_dir = folder / "authority"
@@ -156,7 +167,8 @@ nats_port = {ports.nats}
 api_port = {ports.api}
 mqtt_host = "{bind}"
 door_host = "{bind}"
-""",
+"""
+            + "".join(f"{name} = {json.dumps(value)}\n" for name, value in self._centre_options.items()),
             encoding="utf-8",
         )
 

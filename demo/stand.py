@@ -42,7 +42,7 @@ class Stand:
         self._start("authority", [*serve, str(self.stage.authority_dir)])
         self._start("centre", [script("zhixing-central"), "--config", str(self.stage.centre_config)])
         for name, port in vars(self.ports).items():
-            self.wait_until(lambda port=port: _accepts(port), f"port {port} ({name})")  # type: ignore[misc]
+            self.wait_until(lambda port=port: accepts(port), f"port {port} ({name})")  # type: ignore[misc]
         self.wait_until(lambda: _answers(f"http://127.0.0.1:{self.ports.web}/login"), "the pages to answer")
 
     def enrol_kit(self, part: Part) -> None:
@@ -125,7 +125,8 @@ def _read_kit_id(address: str) -> str:
         return ""
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether somebody listens on this port of loopback."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
