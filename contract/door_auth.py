@@ -2,7 +2,7 @@
 
 Each request carries ``Authorization: Bearer <JWT>``: signed ES256 with the device key, bound to method, path, body
 and a nonce of the server, because a kit's clock cannot be trusted. The certificate chain (leaf, kits' CA) stands in
-the ``x5c`` header (RFC 7515 section 4.1.6), so that the door works behind any proxy.
+the ``x5c`` header (RFC 7515 section 4.1.6), so that the door works behind any proxy; later tokens may name it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Final
 ALGORITHM: Final = "ES256"
 TOKEN_TYPE: Final = "zhixing-kit+jwt"  # noqa: S105 -- a media type, not a secret
 AUDIENCE: Final = "zhixing-door"
+# RFC 7515 section 4.1.8: once a certificate was shown, its thumbprint stands for it; the chain in every token would
+# be a third of what a small picture weighs.
+THUMBPRINT: Final = "x5t#S256"
 NONCE_HEADER: Final = "Kit-Nonce"
 CLAIMS: Final = ("iss", "sub", "aud", "htm", "htu", "bh", "nonce", "jti")
 
@@ -28,6 +31,8 @@ TOO_LARGE: Final = PROBLEM_PREFIX + "too-large"
 STORE_FULL: Final = PROBLEM_PREFIX + "store-full"
 BAD_REQUEST: Final = PROBLEM_PREFIX + "bad-request"
 OFFSET_MISMATCH: Final = PROBLEM_PREFIX + "offset-mismatch"
+# 202: a zone between the networks has it whole; the centre has not answered yet, so it is still the kit's.
+HELD: Final = PROBLEM_PREFIX + "held"
 
 # How far a segment has come: said by the door to HEAD, and by the kit where its PUT begins. The names are those of
 # draft-ietf-httpbis-resumable-upload; the resource is the segment itself, so no upload needs a name of its own. The
@@ -55,6 +60,11 @@ def claims(kit_id: str, *, method: str, path: str, body_digest: bytes, nonce: st
         "nonce": nonce,
         "jti": jti,
     }
+
+
+def thumbprint(certificate_der: bytes) -> str:
+    """The ``x5t#S256`` header of a certificate."""
+    return body_hash(hashlib.sha256(certificate_der).digest())
 
 
 def content_digest(digest: bytes) -> str:

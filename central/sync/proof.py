@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import jwt
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from central.base.clock import Clock
 from central.sync.admission import Admission, Gate, RefusedError
@@ -22,6 +23,7 @@ from contract import door_auth
 NONCE_LIFE_MS: Final = 5 * 60 * 1000
 MAX_TOKEN_BYTES: Final = 16 * 1024
 _MAX_REMEMBERED: Final = 500_000
+_MAX_SHOWN: Final = 20_000
 _STAMP_BYTES: Final = 8
 _RANDOM_BYTES: Final = 12
 _MAC_BYTES: Final = 16
@@ -97,6 +99,8 @@ class Prover:
         self._gate = gate
         self._nonces = nonces
         self._clock = clock
+        self._shown: OrderedDict[str, x509.Certificate] = OrderedDict()
+        self._lock = threading.Lock()
 
     def check(self, authorization: str, *, method: str, path: str) -> Proof:
         """Return what the token proves; raise ProofError with the one reason otherwise."""
@@ -119,18 +123,40 @@ class Prover:
     def _admit(self, token: str) -> Admission:
         try:
             header = jwt.get_unverified_header(token)
-            chain = header["x5c"]
-            if header.get("typ") != door_auth.TOKEN_TYPE or not isinstance(chain, list):
+            if header.get("typ") != door_auth.TOKEN_TYPE:
                 raise _bad_token(f"The token must have typ {door_auth.TOKEN_TYPE} and an x5c chain.")
-            certificate = x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
+            certificate = self._find_certificate(header)
         except (jwt.InvalidTokenError, LookupError, TypeError, ValueError) as error:
             raise _bad_token(f"The token or its certificate cannot be read ({error}): make it anew.") from error
         try:
-            return self._gate.admit(certificate, self._clock.now_ms())
+            admission = self._gate.admit(certificate, self._clock.now_ms())
         except RefusedError as refusal:
             if refusal.code in _REVOKED_CODES:
                 raise ProofError(403, door_auth.REVOKED, str(refusal)) from refusal
             raise _bad_token(str(refusal)) from refusal
+        self._remember(certificate)
+        return admission
+
+    def _find_certificate(self, header: dict[str, Any]) -> x509.Certificate:
+        """The certificate a token shows, or names after it was shown; it is judged anew each time."""
+        if "x5c" not in header:
+            with self._lock:
+                shown = self._shown.get(str(header[door_auth.THUMBPRINT]))
+            if shown is None:
+                raise _bad_token("The certificate of this thumbprint is not known here any more: show it (x5c).")
+            return shown
+        chain = header["x5c"]
+        if not isinstance(chain, list):
+            raise _bad_token(f"The token must have typ {door_auth.TOKEN_TYPE} and an x5c chain.")
+        return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
+
+    def _remember(self, certificate: x509.Certificate) -> None:
+        name = door_auth.thumbprint(certificate.public_bytes(Encoding.DER))
+        with self._lock:
+            self._shown[name] = certificate
+            self._shown.move_to_end(name)
+            if len(self._shown) > _MAX_SHOWN:
+                self._shown.popitem(last=False)
 
     def _read_claims(self, token: str, admission: Admission) -> dict[str, Any]:
         try:

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -28,6 +29,8 @@ from edge.uplink.wire import StoppedError, Wire
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_RETRY_AFTER_S = 3600
 MAX_NONCES = door_auth.MAX_NONCES_AT_ONCE
+# A door that forgets the certificate so often does not read thumbprints at all: it is shown every time, then.
+MAX_INTRODUCTIONS = 5
 # The door forgets them after five minutes; this counts sleep, too.
 NONCE_LIFE_MS = 4 * 60 * 1000
 
@@ -98,6 +101,8 @@ class Door:
         self._make_context = make_context or (lambda: identity.make_tls_context(trusted_time))
         self._wire: Wire | None = None
         self._nonces: deque[tuple[str, int]] = deque()  # nonce, when it came (ms since boot)
+        self._is_known = False  # the door has seen the certificate
+        self._introductions = 0
         self.speed = Speed()
 
     @property
@@ -157,8 +162,11 @@ class Door:
             return self._receive()
 
     def forget_nonces(self) -> None:
-        """The door does not take them any more."""
+        """The door does not take them any more; it may not know the certificate any more, either."""
         self._nonces.clear()
+        if self._is_known:
+            self._is_known = False
+            self._introductions += 1
 
     def ask_time(self) -> None:
         """Have the centre tell the time, which asks for no proof; raises DoorUnreachableError."""
@@ -187,6 +195,8 @@ class Door:
                 closed = True  # the door may have seen the proof: the next try has a new one
                 continue
             if answer.status != 401 or refused:
+                if answer.status < 400 and self._introductions < MAX_INTRODUCTIONS:
+                    self._is_known = True
                 return answer
             # A nonce grows old while the kit is out of reach: once more with a fresh one.
             refused = True
@@ -269,11 +279,11 @@ class Door:
             nonce=self._nonces.popleft()[0],  # each proves one request; its answer brings the next
             jti=secrets.token_hex(16),
         )
-        headers = {
-            "typ": door_auth.TOKEN_TYPE,
-            "kid": self._identity.serial,
-            "x5c": self._identity.x5c(),
-        }
+        headers: dict[str, Any] = {"typ": door_auth.TOKEN_TYPE, "kid": self._identity.serial}
+        if self._is_known:
+            headers[door_auth.THUMBPRINT] = self._identity.x5t()
+        else:
+            headers["x5c"] = self._identity.x5c()
         return jwt.encode(claims, self._identity.key, algorithm=door_auth.ALGORITHM, headers=headers)
 
     def _receive(self) -> Answer:

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from contract import trust
+from contract import door_auth, trust
+from contract.channel import KitChannel
 from contract.names import check_kit_id
-from contract.signing import BadSignatureError, CodecError
+from contract.signing import BadSignatureError, CodecError, sign_p256
 from edge.token_key import SIGNING_CERTIFICATE
 from edge.uplink.trusted_time import DatedContext, TrustedTime, make_context
 
@@ -56,6 +57,10 @@ class Identity:
         """Leaf and intermediate as base64 DER (RFC 7515, 4.1.6)."""
         return [base64.b64encode(item.public_bytes(Encoding.DER)).decode() for item in self.chain[:2]]
 
+    def x5t(self) -> str:
+        """Thumbprint of the leaf (RFC 7515, 4.1.8)."""
+        return door_auth.thumbprint(self.chain[0].public_bytes(Encoding.DER))
+
     def floor_ms(self) -> int:
         """A moment that has surely passed: the latest beginning of the kit's own certificates.
 
@@ -81,6 +86,14 @@ class Identity:
                 f"trust.cbor cannot be used ({error}): it is fetched anew from the centre; until then nothing is "
                 "deleted."
             ) from error
+
+    def make_channel(self) -> KitChannel:
+        """A fresh sealed channel to the centre of the trust list in force; raise IdentityError without one."""
+        centre = self.load_trust(not_before_epoch=0).recipient_keys()
+        if not centre:
+            raise IdentityError("trust.cbor names no key of the centre: fetch the current list.")
+        certificate = self.chain[0].public_bytes(Encoding.DER)
+        return KitChannel(self.kit_id, certificate, centre[0], lambda domain, body: sign_p256(self.key, domain, body))
 
     def accept_trust(self, data: bytes, *, not_before_epoch: int) -> trust.TrustList:
         """Check a new list and put it in place of the old one, durably; raise as `contract.trust` says."""

@@ -76,6 +76,7 @@ class RudeDoor:
         self.records: dict[str, list[list[bytes]]] = {}
         self.nonces: set[str] = set()
         self.proof_errors: list[str] = []
+        self.shown: dict[str, x509.Certificate] = {}
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -159,9 +160,13 @@ class RudeDoor:
         scheme, _, token = handler.headers["Authorization"].partition(" ")
         assert scheme == "Bearer"
         head = jwt.get_unverified_header(token)
-        leaf = x509.load_der_x509_certificate(base64.b64decode(head["x5c"][0]))
-        issuer = x509.load_der_x509_certificate(base64.b64decode(head["x5c"][1]))
-        leaf.verify_directly_issued_by(issuer)
+        if "x5c" in head:
+            leaf = x509.load_der_x509_certificate(base64.b64decode(head["x5c"][0]))
+            issuer = x509.load_der_x509_certificate(base64.b64decode(head["x5c"][1]))
+            leaf.verify_directly_issued_by(issuer)
+            self.shown[door_auth.thumbprint(base64.b64decode(head["x5c"][0]))] = leaf
+        else:
+            leaf = self.shown[head[door_auth.THUMBPRINT]]
         if head["typ"] != door_auth.TOKEN_TYPE or head["kid"] != f"{leaf.serial_number:x}":
             raise ValueError("wrong header")
         claims = jwt.decode(

@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from central.evidence import queries
 from contract import chain, door_auth, envelope, proxy, segment
@@ -15,6 +17,7 @@ from contract.signing import Signed, dumps, sign_p256
 from tests.central.sync.conftest import Centre
 from tests.central.sync.kit_client import Answer, DoorKit
 from tests.central.sync.recorder import Recorder
+from tests.waiting import wait_until
 
 KIT, OTHER = "dl-2901-01", "yb-2922-01"
 REFUSED = door_auth.PROBLEM_PREFIX + "proxy-refused"
@@ -42,7 +45,9 @@ def recorder(centre: Centre, door: DoorKit) -> Recorder:
     return recorder
 
 
-def make_parcel(centre: Centre, recorder: Recorder, *, signer: str = KIT, domain: bytes = proxy.DOMAIN, **changed) -> bytes:
+def make_parcel(
+    centre: Centre, recorder: Recorder, *, signer: str = KIT, domain: bytes = proxy.DOMAIN, **changed
+) -> bytes:
     salt, clear = secrets.token_bytes(32), b"small pictures"
     header = segment.SegmentHeader(
         recording_id=recorder.recording_id, seq=1, salt=salt, started_ms=1, monotonic_ms=1, duration_ms=2000
@@ -104,9 +109,7 @@ def test_what_does_not_fit_is_refused(centre: Centre, door: DoorKit, recorder: R
     assert not has_proxy(centre, recorder)
 
 
-def test_before_its_record_or_by_another_kit_it_is_refused(
-    centre: Centre, door: DoorKit, recorder: Recorder
-) -> None:
+def test_before_its_record_or_by_another_kit_it_is_refused(centre: Centre, door: DoorKit, recorder: Recorder) -> None:
     parcel = make_parcel(centre, recorder)
     assert put(centre.door(OTHER), recorder, parcel).problem["type"] == door_auth.FOREIGN_RECORDING
     new = Recorder(centre.kits[KIT], KIT, [centre.centre_identity.public_key()])
@@ -118,3 +121,31 @@ def test_before_its_record_or_by_another_kit_it_is_refused(
 def test_past_its_size_it_is_refused(door: DoorKit, recorder: Recorder) -> None:
     answer = put(door, recorder, b"x" * (proxy.MAX_PARCEL_BYTES + 1))
     assert (answer.status, answer.problem["type"]) == (413, door_auth.TOO_LARGE)
+
+
+def test_a_certificate_once_shown_is_named_by_its_thumbprint(centre: Centre, door: DoorKit) -> None:
+    def ask(kit: DoorKit) -> Answer:
+        claims = door_auth.claims(
+            kit.kit_id,
+            method="GET",
+            path="/v1/trust",
+            body_digest=door_auth.EMPTY_BODY_DIGEST,
+            nonce=kit.fetch_nonce(),
+            jti=secrets.token_hex(16),
+        )
+        leaf = kit.holder.cert.public_bytes(Encoding.DER)
+        headers = {"typ": door_auth.TOKEN_TYPE, door_auth.THUMBPRINT: door_auth.thumbprint(leaf)}
+        token = jwt.encode(claims, kit.holder.key, algorithm=door_auth.ALGORITHM, headers=headers)
+        return kit.send("GET", "/v1/trust", b"", {"Authorization": f"Bearer {token}"})
+
+    kit = centre.door("dl-2901-02")
+    assert ask(kit).problem["type"] == door_auth.BAD_TOKEN, "never shown"
+    assert kit.request("GET", "/v1/trust").status == 200
+    assert ask(kit).status == 200
+    thief = centre.door("dl-2901-02")
+    thief.holder = type(thief.holder)(thief.holder.cert, centre.kits[OTHER].key)
+    assert ask(thief).problem["type"] == door_auth.BAD_TOKEN, "naming it is not having its key"
+    centre.revoked.add("dl-2901-02")
+    centre.write_registry()
+    wait_until(lambda: ask(kit).status == 403, 5, "the register counts for the remembered one, too")
+    assert ask(kit).problem["type"] == door_auth.REVOKED

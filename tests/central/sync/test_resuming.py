@@ -68,8 +68,12 @@ class HalfSent:
         self.socket = context.wrap_socket(raw, server_hostname="127.0.0.1")
         self.socket.sendall("\r\n".join([*head, "", ""]).encode() + whole[offset : offset + sent])
 
-        self.part = centre.folder / "data" / "evidence" / "incoming" / part_name(
-            recorder.rid, 1, hashlib.sha256(whole).digest()
+        self.part = (
+            centre.folder
+            / "data"
+            / "evidence"
+            / "incoming"
+            / part_name(recorder.rid, 1, hashlib.sha256(whole).digest())
         )
 
     def is_being_received(self) -> bool:
@@ -179,9 +183,7 @@ class TestTheDoor:
         answer = door.send("PUT", path, b"x", {**headers, door_auth.OFFSET_HEADER: said.encode().decode("latin-1")})
         assert (answer.status, answer.problem["type"]) == (400, door_auth.BAD_REQUEST)
 
-    def test_another_kit_learns_and_adds_nothing(
-        self, centre: Centre, door: DoorKit, recorder: Recorder
-    ) -> None:
+    def test_another_kit_learns_and_adds_nothing(self, centre: Centre, door: DoorKit, recorder: Recorder) -> None:
         send_part(centre, door, recorder, 100_000)
         stranger = centre.door(OTHER)
         answer = stranger.request("HEAD", door_auth.segment_path(recorder.recording_id, 1))
@@ -222,7 +224,9 @@ def check_arrived(centre: Centre, kit: UploadKit) -> None:
     folder = centre.folder / "data" / "evidence" / kit.rid
     for seq, digest in kit.digests.items():
         assert hashlib.sha256((folder / f"{seq:06d}.age").read_bytes()).digest() == digest
-    assert centre.scalar("SELECT count(*) FROM stored_segment WHERE recording_id = :id", id=kit.rid) == len(kit.digests)
+    assert centre.scalar("SELECT count(*) FROM stored_segment WHERE recording_id = :id", id=kit.rid) == len(
+        kit.digests
+    )
     assert kit.spool.vault.count_pending() == 0
     assert not list((centre.folder / "data" / "evidence" / "incoming").glob(f"{kit.rid}*")), "no part is left"
 
