@@ -59,7 +59,8 @@ def _measure_case(world: World, kit_id: str, case: _Case) -> None:
     write_gpx(stand.stage.track_file(part), part.loop, part.label)
     world.enrol(part)
     world.link.cut()
-    world.start_kit(part)
+    # The figure is of segments alone: without proxies, and as on a link that is not metered.
+    world.start_kit(part, link={"metered": "no"}, segments={"record_at_start": True, "proxy": False})
     spool = open_spool(stand.stage.kit_dir(part) / "spool.db")
     try:
         stand.wait_until(lambda: _is_recording(spool), "the kit to record")
