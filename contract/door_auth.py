@@ -41,6 +41,9 @@ OFFSET_HEADER: Final = "Upload-Offset"
 MAX_NONCES_AT_ONCE: Final = 16
 
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
+# Logs on request: as they lie on the kit, and as the door takes them, packed and sealed.
+MAX_LOG_CLEAR_BYTES: Final = 16 * 1024 * 1024
+MAX_LOG_BYTES: Final = 8 * 1024 * 1024
 
 
 def body_hash(digest: bytes) -> str:
@@ -83,6 +86,11 @@ def segment_path(recording_id: bytes, seq: int) -> str:
 def proxy_path(recording_id: bytes, seq: int) -> str:
     """Where a segment's proxy is PUT."""
     return f"/v1/recordings/{recording_id.hex()}/proxies/{seq}"
+
+
+def log_path(number: int, digest: bytes) -> str:
+    """Where the logs that directive ``number`` asks for are PUT; ``digest`` is the sealed file's SHA-256."""
+    return f"/v1/logs/{number}/{digest.hex()}"
 
 
 def chain_path(recording_id: bytes) -> str:

@@ -15,10 +15,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.beats import BeatWatch
 from edge.children import Child, describe_end
+from edge.logbook import keep_log, log_to_stderr
 from edge.restarts import CARD_PAUSE_S, EXIT_CONFIGURATION, EXIT_SPOOL_DAMAGED
 from edge.settings import Settings, SettingsError, load_settings
 from edge.spool import SpoolCardError, SpoolDamagedError, SpoolError, card, checking, open_spool
@@ -45,7 +47,14 @@ END_S = 4.0
 class Manager:
     """Supervises the processes of one kit until `stop()`."""
 
-    def __init__(self, config: Path, settings: Settings, *, processes: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        settings: Settings,
+        *,
+        processes: dict[str, str] | None = None,
+        write_log: Callable[[], None] = lambda: None,
+    ) -> None:
         self._config = config
         self._settings = settings
         beat_s = settings.kit.heartbeat_s
@@ -53,6 +62,7 @@ class Manager:
             Child(name, module, BeatWatch(beat_s), RESERVES.get(name, ""))
             for name, module in (processes or PROCESSES).items()
         ]
+        self._write_log = write_log
         self._started_ms = read_boot_ms()
         self._card_told = ""
         self._device = -1
@@ -140,6 +150,7 @@ class Manager:
             self._end_all()
 
     def _wait(self, seconds: float) -> None:
+        self._write_log()
         if select.select([self._reading], [], [], seconds)[0]:
             os.read(self._reading, 512)
 
@@ -230,12 +241,14 @@ class Manager:
 
 def run(config: Path) -> int:
     """``zhixing-kit run``: 0 after SIGINT or SIGTERM, 78 when the settings do not allow a start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    log_to_stderr()
     try:
         settings = load_settings(config)
         with (settings.data_dir / "manager.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            manager = Manager(config.absolute(), settings)
+            # No thread of its own: this process forks. What was said is written once everybody runs again.
+            book = keep_log("manager", settings.data_dir, threaded=False)
+            manager = Manager(config.absolute(), settings, write_log=book.flush)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: manager.stop())
             signal.signal(signal.SIGCHLD, lambda *_: manager.wake())

@@ -41,6 +41,7 @@ class MqttSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     host: Annotated[str, Meta(min_length=1, max_length=253)]
     port: Port = 8883
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20
+    sealed: bool = False  # sealed from here to the centre (contract.channel): the broker stands in a zone between
 
 
 class DoorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -138,6 +139,20 @@ class ClockSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``[clock]``: when two of the kit's clocks count as disagreeing, beyond what each may err."""
 
     disagree_s: Annotated[float, Meta(ge=1, le=3600)] = 5.0
+
+
+class HealthSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[health]``: from where on the officer and the centre are warned; each ends a little further back."""
+
+    battery_low_pct: Annotated[int, Meta(ge=1, le=99)] = 20
+    battery_critical_pct: Annotated[int, Meta(ge=1, le=99)] = 10
+    hot_c: Annotated[int, Meta(ge=20, le=120)] = 70
+    too_hot_c: Annotated[int, Meta(ge=20, le=120)] = 80
+    memory_pct: Annotated[int, Meta(ge=10, le=100)] = 90
+    wear_pct: Annotated[int, Meta(ge=10, le=100)] = 80
+    queue_minutes: Annotated[int, Meta(ge=1, le=10_000)] = 60  # the oldest message without a receipt
+    clock_error_s: Annotated[int, Meta(ge=1, le=86_400)] = 10
+    certificate_days: Annotated[int, Meta(ge=1, le=365)] = 30
 
 
 class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -18,6 +18,7 @@ from edge.options import (
     CameraSettings,
     ClockSettings,
     DoorSettings,
+    HealthSettings,
     KeySettings,
     KitSettings,
     LinkSettings,
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     storage: StorageSettings = StorageSettings()
     position: PositionSettings = PositionSettings()
     clock: ClockSettings = ClockSettings()
+    health: HealthSettings = HealthSettings()
     panel: PanelSettings = PanelSettings()
     screen: ScreenSettings = ScreenSettings()
 

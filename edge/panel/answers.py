@@ -45,7 +45,7 @@ class Answers:
             log.error("panel: acknowledgement %d cannot be read: %s", order.number, error)
             self._answer(order.number, "failed", str(error))
             return
-        log.info("panel: %s has taken alarm %s", told.by, told.alarm_id)
+        log.info("panel: a person has taken alarm %s", told.alarm_id)
         self._feel(order.number, feedback.PERSON_HAS_IT)
 
     def _feel_task(self, order: Order) -> None:

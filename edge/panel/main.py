@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from edge.logbook import keep_log, log_to_stderr
 from edge.panel.buttons import Buttons, PinError, open_pin_factory
 from edge.panel.desk import PanelClock
 from edge.panel.feedback import GpioOutputs, NoOutputs, Outputs
@@ -141,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edge.panel.main", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_to_stderr()
     stopping, waker = threading.Event(), Waker()
 
     def stop(*_: Any) -> None:
@@ -152,6 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, stop)
     try:
         settings = load_settings(options.config)
+        keep_log("panel", settings.data_dir)
         with open_spool(settings.spool_path, check=False) as spool:
             process = PanelProcess(settings, spool, waker)
             try:

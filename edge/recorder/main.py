@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 
 from contract import chain, proxy
 from contract.signing import sign_p256
+from edge.logbook import keep_log, log_to_stderr
 from edge.recorder.camera import CameraFailedError
 from edge.recorder.keys import KeyFileError, RecipientBook, load_signing_key, report_no_key
 from edge.recorder.legend import Legend
@@ -52,12 +53,13 @@ def main(arguments: list[str] | None = None, *, started_ms: int | None = None) -
     causes = sorted(CAUSE_OF_CARD.values())
     parser.add_argument("--after", choices=causes, default="", help="what the process before could not write")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_to_stderr()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
         settings = load_settings(options.config)
+        keep_log("recorder", settings.data_dir)
         key = load_signing_key(settings)
         recipients = RecipientBook(settings.data_dir)
         # The manager has checked the file, and a recording waits.

@@ -20,6 +20,7 @@ from typing import Any, Final, cast, get_args
 
 import msgspec
 
+from edge.logbook import keep_log, log_to_stderr
 from edge.screen.facts import FactsReader
 from edge.screen.inlet import ANSWER_S, Ask, Board, Inlet
 from edge.screen.server import ScreenError, Server
@@ -191,12 +192,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edge.screen.main", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_to_stderr()
     waker = Waker()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, waker.stop)
     try:
         settings = load_settings(options.config)
+        keep_log("screen", settings.data_dir)
         with open_spool(settings.spool_path, check=False) as spool:
             process = ScreenProcess(settings, spool, waker)
             try:

@@ -11,6 +11,7 @@ from contract import messages, orders, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.spool import Order, Spool
 from edge.uplink.link_policy import obey_link_order, obey_originals_order
+from edge.uplink.logs import LogBringer
 from edge.uplink.lost import LostKit
 from edge.uplink.recording_orders import obey_record_order
 from edge.uplink.trust_keeper import TrustKeeper
@@ -35,7 +36,9 @@ class Commands:
         keeper: TrustKeeper,
         trusted_time: TrustedTime,
         ring: Callable[[str], object],
+        *,
         lost: LostKit | None = None,
+        logs: LogBringer | None = None,
     ) -> None:
         self._spool = spool
         self._keeper = keeper
@@ -51,6 +54,8 @@ class Commands:
         }
         if lost is not None:
             self._handlers["lost"] = lost.obey
+        if logs is not None:
+            self._handlers["logs"] = logs.obey
 
     def receive(self, payload: bytes) -> None:
         """Keep a directive and confirm it; a repeat is confirmed again, for its receipt may have been lost.

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Literal
 
-from contract.messages import MessageError, encode
+from contract.messages import MessageError
 from edge import __version__
 from edge.sensors import read_battery
 from edge.settings import Settings
@@ -24,9 +24,10 @@ from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader, run_uploader
-from edge.uplink.health import build_health
+from edge.uplink.health import HealthReporter
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.link import Connected, Disconnected, Link, Received
+from edge.uplink.logs import LogBringer
 from edge.uplink.lost import LostKit, check_not_destroyed
 from edge.uplink.position import PositionReporter, open_source, run_reporter
 from edge.uplink.renewal import Renewer
@@ -93,15 +94,24 @@ class Control:
         self._stopping = threading.Event()
         self._link_up = threading.Event()
         self._renewed = threading.Event()
-        self._health_due_s = 0.0
-        self._link = Link(settings.mqtt, self._identity, self._time, self._waker.wake)
+        self._link = Link(
+            settings.mqtt,
+            self._identity,
+            self._time,
+            self._waker.wake,
+            make_channel=self._identity.make_channel if settings.mqtt.sealed else None,
+        )
         self._token = Token(settings.keys) if settings.keys.pkcs11_module else None
         self._renewer = Renewer(self._identity, self._time, settings.authority.url, keys=settings.keys)
         self._telemetry = Telemetry(self._spool, self._link, trusted_time=self._time)
         self._unstored = UnstoredSos(self._link, self._spool.boot, self._ring)
         self._keeper = TrustKeeper(self._spool, self._identity, self._time, self._ring)
         self._lost = LostKit(self._spool, self._identity, self._ring, token=self._token)
-        self._commands = Commands(self._spool, self._keeper, self._time, self._ring, self._lost)
+        self._logs = LogBringer(
+            settings, self._identity, self._time, ring=lambda: self._ring("control"), stopping=self._stopping
+        )
+        self._commands = Commands(self._spool, self._keeper, self._time, self._ring, lost=self._lost, logs=self._logs)
+        self._health = HealthReporter(self._spool, settings, self._time, describe_certificate=self._renewer.describe)
         self._threads = [
             threading.Thread(target=self._upload, name="upload", daemon=True),
             threading.Thread(target=self._report_positions, name="position", daemon=True),
@@ -159,6 +169,7 @@ class Control:
             except sqlite3.OperationalError as error:
                 # A full card passes. What the centre sent meanwhile it sends again, for it has no receipt.
                 log.warning("control: the spool cannot be written (%s)", error)
+                self._health.note_error(error)
                 wait_s = min(unstored_s, SPOOL_RETRY_S)
             wait_s = min(wait_s, self._settings.kit.heartbeat_s)
             ready, _, _ = select.select([bell.fileno(), self._waker.fileno()], [], [], max(0.0, wait_s))
@@ -174,11 +185,9 @@ class Control:
     def _turn(self) -> float:
         """Everything that is due; returns after how many seconds something is due again."""
         self._work_off_events()
-        if time.monotonic() >= self._health_due_s:
-            self._health_due_s = time.monotonic() + self._settings.kit.health_interval_s
-            self._report_health()
+        health_s = self._health.turn()
         self._link.set_urgent(self._unstored.is_calling or bool(self._spool.outbox.unsettled_sos()))
-        return min(self._telemetry.drain(), self._health_due_s - time.monotonic())
+        return min(self._telemetry.drain(), health_s)
 
     def _work_off_events(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -207,13 +216,6 @@ class Control:
                 self._commands.receive(event.payload)
         except MessageError as error:
             log.warning("control: a %s of the centre cannot be read: %s", event.kind, error)
-
-    def _report_health(self) -> None:
-        self._spool.state.set("time_floor_ms", self._time.floor_ms())
-        self._spool.state.set("certificate", self._renewer.describe())
-        notes = [self._renewer.trouble] if self._renewer.trouble else []
-        report = build_health(self._spool, self._time, source=self._settings.camera.kind, notes=notes)
-        self._spool.outbox.append("health", encode(report))
 
     def _note_link(self, *, connected: bool, reason: str) -> None:
         before = self._spool.state.get("link_status")

@@ -79,7 +79,7 @@ class LostKit:
         step = "locked" if told.step == "lock" else "destroying"
         facts = {"step": step, "since_ms": time.time_ns() // 1_000_000, "by": told.by, "reason": told.reason}
         self._spool.state.set("lost", {**facts, "number": order.number, "waited_s": 0.0})
-        log.warning("lost: %s by order %d of %s: %s", step, order.number, told.by or "the centre", told.reason)
+        log.warning("lost: %s by order %d", step, order.number)
         self._turned_s, self._unsaved_s = self._monotonic_s(), 0.0
         self._tell()
         return "locked" if step == "locked" else None

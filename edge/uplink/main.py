@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.logbook import keep_log, log_to_stderr
 from edge.settings import SettingsError, load_settings
 from edge.spool import SpoolError
 from edge.uplink.control import Control
@@ -15,11 +16,6 @@ from edge.uplink.track import TrackError
 
 log = logging.getLogger("zhixing.control")
 EXIT_CONFIGURATION = 78  # sysexits.h EX_CONFIG: starting again would not help
-
-
-def set_up_logging() -> None:
-    """One line an event on standard error, as journald and a terminal like it."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
 
 def install_signals(stop: Callable[[], None]) -> None:
@@ -33,9 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edge.uplink.main", description="A kit's control process.")
     parser.add_argument("--config", type=Path, required=True, help="the kit's kit.toml")
     options = parser.parse_args(arguments)
-    set_up_logging()
+    log_to_stderr()
     try:
-        control = Control(load_settings(options.config))
+        settings = load_settings(options.config)
+        keep_log("control", settings.data_dir)
+        control = Control(settings)
     except (SettingsError, IdentityError, TrackError, SpoolError) as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION

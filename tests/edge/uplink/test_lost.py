@@ -27,7 +27,7 @@ class Kit:
         self.clock = FakeClock()
         self.lost = LostKit(spool, identity, self.rung.append, monotonic_s=self.clock.monotonic_s)
         keeper = TrustKeeper(spool, identity, trusted_time, self.rung.append)
-        self.commands = Commands(spool, keeper, trusted_time, self.rung.append, self.lost)
+        self.commands = Commands(spool, keeper, trusted_time, self.rung.append, lost=self.lost)
 
     def order(self, number, step, *, expires_ms=None):
         body = messages.encode(orders.LostOrder(step=step, reason="样例遗失", by="样例指挥长"))
