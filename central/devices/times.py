@@ -167,8 +167,12 @@ class PlacedBoot:
                 earliest_ms, by = claimed_ms, claim.by
             latest_ms = min(latest_ms, mono_ms + claim.high_ms + spread_ms)
         latest_ms = min(latest_ms, received_ms)
+        oldest_ms = received_ms - OLDEST_MS
+        if latest_ms < oldest_ms:
+            return Told(received_ms, None, "received")  # older than any spool: what the kit says of its boot is false
         if earliest_ms is None:
             return tell_by_wall(wall_ms, latest_ms)
+        earliest_ms = max(earliest_ms, oldest_ms)
         earliest_ms = min(earliest_ms, latest_ms)
         half_ms = (latest_ms - earliest_ms + 1) // 2
         return Told(earliest_ms + half_ms, max(half_ms, 1), by)

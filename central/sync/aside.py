@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from central.base.unit_of_work import UnitOfWork
 from central.devices import service as devices
@@ -21,13 +22,22 @@ class Aside:
     def keep(self, uow: UnitOfWork, rejects: list[Reject]) -> None:
         """Keep what is new, count what comes again."""
         repeats: Counter[str] = Counter()
+        fresh: dict[object, None] = {}
         for reject in rejects:
-            if self._lately.add((reject.kit_id, reject.reason, reject.source, hash(reject.payload))):
-                devices.keep_aside(uow, **reject._asdict(), limit=self._limit)
-            else:
+            key = (reject.kit_id, reject.reason, reject.source, hash(reject.payload))
+            if key in fresh or self._lately.knows(key):
                 repeats[reject.reason] += 1
+            else:
+                fresh[key] = None
+                devices.keep_aside(uow, **reject._asdict(), limit=self._limit)
+        # Only what is committed is known: after a failed commit the next try must keep it again.
+        uow.after_commit(lambda: self._remember(fresh))
         for reason, count in repeats.items():
             devices.add_to_counter(uow, f"set_aside.{reason}", count)
+
+    def _remember(self, kept: Iterable[object]) -> None:
+        for key in kept:
+            self._lately.add(key)
 
 
 def reused(key: SpoolKey, seq: int, kind: str, payload: bytes) -> Reject:

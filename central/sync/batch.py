@@ -77,17 +77,18 @@ class Memory:
         self._seen: OrderedDict[object, None] = OrderedDict()
 
     def knows(self, key: object) -> bool:
-        """Whether it was kept lately."""
-        return key in self._seen
+        """Whether it was kept lately; one that keeps coming stays known."""
+        if key not in self._seen:
+            return False
+        self._seen.move_to_end(key)
+        return True
 
-    def add(self, key: object) -> bool:
-        """Remember; tells whether it is new."""
-        is_new = key not in self._seen
+    def add(self, key: object) -> None:
+        """Remember what is kept now."""
         self._seen[key] = None
         self._seen.move_to_end(key)
         if len(self._seen) > _REMEMBERED_REJECTS:
             self._seen.popitem(last=False)
-        return is_new
 
     def clear(self) -> None:
         """Forget all."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from sqlalchemy.exc import OperationalError
@@ -271,7 +272,7 @@ class Intake:
                     self._boots.ask_settling(kit.kit_no)
                 if verdict.verdict == "refused":
                     refused.add(id(entry))
-                    self._refused_records.add((kit.kit_no, entry.digest))
+                    uow.after_commit(partial(self._refused_records.add, (kit.kit_no, entry.digest)))
         return [entry for entry in entries if id(entry) not in refused]
 
     def _act(self, uow: UnitOfWork, entry: Entry, key: ItemKey) -> None:

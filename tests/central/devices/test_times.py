@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from central.devices.times import (
+    OLDEST_MS,
     PRECISE_MS,
     Anchor,
     Claim,
@@ -137,6 +138,21 @@ def test_a_wall_clock_alone_is_told_while_it_is_possible(wall_ms, by):
     told = tell_by_wall(wall_ms, UTC)
     assert (told.by, told.error_ms) == (by, None)
     assert told.at_ms <= UTC
+
+
+@pytest.mark.parametrize("mono_ms", [0, 2**53 - 1])
+@pytest.mark.parametrize("said_ms", [0, 2**53 - 1])
+@pytest.mark.parametrize("claimed_ms", [0, 7_258_118_400_000])
+def test_whatever_a_kit_says_no_moment_is_older_than_any_spool_or_to_come(mono_ms, said_ms, claimed_ms):
+    mine, next_one = anchor("a", mono_ms=mono_ms), anchor("b", first_seq=2, mono_ms=said_ms)
+    for boot in (mine, next_one):
+        boot.see(3, said_ms, UTC)
+        boot.hear(claim_of_fix(claimed_ms, said_ms))
+        boot.hear(claim_of_report(claimed_ms, said_ms, mono_ms, "gps"))
+    for boot, pressed_ms in itertools.product(("a", "b"), (0, mono_ms, said_ms)):
+        told = tell([mine, next_one], boot, pressed_ms, wall_ms=claimed_ms, received_ms=UTC)
+        assert UTC - OLDEST_MS <= told.at_ms <= UTC
+        assert told.error_ms is None or told.error_ms <= OLDEST_MS
 
 
 def test_claims_that_agree_narrow_each_other():

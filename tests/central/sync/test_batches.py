@@ -98,6 +98,25 @@ class TestBadItems:
         outcome = intake.commit(Batch(messages=[message("position", [fix_item(1)])]))
         assert outcome.receipts == {(KIT, SPOOL): [1]}
 
+    def test_what_a_failed_commit_could_not_keep_aside_the_next_one_does(
+        self, intake: Intake, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any, **__: Any) -> Any:
+            raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+        record = {"record": "AAAA", "sig": "AAAA"}
+        batch = Batch(messages=[message("health", [{"seq": 1, "at_ms": 1, "body": {}}]), message("nonsense", [])])
+        batch.messages.append(message("chain", [{"seq": 2, "at_ms": 1, "body": record}]))
+        with monkeypatch.context() as patch:
+            patch.setattr(intake, "_settle_times", full)
+            with pytest.raises(OperationalError):
+                intake.commit(batch)
+        assert reasons(store) == []
+        intake.commit(batch)
+        assert sorted(reasons(store)) == ["bad_name", "malformed", "out_of_range"]
+        intake.commit(batch)
+        assert len(reasons(store)) == 3, "a repeat is counted only"
+
     @pytest.mark.parametrize("text", [b'"\\ud800"', b'"\\u0000"', b'"\\udfff\\ud800"'])
     def test_odd_text_stops_nothing(self, intake: Intake, text: bytes) -> None:
         subject, good = message("position", [fix_item(2)])
