@@ -45,6 +45,7 @@ from provisioning.foundation import (
     renew_server_certificate,
 )
 from provisioning.handover import STATE_FILE, TRUST_FILE, Handover
+from provisioning.kit_keys import check_keys
 from provisioning.listing import KitStatus, list_statuses
 from provisioning.rules import (
     MAX_RENEWALS_A_DAY,
@@ -202,8 +203,8 @@ class Authority:
 
         Raises:
             UnknownCertificateError, KitRevokedError, TooManyRenewalsError, BadRequestError
-            GraceWaitingError, GraceRefusedError, CertificateExpiredError, CertificateSupersededError: it has expired
-                (`provisioning.grace`).
+            CertificateSupersededError, TooManyKeysError: `provisioning.kit_keys`.
+            GraceWaitingError, GraceRefusedError, CertificateExpiredError: it has expired (`provisioning.grace`).
         """
         with self._transaction() as transaction:
             current = transaction.find_certificate(serial)
@@ -213,6 +214,7 @@ class Authority:
             if current.revoked_at_ms is not None:
                 raise UnknownCertificateError("This certificate was revoked; enrol with a new token.")
             key = check_signing_request(csr_der, kit.kit_id)
+            check_keys(transaction, current, key_digest(key))
             expired = current.expires_at_ms <= self._now_ms()
             is_waiting = expired and not self._take_back(transaction, current, key, who)
             recent = transaction.list_certificates(kit.kit_id)

@@ -35,6 +35,7 @@ from provisioning.rules import (
     GraceWaitingError,
     KitRevokedError,
     TokenSpentError,
+    TooManyKeysError,
     TooManyRenewalsError,
     UnknownCertificateError,
     UnknownKitError,
@@ -61,6 +62,7 @@ _STATUS: Final[dict[type[ValueError], HTTPStatus]] = {
     GraceRefusedError: HTTPStatus.FORBIDDEN,
     CertificateExpiredError: HTTPStatus.FORBIDDEN,
     CertificateSupersededError: HTTPStatus.FORBIDDEN,
+    TooManyKeysError: HTTPStatus.FORBIDDEN,
     BadRequestError: HTTPStatus.BAD_REQUEST,
 }
 

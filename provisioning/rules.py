@@ -59,6 +59,10 @@ class CertificateSupersededError(AuthorityError):
     """The kit has had another key since."""
 
 
+class TooManyKeysError(AuthorityError):
+    """The kit has as many keys as a kit has; another one needs a new enrolment."""
+
+
 class GraceWaitingError(AuthorityError):
     """The kit's certificate has expired and no administrator has nodded yet."""
 

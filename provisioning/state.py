@@ -261,6 +261,11 @@ class Transaction(GraceRows):
         ).fetchone()
         return None if row[0] is None else int(row[0])
 
+    def find_enrolled_ms(self, kit_id: str) -> int:
+        """When the kit's newest enrolment was; 0 for one that had none."""
+        row = self._db.execute("SELECT max(used_at_ms) FROM tokens WHERE kit_id = ?", (kit_id,)).fetchone()
+        return int(row[0] or 0)
+
     def insert_certificate(self, row: CertificateRow) -> None:
         """Keep a certificate before it is handed out."""
         self._db.execute(

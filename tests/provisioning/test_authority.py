@@ -25,11 +25,13 @@ from provisioning.handover import HandoverError
 from provisioning.rules import (
     MAX_RENEWALS_A_DAY,
     AuthorityError,
+    CertificateSupersededError,
     KitExistsError,
     KitRevokedError,
     NoAuthorityError,
     NoCentreError,
     TokenSpentError,
+    TooManyKeysError,
     TooManyRenewalsError,
     UnknownCertificateError,
     UnknownKitError,
@@ -285,13 +287,26 @@ class TestRenewing:
             desk.renew(old, make_request("dl-2901-02"), who="test")
 
     def test_not_without_end(self, desk: Authority, clock: MovingClock) -> None:
-        serial = self.enrolled(desk)
+        serial, request = self.enrolled(desk), make_request(KIT)
         for _ in range(MAX_RENEWALS_A_DAY):
-            serial = serial_text(desk.renew(serial, make_request(KIT), who="test"))
+            serial = serial_text(desk.renew(serial, request, who="test"))
         with pytest.raises(TooManyRenewalsError, match="tomorrow"):
-            desk.renew(serial, make_request(KIT), who="test")
+            desk.renew(serial, request, who="test")
         clock.move(hours=25)
-        assert desk.renew(serial, make_request(KIT), who="test")
+        assert desk.renew(serial, request, who="test")
+
+    def test_not_for_a_third_key(self, desk: Authority) -> None:
+        serial = self.enrolled(desk)
+        desk.renew(serial, make_request(KIT), who="the key in its token")
+        with pytest.raises(TooManyKeysError, match="new token"):
+            desk.renew(serial, make_request(KIT), who="test")
+
+    def test_not_after_another_enrolment(self, desk: Authority, clock: MovingClock) -> None:
+        serial = self.enrolled(desk)
+        clock.move(seconds=1)
+        desk.enrol(KIT, parse_token(desk.issue_token(KIT)).secret, make_request(KIT), who="test")
+        with pytest.raises(CertificateSupersededError):
+            desk.renew(serial, make_request(KIT), who="an earlier card")
 
 
 class TestRevoking:

@@ -213,7 +213,8 @@ class TestRenewal:
 
     def test_too_often(self, caller: Caller, desk: Authority, tmp_path: Path) -> None:
         kit, _ = self.enrolled(caller, desk, tmp_path)
-        statuses = [kit.renew(make_request(KIT)) for _ in range(11)]
+        request = make_request(KIT)
+        statuses = [kit.renew(request) for _ in range(11)]
         assert [reply.status for reply in statuses[:10]] == [200] * 10
         assert statuses[-1].status == 429
         assert int(statuses[-1].headers["Retry-After"]) > 0

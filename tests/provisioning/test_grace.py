@@ -96,6 +96,31 @@ def test_a_card_copied_before_the_kit_was_enrolled_anew_brings_nobody_back(kit, 
     assert grace_desk.list_grace(desk) == []
 
 
+def test_a_kit_with_a_token_comes_back_too(caller, desk, tmp_path, clock):
+    key, in_token = make_key(), make_key()
+    clock.move(days=-395)
+    (leaf,) = caller.enrol(KIT, add(desk), make_request(KIT, key)).certificates()
+    kit = caller_with(desk, caller.port, tmp_path, leaf, key)
+    clock.move(seconds=1)
+    assert kit.renew(make_request(KIT, in_token)).status == 200
+    clock.move(days=395)
+    assert kit.renew(make_request(KIT, key)).status == 202, "the token's newer certificate takes nobody's place"
+    grace_desk.decide_grace(desk, KIT, allow=True)
+    (fresh,) = kit.renew(make_request(KIT, key)).certificates()
+    again = caller_with(desk, caller.port, tmp_path, fresh, key)
+    assert again.renew(make_request(KIT, in_token)).status == 200
+
+
+def test_who_copied_the_card_of_a_kit_with_a_token_gets_no_key_of_his_own_certified(caller, desk, tmp_path):
+    key, in_token = make_key(), make_key()
+    (leaf,) = caller.enrol(KIT, add(desk), make_request(KIT, key)).certificates()
+    thief = caller_with(desk, caller.port, tmp_path, leaf, key)
+    assert thief.renew(make_request(KIT, in_token)).status == 200  # the kit itself, at its enrolment
+    reply = thief.renew(make_request(KIT))
+    assert (reply.status, "new token" in reply.sentence()) == (403, True)
+    assert thief.renew(make_request(KIT, key)).status == 200
+
+
 def test_nobody_is_allowed_who_has_not_asked(desk):
     add(desk)
     with pytest.raises(UnknownGraceError):
