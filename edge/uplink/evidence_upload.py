@@ -24,6 +24,7 @@ from edge.uplink.chain_records import RecordBringer
 from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
 from edge.uplink.link_policy import LinkPolicy
 from edge.uplink.parcels import Key, Parcel, Shelf
+from edge.uplink.send_watch import SendWatch, read_begun
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.wire import StoppedError
 
@@ -32,13 +33,12 @@ log = logging.getLogger("zhixing.upload")
 IDLE_S = 15.0
 # One is being sent while the answer to the one before is on its way: the link is never empty for a round trip.
 IN_FLIGHT = 2
-SLOW_AFTER_S = 2.0
-LOOK_EVERY_S = 1.0
 BETWEEN_EVERY_S = 60.0
 REVOKED_WAIT_S = 300.0
 STORE_FULL_WAIT_S = 60.0
 TOO_LARGE_WAIT_S = 6 * 3600.0
 FOREIGN_WAIT_S = 3600.0
+HELD_WAIT_S = 15.0
 TRUST_EVERY_S = 6 * 3600.0
 # Refusals the kit puts right itself, once for each parcel.
 SECOND_CHANCES = (
@@ -192,7 +192,7 @@ class Uploader:
         offset = self._door.head(parcel.where).offset if begun else 0
         offset = min(offset, parcel.length)
         self._sent.append(parcel)
-        watch = _SendWatch(self._spool, self._shelf, parcel, self._is_stopping)
+        watch = SendWatch(self._spool, self._shelf, parcel, self._is_stopping)
         try:
             self._door.send_file(parcel.where, path, parcel.digest, offset=offset, should_stop=watch.should_stop)
         except StoppedError:
@@ -229,6 +229,8 @@ class Uploader:
             return self._note_success(parcel)
         if not parcel.is_proxy and status in (200, 201) and answer.media_type == "application/cbor":
             return self._take_receipt(parcel, answer)
+        if status == 202 and answer.problem == door_auth.HELD:
+            return self._note_held(parcel, answer)
         self._tell(f"{parcel}: {answer.describe()}")
         self._window = 1
         if status == 403 and answer.problem != door_auth.FOREIGN_RECORDING:
@@ -241,6 +243,15 @@ class Uploader:
         if status == 413 and not self._shelf.is_deferred(parcel):
             self._raise_alarm(f"{parcel} is too large for the centre's door and stays on the kit")
         self._shelf.defer(parcel, at_least_s)
+        return 0.0
+
+    def _note_held(self, parcel: Parcel, answer: Answer) -> float:
+        """A zone between the networks has it whole: still ours, but only the receipt is asked for later."""
+        self._begun.add(parcel.key)
+        self._shelf.hold(parcel, answer.retry_after_s or HELD_WAIT_S)
+        self._backoff.reset()
+        self._window = IN_FLIGHT
+        self._tell("")
         return 0.0
 
     def _take_receipt(self, parcel: Parcel, answer: Answer) -> float:
@@ -298,39 +309,6 @@ class Uploader:
                 log.info("upload: working again")
             self._told = trouble[:200]
             self._spool.state.set("upload_status", {"trouble": trouble[:200]})
-
-
-class _SendWatch:
-    """Looks, while a parcel is being sent, whether something else should go first."""
-
-    def __init__(self, spool: Spool, shelf: Shelf, parcel: Parcel, is_stopping: Callable[[], bool]) -> None:
-        self._spool = spool
-        self._shelf = shelf
-        self._parcel = parcel
-        self._is_stopping = is_stopping
-        self._look_s = time.monotonic() + SLOW_AFTER_S
-        self._noted = False
-
-    def should_stop(self) -> bool:
-        """Asked while the link takes no more; the database is not asked more often than once a second."""
-        if self._is_stopping():
-            return True
-        if time.monotonic() < self._look_s:
-            return False
-        self._look_s = time.monotonic() + LOOK_EVERY_S
-        if not self._noted:
-            # After a restart the rest goes on from where it came to.
-            self._noted = True
-            self._spool.state.set("upload_begun", [self._parcel.recording_id, self._parcel.seq])
-        return self._shelf.has_more_urgent(self._parcel)
-
-
-def read_begun(spool: Spool) -> set[Key]:
-    """The parcel that a slow link had not taken whole when the process ended."""
-    match spool.state.get("upload_begun"):
-        case [str(recording_id), int(seq)]:
-            return {(recording_id, seq, False)}
-    return set()
 
 
 def _find_fault(path: Path, wanted: bytes) -> str:

@@ -116,7 +116,7 @@ def obey_originals_order(spool: Spool, order: orders.OriginalsOrder) -> str:
         return [*kept, asked][-MAX_ASKED:]
 
     spool.state.change("originals_asked", add)
-    waiting = spool.vault.count_waiting(*asked)
+    waiting = spool.vault.count_waiting(order.recording_id, order.from_seq, order.to_seq)
     return f"{waiting} segments of it are on the card and go first"
 
 

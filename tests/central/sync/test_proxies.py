@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import jwt
 import pytest
@@ -46,7 +47,7 @@ def recorder(centre: Centre, door: DoorKit) -> Recorder:
 
 
 def make_parcel(
-    centre: Centre, recorder: Recorder, *, signer: str = KIT, domain: bytes = proxy.DOMAIN, **changed
+    centre: Centre, recorder: Recorder, *, signer: str = KIT, domain: bytes = proxy.DOMAIN, **changed: Any
 ) -> bytes:
     salt, clear = secrets.token_bytes(32), b"small pictures"
     header = segment.SegmentHeader(
@@ -103,7 +104,7 @@ def test_it_is_kept_until_its_original_comes(centre: Centre, door: DoorKit, reco
     ],
     ids=["stranger", "domain", "original", "seq", "recording", "length"],
 )
-def test_what_does_not_fit_is_refused(centre: Centre, door: DoorKit, recorder: Recorder, changed) -> None:
+def test_what_does_not_fit_is_refused(centre: Centre, door: DoorKit, recorder: Recorder, changed: Any) -> None:
     answer = put(door, recorder, make_parcel(centre, recorder, **changed))
     assert (answer.status, answer.problem["type"]) == (409, REFUSED)
     assert not has_proxy(centre, recorder)

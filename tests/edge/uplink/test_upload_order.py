@@ -11,6 +11,7 @@ import pytest
 from contract import messages, orders
 from edge.options import DoorSettings, LinkSettings, StorageSettings
 from edge.spool import ProxyRow, SegmentRow, Spool
+from edge.uplink import send_watch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader
@@ -162,3 +163,19 @@ def test_a_proxys_answer_frees_no_segment(kit: Kit, door: RudeDoor, kit_dir: Pat
     assert sent(door) == ["ap1"] and kit.spool.proxies.count() == 0
     assert kit.spool.vault.count_pending() == 1 and kit.spool.vault.segment_path(A, 1).exists()
     assert kit.spool.vault.delete_receipted() == 0
+
+
+def test_an_alarms_segment_overtakes_one_that_was_begun(kit: Kit, door: RudeDoor) -> None:
+    kit.add(A, 1, has_proxy=False)
+    shelf = kit.uploader._shelf
+    slow = shelf.choose([])
+    assert slow is not None and not shelf.has_more_urgent(slow)
+    kit.add(A, 2, has_proxy=False)
+    assert not shelf.has_more_urgent(slow), "one like it waits its turn"
+    kit.add(B, 3, priority=2, has_proxy=False)
+    watch = send_watch.SendWatch(kit.spool, shelf, slow, lambda: False)
+    watch._look_s = 0.0
+    assert watch.should_stop()
+    assert send_watch.read_begun(kit.spool) == {slow.key}, "and its rest goes on from there, after a restart too"
+    kit.upload()
+    assert sent(door) == ["bs3", "as1", "as2"]
