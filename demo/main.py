@@ -50,6 +50,8 @@ def main() -> None:
             run(stage, stop_when_ready=arguments.act == "check")
     except StopAskedError:
         print("demo: ended")
+        if arguments.act == "drill":
+            sys.exit("zhixing-demo: the drill was not finished")
     except (ChildEndedError, TimeoutError, OSError) as error:
         sys.exit(f"zhixing-demo: {error}")
 

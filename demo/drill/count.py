@@ -214,9 +214,14 @@ class Count:
         tasks.taken += len(wanted)
         done = {place for place in wanted if entries[place].state == "done" and steps[*place, "accepted"]}
         tasks.arrived += len(done)
-        tasks.blame("lost", sorted(wanted - done), "centre")
+        undone = [f"{place} {entries[place].state} {_steps_of(place, steps)}" for place in sorted(wanted - done)]
+        tasks.blame("lost", undone, "centre")
         twice = [step for step, number in steps.items() if number > 1 and step[2] in ("accepted", "done")]
         tasks.blame("doubled", twice, "centre")
+
+
+def _steps_of(place: tuple[int, int], steps: Counter[tuple[int, int, str]]) -> list[str]:
+    return [state for kit_no, number, state in steps if (kit_no, number) == place]
 
 
 def _kind(book: Book, seq: int) -> str:

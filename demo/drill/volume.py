@@ -78,10 +78,9 @@ class Volume:
         return ballast
 
     def close(self) -> None:
-        """Unmount it and forget it."""
+        """Unmount it; its image stays for whoever wants to look into it."""
         with contextlib.suppress(VolumeError):
             self._unmount()
-        self._image.unlink(missing_ok=True)
 
     def _mount(self) -> None:
         _run("mount", "-o", "loop", str(self._image), str(self.folder))
