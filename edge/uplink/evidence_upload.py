@@ -231,6 +231,10 @@ class Uploader:
             return self._take_receipt(parcel, answer)
         if status == 202 and answer.problem == door_auth.HELD:
             return self._note_held(parcel, answer)
+        return self._take_refusal(parcel, answer)
+
+    def _take_refusal(self, parcel: Parcel, answer: Answer) -> float:
+        status = answer.status
         self._tell(f"{parcel}: {answer.describe()}")
         self._window = 1
         if status == 403 and answer.problem != door_auth.FOREIGN_RECORDING:

@@ -101,6 +101,11 @@ class Shelf:
         held = self._deferred.setdefault(parcel.key, _Deferred(0.0, Backoff(first_s=10.0, cap_s=1800.0)))
         held.until_s = self._monotonic_s() + held.backoff.next_s(at_least_s=at_least_s)
 
+    def hold(self, parcel: Parcel, wait_s: float) -> None:
+        """It is on its way beyond the door: ask for the answer then, however often that was said before."""
+        held = self._deferred.setdefault(parcel.key, _Deferred(0.0, Backoff(first_s=10.0, cap_s=1800.0)))
+        held.until_s = self._monotonic_s() + wait_s
+
     def is_deferred(self, parcel: Parcel) -> bool:
         """Whether it was deferred before."""
         return parcel.key in self._deferred
