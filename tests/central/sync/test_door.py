@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,7 +180,7 @@ class TestProof:
         check_problem(door.request("GET", self.PATH, nonce=nonce), 401, door_auth.NONCE_EXPIRED)
         check_problem(door.request("GET", self.PATH, nonce=nonce + "="), 401, door_auth.NONCE_EXPIRED)
 
-    @pytest.mark.parametrize("nonce", ["", "x", base64.urlsafe_b64encode(secrets.token_bytes(36)).decode(), "Ä"])
+    @pytest.mark.parametrize("nonce", ["", "x", base64.urlsafe_b64encode(bytes(range(36))).decode(), "Ä"])
     def test_a_nonce_of_others_is_refused(self, door: DoorKit, nonce: str) -> None:
         check_problem(door.request("GET", self.PATH, nonce=nonce), 401, door_auth.NONCE_EXPIRED)
 

@@ -111,7 +111,7 @@ def shake_hands(world: SmallAuthority, time: TrustedTime, keys: Path, host: str 
         secured.send(b"!")
 
 
-@pytest.mark.parametrize("wall_ms", [0, NOW_MS, NOW_MS + 30 * 365 * DAY_MS])
+@pytest.mark.parametrize("wall_ms", [0, NOW_MS, NOW_MS + 30 * 365 * DAY_MS], ids=["1970", "now", "in 30 years"])
 def test_a_wrong_clock_does_not_shut_the_kit_out(world: SmallAuthority, wall_ms: int) -> None:
     shake_hands(world, Clock(wall_ms).make(NOW_MS - DAY_MS), world.serve())
 
