@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from central.base import lifeline, schema
 from central.base.errors import DomainError
+from central.base.receipt_key import RECEIPT_KEY_FILE
 from central.base.settings import Settings, SettingsError, load_settings
 from central.base.supervisor import Child, Supervisor
 from central.base.unit_of_work import Store, open_store
@@ -37,6 +38,15 @@ PROCESSES = {
     "web": "central.web.process",
     "api": "central.api.process",
     "worker": "central.imports.worker",
+    "gate": "central.sync.zone_gate",
+    "zone": "central.sync.zone_process",
+    "link": "central.sync.zone_link",
+}
+# Which of them run, by the setting `role`.
+ROLES_RUN = {
+    "whole": ("broker", "intake", "door", "web", "api", "worker"),
+    "zone": ("broker", "gate", "zone"),
+    "inside": ("broker", "intake", "link", "web", "api", "worker"),
 }
 PARENT_PID = "_ZHIXING_PARENT_PID"
 HOUSE_EVERY_S = 60
@@ -93,9 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_centre(arguments: argparse.Namespace, settings: Settings) -> int:
     """Migrate, seed the courts, then supervise the process table until SIGINT or SIGTERM."""
-    check_no_escrow(settings)
     check_ports(settings)
-    _prepare_database(settings)
+    if settings.role == "zone":
+        check_zone_keys(settings)
+    else:
+        check_no_escrow(settings)
+        _prepare_database(settings)
     os.environ[PARENT_PID] = str(os.getpid())
     children = list_children(arguments.config, settings)
     logging.basicConfig(level=settings.log_level.upper(), format="[centre] %(levelname)s %(name)s: %(message)s")
@@ -103,6 +116,8 @@ def run_centre(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _supervise(children: Sequence[Child], settings: Settings) -> int:
+    if settings.role == "zone":
+        return await Supervisor(children, on_ready=lambda: print("ready: zone", flush=True)).run()
     supervisor = Supervisor(children, on_ready=lambda: print(f"ready: {settings.web_url}", flush=True))
     house = asyncio.create_task(_keep_house(settings))
     try:
@@ -140,12 +155,13 @@ def list_children(config: Path | None, settings: Settings) -> list[Child]:
         "door": (settings.door_host, settings.door_port),
         "web": (settings.web_host, settings.web_port),
         "api": (settings.api_host, settings.api_port),
+        "zone": (settings.door_host, settings.door_port),
     }
     command = [sys.executable, "-m", "central.main"]
     options = ["--config", str(config.resolve())] if config else []
     return [
         Child(name, [*command, name, *options], _reachable(ports.get(name)), last_to_stop=name == "broker")
-        for name in PROCESSES
+        for name in ROLES_RUN[settings.role]
         if name != "broker" or settings.broker == "embedded"
     ]
 
@@ -222,13 +238,20 @@ def add_terminal(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def check_ports(settings: Settings) -> None:
     """Refuse to start when another program listens on one of the ports. Raises SettingsError."""
-    wanted = [
-        ("web", settings.web_host, settings.web_port),
-        ("door", settings.door_host, settings.door_port),
-        ("api", settings.api_host, settings.api_port),
-    ]
-    if settings.broker == "embedded":
-        wanted += [("mqtt", settings.mqtt_host, settings.mqtt_port), ("nats", settings.nats_host, settings.nats_port)]
+    ports = {
+        "web": (settings.web_host, settings.web_port),
+        "door": (settings.door_host, settings.door_port),
+        "api": (settings.api_host, settings.api_port),
+        "mqtt": (settings.mqtt_host, settings.mqtt_port),
+        "nats": (settings.nats_host, settings.nats_port),
+        "zone": (settings.zone_host, settings.zone_port),
+    }
+    names = {
+        "whole": ["web", "door", "api", *(["mqtt", "nats"] if settings.broker == "embedded" else [])],
+        "zone": ["door", "mqtt", "nats", "zone"],
+        "inside": ["web", "api", "nats"],
+    }
+    wanted = [(name, *ports[name]) for name in names[settings.role]]
     for name, host, port in wanted:
         try:
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
@@ -251,6 +274,17 @@ def check_no_escrow(settings: Settings) -> None:
                 raise SettingsError(
                     f"{path} holds a private or escrow key: move it out of the centre's folders, "
                     "to a medium kept elsewhere, and start again."
+                )
+
+
+def check_zone_keys(settings: Settings) -> None:
+    """Refuse to start a zone beside a key that opens or receipts evidence. Raises SettingsError."""
+    for folder in (settings.data_dir, settings.keys_dir, settings.handover_dir):
+        for path in sorted([*Path(folder).glob("*"), *Path(folder).glob("*/*")]):
+            if path.is_file() and (path.name in {RECEIPT_KEY_FILE, "fields.json"} or _holds_identity(path)):
+                raise SettingsError(
+                    f"{path} is a key that belongs to the inside alone: remove it from the zone and start again; "
+                    "a zone holds only what `zhixing-provision zone` made for it."
                 )
 
 

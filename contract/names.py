@@ -9,7 +9,7 @@ KIT_ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]")
 HEX_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 UP_KINDS: Final = ("position", "alarm", "chain", "health", "receipt", "hello", "beat")
-CMD_KINDS: Final = ("receipt", "directive")
+CMD_KINDS: Final = ("receipt", "directive", "channel")
 
 
 class BadNameError(ValueError):

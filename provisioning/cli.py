@@ -31,6 +31,7 @@ from provisioning.grace_command import CHINA, InputError, describe_grace, print_
 from provisioning.handover import HandoverError
 from provisioning.rules import check_host
 from provisioning.state import open_transaction
+from provisioning.zone import equip_zone
 
 PROGRAM: Final = "zhixing-provision"
 EST_PORT: Final = 8444
@@ -99,6 +100,12 @@ def make_parser() -> argparse.ArgumentParser:
     renew = commands.add_parser("renew-servers", help="issue the certificates of EST and centre anew")
     renew.add_argument("--host", action="append", default=[], help="name or address, instead of the present ones")
     renew.set_defaults(run=_run_renew_servers)
+    zone = commands.add_parser("zone", help="make keys/ and handover/ for a zone between two networks")
+    zone.add_argument("folder", type=Path, help="the zone's folder")
+    zone.add_argument(
+        "--host", action="append", required=True, help="name or address kits and inside reach it by; repeatable"
+    )
+    zone.set_defaults(run=_run_zone)
     serve = commands.add_parser("serve", help="serve enrolment (EST, RFC 7030) over HTTPS")
     # An authority exists to be reached by kits from outside.
     serve.add_argument("--bind", default="0.0.0.0", help="address to listen on (default: all)")  # noqa: S104
@@ -252,6 +259,11 @@ def _run_renew_servers(options: argparse.Namespace) -> None:
     hosts = [check_host(host) for host in options.host]
     named = Authority(options.authority).renew_servers(hosts)
     print(f"renewed for {', '.join(named)}; restart the centre and `zhixing-provision serve` to use it")
+
+
+def _run_zone(options: argparse.Namespace) -> None:
+    equip_zone(Authority(options.authority), options.folder, [check_host(host) for host in options.host])
+    print(f"zone: {options.folder} holds keys/ and handover/; carry it there, it opens and receipts nothing")
 
 
 def _run_serve(options: argparse.Namespace) -> None:

@@ -16,13 +16,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from contract.trust import KitEntry, Registry, TrustList, sign_registry, sign_trust_list
+from contract.trust import KitEntry, Registry, TrustList, sign_registry, sign_trust_list, verify_registry
 from provisioning.files import replace_file
 from provisioning.state import Transaction, open_transaction
 
 REGISTRY_FILE: Final = "registry.cbor"
+# The same register without labels and officers, for a zone between two networks.
+ZONE_REGISTRY_FILE: Final = "registry-zone.cbor"
 TRUST_FILE: Final = "trust.cbor"
 STATE_FILE: Final = "state.db"
 _LOCK_FILE: Final = "handover.lock"
@@ -60,10 +63,25 @@ class Handover:
                 changes = transaction.get_meta("registry_changes")
                 kits = list_entries(transaction)
             registry = Registry(epoch=epoch, issued_ms=_in_ms(now), kits=kits)
+            self._write(ZONE_REGISTRY_FILE, self._sign_for_zone(registry))
             self._write(REGISTRY_FILE, sign_registry(self.root_key, registry))
             with open_transaction(state) as transaction:
                 transaction.set_meta("registry_published", changes)
         return epoch
+
+    def publish_zone_registry(self) -> None:
+        """Write the register for zones anew from the one handed over last: an older authority wrote none.
+
+        Raises HandoverError.
+        """
+        with _locked(self.authority_folder / _LOCK_FILE):
+            data = (self.authority_folder / REGISTRY_FILE).read_bytes()
+            registry = verify_registry(self.root_key.public_key(), data)
+            self._write(ZONE_REGISTRY_FILE, self._sign_for_zone(registry))
+
+    def _sign_for_zone(self, registry: Registry) -> bytes:
+        kits = [msgspec.structs.replace(kit, label="", officer="") for kit in registry.kits]
+        return sign_registry(self.root_key, msgspec.structs.replace(registry, kits=kits))
 
     def publish_trust(self, recipients: list[str], receipt_keys: list[bytes], now: datetime) -> int:
         """Sign and write the trust list; give its epoch. Raises HandoverError."""

@@ -146,7 +146,34 @@ def broker_tls(settings: Settings) -> ssl.SSLContext | None:
             "name a PEM file with the certificate that vouches for the external broker."
         ) from error
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the CA is an intermediate: it is the anchor here
+    if settings.role == "zone":
+        _show_own_certificate(context, settings)
     return context
+
+
+def zone_tls(settings: Settings) -> ssl.SSLContext:
+    """How the inside talks to the zone: the services' CA alone is trusted, and our own certificate is shown."""
+    context = ssl.create_default_context(cafile=str(Path(settings.keys_dir) / "services-ca.crt"))
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    _show_own_certificate(context, settings)
+    return context
+
+
+def zone_credentials(settings: Settings) -> BrokerCredentials:
+    """The log-in at the zone's broker, as handed over; raises SettingsError without it."""
+    path = Path(settings.zone_dir) / "broker.password"
+    try:
+        return BrokerCredentials(settings.broker_user, path.read_text().strip())
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}): copy broker.password and broker.secrets from the zone's "
+            "data folder into zone_dir."
+        ) from error
+
+
+def _show_own_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    keys = Path(settings.keys_dir)
+    context.load_cert_chain(keys / "server.crt", keys / "server.key")
 
 
 async def connect_nats(
@@ -155,18 +182,20 @@ async def connect_nats(
     name: str,
     error_cb: Callable[[Exception], Awaitable[None]] | None = None,
     credentials: BrokerCredentials | None = None,
+    to_zone: bool = False,
 ) -> Client:
     """Connect to the broker, as the centre's own user unless told otherwise, and keep trying for ever.
 
-    `name` shows in the broker's connection list; `error_cb` hears of every failed try.
+    `name` shows in the broker's connection list; `error_cb` hears of every failed try. `to_zone`: from the inside
+    to the zone's broker instead of our own.
     """
     import nats
 
-    credentials = credentials or broker_credentials(settings)
+    credentials = credentials or (zone_credentials(settings) if to_zone else broker_credentials(settings))
     return await nats.connect(
-        broker_url(settings),
+        settings.zone_broker_url if to_zone else broker_url(settings),
         name=name,
-        tls=broker_tls(settings),
+        tls=zone_tls(settings) if to_zone else broker_tls(settings),
         user=credentials.user,
         password=credentials.password,
         max_reconnect_attempts=-1,

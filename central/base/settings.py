@@ -6,6 +6,7 @@ An unknown or out-of-range option stops the start with one sentence that names t
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -27,6 +28,20 @@ class SettingsError(Exception):
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Every option of the centre. Folders are relative to the settings file."""
+
+    role: Literal["whole", "zone", "inside"] = "whole"
+    """Two networks: `zone` runs broker and devices' door between field and court and holds only ciphertext;
+    `inside` is the centre in the closed network, which opens every connection to the zone itself."""
+    zone_url: Text = ""
+    """inside: the zone's inner door, https://host:port; zone_host and zone_port there."""
+    zone_broker_url: Text = ""
+    """inside: the zone's broker, tls://host:port; nats_host and nats_port there."""
+    zone_dir: Text = "zone"
+    """inside: folder with the zone's broker.password and broker.secrets."""
+    zone_host: Text = "127.0.0.1"
+    zone_port: Port = 8444
+    zone_hold_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 50 * 1024**3
+    """zone: how much it holds for the inside at most; beyond it kits are told that it is full."""
 
     data_dir: Text = "data"
     keys_dir: Text = "keys"
@@ -66,7 +81,26 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     outbox_retention_hours: Annotated[int, msgspec.Meta(ge=1, le=8760)] = 48
     neighbour_radius_m: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 300
     """Kits so near to a call for help record together with it; 0: none."""
+    log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 14
+    """How long logs that a kit brought on request are kept."""
     set_aside_max: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+
+    health_battery_warn_pct: Annotated[int, msgspec.Meta(ge=1, le=99)] = 30
+    """From where on the health page marks a kit's values; the kit has limits of its own ([health] in kit.toml)."""
+    health_battery_bad_pct: Annotated[int, msgspec.Meta(ge=1, le=99)] = 10
+    health_temp_warn_c: Annotated[int, msgspec.Meta(ge=20, le=120)] = 70
+    health_temp_bad_c: Annotated[int, msgspec.Meta(ge=20, le=120)] = 80
+    health_memory_warn_pct: Annotated[int, msgspec.Meta(ge=10, le=100)] = 90
+    health_wear_warn_pct: Annotated[int, msgspec.Meta(ge=10, le=100)] = 80
+    health_segments_warn: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 300
+    health_clock_error_warn_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 10
+    health_certificate_warn_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+
+    metrics_host: Text = "127.0.0.1"
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Prometheus reads the centre's figures here (/metrics); 0: nowhere."""
+    metrics_token_file: Text = ""
+    """File with the bearer token that is asked for; needed where metrics_host is not this machine alone."""
 
     second_factor: Literal["off", "optional", "required"] = "required"
     """Whether people must prove themselves a second way (TOTP or passkey); `off` is for a closed trial only."""
@@ -113,6 +147,7 @@ _PATH_OPTIONS = (
     "data_dir",
     "keys_dir",
     "handover_dir",
+    "zone_dir",
     "web_tls_cert",
     "web_tls_key",
     "door_tls_cert",
@@ -124,6 +159,7 @@ _PATH_OPTIONS = (
     "api_tls_key",
     "case_catalogue",
     "audit_witness_file",
+    "metrics_token_file",
 )
 
 
@@ -183,7 +219,21 @@ def _convert(values: dict[str, Any]) -> Settings:
         ) from error
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _check_together(settings: Settings) -> None:
+    if settings.role == "inside" and not (settings.zone_url and settings.zone_broker_url):
+        raise SettingsError('Option role is "inside" but zone_url or zone_broker_url is missing: set both.')
+    if settings.role != "whole" and settings.broker == "external":
+        raise SettingsError(
+            f'Option role is "{settings.role}" and broker "external": zone and inside run their own brokers, '
+            "remove the option broker."
+        )
     if settings.broker == "external" and not (settings.broker_url and settings.broker_password_file):
         raise SettingsError(
             'Option broker is "external" but broker_url or broker_password_file is missing: '
@@ -198,6 +248,11 @@ def _check_together(settings: Settings) -> None:
     if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret_file):
         raise SettingsError(
             "Option oidc_issuer is set but oidc_client_id or oidc_client_secret_file is missing: set both, or none."
+        )
+    if settings.metrics_port and not settings.metrics_token_file and not _is_loopback(settings.metrics_host):
+        raise SettingsError(
+            f"Option metrics_host is {settings.metrics_host}, which others reach, but metrics_token_file is missing: "
+            "set it, or leave metrics_host at 127.0.0.1."
         )
     if settings.session_idle_s > settings.session_max_s:
         raise SettingsError("Option session_idle_s is above session_max_s: make the idle time the shorter one.")

@@ -52,6 +52,20 @@ class KitDirectory:
         with self._lock:
             self._admit_only({ref.kit_id: ref for ref in refs.values()}, owners)
 
+    def admit_registered(self, registry: Registry) -> None:
+        """Take kits and certificates from a verified register, where no database holds them.
+
+        Kits are numbered by their place in it, which holds within this process only.
+        """
+        refs: dict[str, KitRef] = {}
+        owners: dict[str, KitRef] = {}
+        for number, entry in enumerate(registry.kits, start=1):
+            if not entry.revoked:
+                ref = refs[entry.kit_id] = KitRef(number, entry.kit_id, entry.court_code)
+                owners.update(dict.fromkeys(set(entry.serials) - set(entry.revoked_serials), ref))
+        with self._lock:
+            self._admit_only(refs, owners)
+
     def bar(self, kits: Set[str], serials: Set[str]) -> None:
         """Shut out these kits and serials, and only these, from now on; whoever is barred no longer is found.
 

@@ -18,7 +18,7 @@ import msgspec
 import nkeys
 
 from central.base.bus import BrokerCredentials
-from central.base.settings import Settings
+from central.base.settings import Settings, SettingsError
 from contract.messages import MAX_UP_BYTES
 
 SECRETS_FILE: Final = "broker.secrets"
@@ -26,6 +26,7 @@ KITS_ACCOUNT: Final = "KITS"
 AUTH_ACCOUNT: Final = "AUTH"
 SYSTEM_ACCOUNT: Final = "SYS"
 AUTH_TIMEOUT_S: Final = 10
+STORE_KEY: Final = "ZHIXING_STORE_KEY"
 # Above what a message may have, so that an oversize one reaches the intake and is kept aside with its reason.
 MAX_PAYLOAD_BYTES: Final = 2 * MAX_UP_BYTES
 
@@ -64,6 +65,18 @@ class Refusal(NamedTuple):
     text: str
 
 
+def read_zone_secrets(settings: Settings) -> BrokerSecrets:
+    """The secrets of the zone's broker as handed over to the inside; raises SettingsError without them."""
+    path = Path(settings.zone_dir) / SECRETS_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BrokerSecrets)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error}): copy broker.password and broker.secrets from the zone's data folder "
+            "into zone_dir."
+        ) from error
+
+
 def broker_secrets(settings: Settings) -> BrokerSecrets:
     """Return the embedded broker's secrets; the first of several processes makes them, file mode 0600."""
     path = Path(settings.data_dir) / SECRETS_FILE
@@ -94,7 +107,7 @@ def broker_config(settings: Settings, central: BrokerCredentials, private: Broke
     keys = Path(settings.keys_dir)
     server_tls = {"cert_file": str(keys / "server.crt"), "key_file": str(keys / "server.key"), "timeout": 10}
     kit_tls = {**server_tls, "ca_file": str(keys / "kits-ca.crt"), "verify": True}
-    return {
+    config: dict[str, Any] = {
         "server_name": "zhixing",
         "host": settings.nats_host,
         "port": settings.nats_port,
@@ -130,6 +143,20 @@ def broker_config(settings: Settings, central: BrokerCredentials, private: Broke
             },
         },
     }
+    if settings.role == "zone":
+        # Who comes from inside shows a certificate of the services; what the broker must write down of a message
+        # in passing is sealed with a key that only its process knows (`broker_process`).
+        config["tls"] = {**server_tls, "ca_file": str(keys / "services-ca.crt"), "verify": True}
+        config["jetstream"] |= {"key": f"${STORE_KEY}", "cipher": "chachapoly"}
+    elif settings.role == "inside":
+        del config["mqtt"]  # no kit comes here: it only carries nudges between our own processes
+    return config
+
+
+def write_config(config: dict[str, Any]) -> bytes:
+    """The configuration as the broker reads it: JSON, but for the variable, which must stand without quotes."""
+    text = msgspec.json.format(msgspec.json.encode(config)).decode()
+    return text.replace(f'"${STORE_KEY}"', f"${STORE_KEY}").encode()
 
 
 def find_program() -> str:

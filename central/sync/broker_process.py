@@ -6,6 +6,8 @@ import contextlib
 import logging
 import os
 import queue
+import secrets
+import shutil
 import signal
 import subprocess
 import threading
@@ -14,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-import msgspec
 from sqlalchemy.exc import OperationalError
 
 from central.base import lifeline
@@ -23,11 +24,13 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
 from central.devices import service as devices
 from central.sync.broker import (
+    STORE_KEY,
     Refusal,
     broker_config,
     broker_secrets,
     find_program,
     read_refusal,
+    write_config,
     write_private,
 )
 
@@ -45,7 +48,7 @@ def main(settings: Settings) -> int:
         log.info("broker: an external broker is set, nothing to start")
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
         return 0
-    store = open_store(settings)
+    book = RefusalLog() if settings.role == "zone" else RefusalBook(open_store(settings))
     child = start_broker(settings)
     told = threading.Event()
 
@@ -56,11 +59,11 @@ def main(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     try:
-        watch_log(child.stderr, RefusalBook(store))
+        watch_log(child.stderr, book)
         status = child.wait()
     finally:
         end_child(child)
-        store.close()
+        book.close()
     return 0 if told.is_set() else status or 1
 
 
@@ -69,13 +72,19 @@ def start_broker(settings: Settings) -> subprocess.Popen[bytes]:
     path = Path(settings.data_dir) / "broker.json"
     config = broker_config(settings, broker_credentials(settings), broker_secrets(settings))
     draft = path.with_suffix(f".{os.getpid()}.tmp")
-    write_private(draft, msgspec.json.format(msgspec.json.encode(config)))
+    write_private(draft, write_config(config))
     draft.rename(path)
+    environment = dict(os.environ)
+    if settings.role == "zone":
+        # A key that dies with the broker: nothing of it is needed later, and nobody shall read it then.
+        shutil.rmtree(Path(settings.data_dir) / "broker", ignore_errors=True)
+        environment[STORE_KEY] = f"k{secrets.token_hex(32)}"  # begins with a letter: it is read as a word
     return subprocess.Popen(
         [find_program(), "-c", str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        env=environment,
         process_group=0,  # Ctrl-C reaches the parent, which ends the child in order
         preexec_fn=lifeline.die_with_parent,  # noqa: PLW1509 -- no thread runs yet
     )
@@ -93,11 +102,27 @@ def end_child(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
+class RefusalLog:
+    """In a zone, which has no database: what the broker refused stands in the log alone."""
+
+    def write(self, found: Counter[Refusal]) -> None:
+        """Log each kind of refusal with its count."""
+        for refusal, count in found.most_common(MAX_KEPT):
+            log.warning("broker: refused %s of %r, %d times: %s", refusal.code, refusal.kit_id, count, refusal.text)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class RefusalBook:
     """Counts what the broker refused and keeps each kind of it aside once per flush."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def close(self) -> None:
+        """Close the database."""
+        self._store.close()
 
     def write(self, found: Counter[Refusal]) -> None:
         """Write what was found since the last flush in one transaction."""
@@ -118,7 +143,7 @@ class RefusalBook:
                 devices.add_to_counter(uow, f"broker.{code}", count)
 
 
-def watch_log(stream: IO[bytes] | None, book: RefusalBook) -> None:
+def watch_log(stream: IO[bytes] | None, book: RefusalBook | RefusalLog) -> None:
     """Read the broker's log until it closes; refusals go to `book`, warnings to our own log."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     reader = threading.Thread(target=_read_lines, args=(stream, lines.put), daemon=True)
@@ -151,7 +176,7 @@ def _note_line(line: str, found: Counter[Refusal]) -> None:
         log.warning("broker: %s", line[:300])
 
 
-def _flush(found: Counter[Refusal], book: RefusalBook) -> None:
+def _flush(found: Counter[Refusal], book: RefusalBook | RefusalLog) -> None:
     try:
         book.write(found)
     except OperationalError as error:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from weakref import WeakSet
 
+from fastapi import Request
+
 from central.sync.problems import ProblemError
 from contract import door_auth
 
@@ -56,6 +58,17 @@ class Lines:
         line = Line()
         self._open[kit_id].add(line)
         return line
+
+    def follow(self, request: Request, kit_id: str, *, is_known: bool) -> None:
+        """End the request as soon as its kit is revoked; at once when its certificate is no longer known.
+
+        Raises ProblemError (403).
+        """
+        line: Line = self.open(kit_id)
+        request.state.line = line
+        if not is_known:
+            line.cut()
+        line.check()
 
     def cut(self, kit_ids: Iterable[str]) -> None:
         """Cut every line of these kits."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from anyio import to_thread
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from central.base.clock import Clock
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.evidence import service as evidence
@@ -26,10 +28,12 @@ from central.evidence.vault import Vault
 from central.sync.admission import Gate
 from central.sync.cutting import Lines
 from central.sync.incoming import Incoming, check_body, read_small_body
+from central.sync.logs import add_log_routes
 from central.sync.problems import ProblemError, add_handlers
 from central.sync.proof import Nonces, Proof, Prover, sha256
 from central.sync.registry import TRUST_FILE
 from central.sync.segments import CBOR, RecordingId, add_proxy_routes, add_segment_routes
+from central.sync.tally import CountAnswers, Tally
 from contract import chain, door_auth
 from contract.signing import CodecError, Signed, loads
 
@@ -56,6 +60,7 @@ class Door:
     known_serials: set[str] = field(default_factory=set)
     lines: Lines = field(default_factory=Lines)
     incoming: Incoming = field(default_factory=Incoming)
+    tally: Tally = field(default_factory=Tally)
 
     async def prove(self, request: Request) -> Proof:
         """Check the token before a byte of the body is read; remember the certificate it shows.
@@ -68,10 +73,9 @@ class Door:
         )
         if proof.admission.serial not in self.known_serials:
             await to_thread.run_sync(self._keep_signer, proof)
-        request.state.line = self.lines.open(proof.admission.kit.kit_id)
-        if self.gate.directory.find_by_serial(proof.admission.serial) is None:
-            request.state.line.cut()  # revoked since the token was judged
-        request.state.line.check()
+        admission = proof.admission
+        is_known = self.gate.directory.find_by_serial(admission.serial) is not None
+        self.lines.follow(request, admission.kit.kit_id, is_known=is_known)
         return proof
 
     def _keep_signer(self, proof: Proof) -> None:
@@ -87,23 +91,11 @@ class Door:
 
 def create_app(door: Door) -> FastAPI:
     """The application."""
-    app = FastAPI(title="Zhixing devices' door", openapi_url=None, docs_url=None, redoc_url=None)
-    add_handlers(app, door.count_problem)
-
-    @app.get("/v1/nonce")
-    async def give_nonce(*, several: bool = False) -> Response:
-        # A kit that sends several requests ahead of their answers needs as many nonces.
-        more = [door.nonces.make() for _ in range(door_auth.MAX_NONCES_AT_ONCE - 1)] if several else []
-        body = {"nonce": door.nonces.make(), "now_ms": door.store.clock.now_ms(), "more": more}
-        return Response(msgspec.json.encode(body), media_type="application/json")
-
-    @app.get("/v1/trust")
-    async def give_trust(request: Request) -> Response:
-        await door.prove(request)
-        return Response(await to_thread.run_sync(_read_trust, door.settings), media_type=CBOR)
-
+    app = make_app(door.count_problem)
+    add_common_routes(app, door, door.store.clock)
     add_segment_routes(app, door)
     add_proxy_routes(app, door)
+    add_log_routes(app, door)
 
     @app.post("/v1/recordings/{recording_id}/chain")
     async def take_records(request: Request, recording_id: RecordingId) -> Response:
@@ -118,11 +110,46 @@ def create_app(door: Door) -> FastAPI:
         counts = Counter(verdict.verdict for verdict in verdicts)
         return Response(msgspec.json.encode(counts), media_type="application/json")
 
-    app.add_middleware(_NonceOnEveryAnswer, nonces=door.nonces)
+    app.add_middleware(NonceOnEveryAnswer, nonces=door.nonces)
+    app.add_middleware(CountAnswers, tally=door.tally)
     return app
 
 
-class _NonceOnEveryAnswer:
+def make_app(count_problem: Callable[[ProblemError], None]) -> FastAPI:
+    """An application without routes whose every refusal is a problem."""
+    app = FastAPI(title="Zhixing devices' door", openapi_url=None, docs_url=None, redoc_url=None)
+    add_handlers(app, count_problem)
+    return app
+
+
+class FrontDoor(Protocol):
+    """What every devices' door has, in the centre and in a zone before it."""
+
+    settings: Settings
+    nonces: Nonces
+
+    async def prove(self, request: Request) -> Proof:
+        """Check a request's token."""
+        ...
+
+
+def add_common_routes(app: FastAPI, door: FrontDoor, clock: Clock) -> None:
+    """What a door tells by itself: nonces with the time, and the trust list."""
+
+    @app.get("/v1/nonce")
+    async def give_nonce(*, several: bool = False) -> Response:
+        # A kit that sends several requests ahead of their answers needs as many nonces.
+        more = [door.nonces.make() for _ in range(door_auth.MAX_NONCES_AT_ONCE - 1)] if several else []
+        body = {"nonce": door.nonces.make(), "now_ms": clock.now_ms(), "more": more}
+        return Response(msgspec.json.encode(body), media_type="application/json")
+
+    @app.get("/v1/trust")
+    async def give_trust(request: Request) -> Response:
+        await door.prove(request)
+        return Response(await to_thread.run_sync(_read_trust, door.settings), media_type=CBOR)
+
+
+class NonceOnEveryAnswer:
     """Adds the next nonce, so that a kit needs no round trip of its own for it."""
 
     def __init__(self, app: ASGIApp, nonces: Nonces) -> None:
@@ -130,6 +157,8 @@ class _NonceOnEveryAnswer:
         self._nonces = nonces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, with one header more."""
+
         async def send_with_nonce(message: Message) -> None:
             if message["type"] == "http.response.start":
                 header = (door_auth.NONCE_HEADER.lower().encode(), self._nonces.make().encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -48,11 +49,18 @@ def main(settings: Settings) -> None:
 
 def make_server(settings: Settings, store: Store) -> uvicorn.Server:
     """The door's web server, ready to run."""
+    door, watch = make_door(settings, store, Nonces(store.clock))
+    app = create_app(door)
+    app.router.lifespan_context = lifespan_of(door, watch)
+    return uvicorn.Server(configure(app, settings, settings.door_host, settings.door_port))
+
+
+def make_door(settings: Settings, store: Store, nonces: Nonces) -> tuple[Door, RegistryWatch]:
+    """The door, and the register it follows."""
     directory = devices.KitDirectory()
     watch = RegistryWatch(settings, store, directory)
     watch.poll()
     gate = Gate(read_certificate(Path(settings.keys_dir) / "kits-ca.crt"), directory)
-    nonces = Nonces(store.clock)
     vault = Vault(Path(settings.data_dir), min_free_bytes=settings.evidence_min_free_bytes)
     _drop_old_parts(vault)
     door = Door(
@@ -64,13 +72,20 @@ def make_server(settings: Settings, store: Store) -> uvicorn.Server:
         prover=Prover(gate, nonces, store.clock),
         nonces=nonces,
     )
-    app = create_app(door)
-    app.router.lifespan_context = _lifespan(door, watch)
+    return door, watch
+
+
+def configure(
+    app: FastAPI, settings: Settings, host: str, port: int, *, client_ca: Path | None = None
+) -> uvicorn.Config:
+    """How a door is served: TLS with the door's certificate; with ``client_ca`` only to whom that vouches for."""
     certificate, key = settings.door_certificate
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
-        host=settings.door_host,
-        port=settings.door_port,
+        host=host,
+        port=port,
+        ssl_ca_certs=str(client_ca) if client_ca else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE,
         ssl_certfile=str(certificate),
         ssl_keyfile=str(key),
         http="httptools",
@@ -83,10 +98,14 @@ def make_server(settings: Settings, store: Store) -> uvicorn.Server:
         limit_concurrency=_MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACEFUL_S,
     )
-    return uvicorn.Server(config)
 
 
-def _lifespan(door: Door, watch: RegistryWatch) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
+
+
+def lifespan_of(door: Door, watch: RegistryWatch) -> Lifespan:
+    """What goes on beside the door for as long as it is open."""
+
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         works = [
@@ -146,13 +165,14 @@ async def _keep_house(door: Door, watch: RegistryWatch) -> None:
 
 
 def _write_refusals(door: Door) -> None:
-    if not door.refusals:
+    if not door.refusals and not door.tally.is_due(door.store.clock.now_ms()):
         return
     found, door.refusals = door.refusals, type(door.refusals)()
     try:
         with door.store.write() as uow:
             for kind, count in found.items():
                 devices.add_to_counter(uow, f"door.{kind}", count)
+            door.tally.write(uow)
     except OperationalError as error:
         log.warning("door: counts not written yet (%s)", error.orig)
         door.refusals.update(found)

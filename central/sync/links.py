@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from central.base.bus import BrokerCredentials, connect_nats
 from central.base.settings import Settings
-from central.sync.broker import SECRETS_FILE, BrokerSecrets, broker_secrets
+from central.sync.broker import SECRETS_FILE, BrokerSecrets, broker_secrets, read_zone_secrets
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -22,9 +22,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Links:
-    """Connected clients. Callout and system are None with an external broker whose secrets are not given."""
+    """Connected clients. Callout and system are None with an external broker whose secrets are not given.
+
+    ``bus`` carries nudges between the centre's own processes: the same as ``centre``, but inside of two networks,
+    where ``centre`` and ``system`` are the zone's and only the bus is our own; the zone admits kits by itself.
+    """
 
     centre: Client
+    bus: Client
     callout: Client | None
     system: Client | None
     secrets: BrokerSecrets | None
@@ -33,6 +38,10 @@ class Links:
 @contextlib.asynccontextmanager
 async def open_links(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Links | None]:
     """Connect, waiting for the broker as long as it takes; None when ``stop`` comes first. Closes on leaving."""
+    if settings.role == "inside":
+        async with _open_links_to_zone(settings, stop) as links:
+            yield links
+        return
     secrets = _secrets(settings)
     wanted: list[tuple[str, BrokerCredentials | None]] = [("intake", None)]
     if secrets is not None:
@@ -50,7 +59,23 @@ async def open_links(settings: Settings, stop: asyncio.Event) -> AsyncIterator[L
             stack.push_async_callback(client.close)
             clients.append(client)
         callout, system = clients[1:] if secrets is not None else (None, None)
-        yield Links(clients[0], callout, system, secrets)
+        yield Links(clients[0], clients[0], callout, system, secrets)
+
+
+@contextlib.asynccontextmanager
+async def _open_links_to_zone(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Links | None]:
+    secrets = read_zone_secrets(settings)
+    system = BrokerCredentials("sys", secrets.sys)
+    async with contextlib.AsyncExitStack() as stack:
+        clients: list[Client] = []
+        for name, credentials, to_zone in (("bus", None, False), ("intake", None, True), ("sessions", system, True)):
+            client = await _connect(settings, name, credentials, stop, to_zone=to_zone)
+            if client is None:
+                yield None
+                return
+            stack.push_async_callback(client.close)
+            clients.append(client)
+        yield Links(clients[1], clients[0], None, clients[2], None)
 
 
 def _secrets(settings: Settings) -> BrokerSecrets | None:
@@ -66,11 +91,16 @@ def _secrets(settings: Settings) -> BrokerSecrets | None:
 
 
 async def _connect(
-    settings: Settings, name: str, credentials: BrokerCredentials | None, stop: asyncio.Event
+    settings: Settings,
+    name: str,
+    credentials: BrokerCredentials | None,
+    stop: asyncio.Event,
+    *,
+    to_zone: bool = False,
 ) -> Client | None:
     loop = asyncio.get_running_loop()
     connecting = loop.create_task(
-        connect_nats(settings, name=f"zhixing-{name}", error_cb=_log_error, credentials=credentials)
+        connect_nats(settings, name=f"zhixing-{name}", error_cb=_log_error, credentials=credentials, to_zone=to_zone)
     )
     stopping = loop.create_task(stop.wait())
     await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -150,6 +150,10 @@ class Prover:
             raise _bad_token(f"The token must have typ {door_auth.TOKEN_TYPE} and an x5c chain.")
         return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
 
+    def learn_certificate(self, certificate: x509.Certificate) -> None:
+        """Know a certificate that a kit has shown elsewhere, for tokens that only name it; trusts it with nothing."""
+        self._remember(certificate)
+
     def _remember(self, certificate: x509.Certificate) -> None:
         name = door_auth.thumbprint(certificate.public_bytes(Encoding.DER))
         with self._lock:

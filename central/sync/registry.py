@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from central.base.ids import new_id
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.devices import service as devices
@@ -30,15 +32,14 @@ def read_root_key(settings: Settings) -> EllipticCurvePublicKey:
     return key
 
 
-class RegistryWatch:
+class RegisterFile:
     """Follows ``registry.cbor``. A revocation is in force here as soon as it is read and verified (`look`);
-    the database hears of it afterwards (`apply`), for it may be busy, slow or down.
+    what outlasts this process hears of it afterwards (`apply`), for it may be busy, slow or down.
     """
 
-    def __init__(self, settings: Settings, store: Store, directory: devices.KitDirectory) -> None:
+    def __init__(self, settings: Settings, directory: devices.KitDirectory) -> None:
         self._path = Path(settings.handover_dir) / REGISTRY_FILE
         self._root_key = read_root_key(settings)
-        self._store = store
         self._directory = directory
         self._seen: tuple[int, int, int] | None = None
         self._barred: set[tuple[str, str]] = set()
@@ -53,7 +54,7 @@ class RegistryWatch:
 
     @property
     def is_due(self) -> bool:
-        """Whether the database has yet to hear something."""
+        """Whether something has yet to be written down."""
         return self._pending is not None or bool(self._refused)
 
     def look(self) -> list[str]:
@@ -105,25 +106,24 @@ class RegistryWatch:
         pending = self._pending
         if pending is None:
             return
-        registry, data = pending
-        try:
-            with self._store.write() as uow:
-                change = devices.apply_registry(uow, registry)
-        except StaleRegistryError:
-            change = None  # another process has applied a newer one meanwhile
-        except IntegrityError as error:
-            self._refused.append((data, error))
-            change = None
+        is_new = self._keep(*pending)
         self._reload()
         if self._pending is pending:
             self._pending = None
-        if change is not None:
-            log.info("registry: epoch %d in force", change.epoch)
+        if is_new:
+            log.info("registry: epoch %d in force", pending[0].epoch)
+
+    def _keep(self, registry: Registry, data: bytes) -> bool:
+        """Write down the register in force; whether it was news."""
+        raise NotImplementedError
 
     def _reload(self) -> None:
-        with self._store.read() as session:
-            self._directory.reload(session)
-            self._epoch = max(self._epoch, devices.find_registry_epoch(session))
+        """Fill the directory and the epoch from what was written down."""
+        raise NotImplementedError
+
+    def _refuse(self, data: bytes, error: Exception) -> None:
+        """Write down that a register was refused."""
+        raise NotImplementedError
 
     def _list_missing(self, kits: list[KitEntry]) -> set[tuple[str, str]]:
         """Kits known here that the register no longer names: they count as revoked."""
@@ -137,6 +137,30 @@ class RegistryWatch:
             return None
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
+
+class RegistryWatch(RegisterFile):
+    """The register where there is a database: what is in force is written there."""
+
+    def __init__(self, settings: Settings, store: Store, directory: devices.KitDirectory) -> None:
+        self._store = store
+        super().__init__(settings, directory)
+
+    def _keep(self, registry: Registry, data: bytes) -> bool:
+        try:
+            with self._store.write() as uow:
+                change = devices.apply_registry(uow, registry)
+        except StaleRegistryError:
+            change = None  # another process has applied a newer one meanwhile
+        except IntegrityError as error:
+            self._refused.append((data, error))
+            change = None
+        return change is not None
+
+    def _reload(self) -> None:
+        with self._store.read() as session:
+            self._directory.reload(session)
+            self._epoch = max(self._epoch, devices.find_registry_epoch(session))
+
     def _refuse(self, data: bytes, error: Exception) -> None:
         log.error("registry: not applied: %s", error)
         with self._store.write() as uow:
@@ -149,3 +173,47 @@ def _list_barred(kits: list[KitEntry]) -> set[tuple[str, str]]:
     """Kit and serial of every revoked certificate; a kit revoked as a whole stands there without a serial."""
     whole = {(kit.kit_id, "") for kit in kits if kit.revoked}
     return whole | {(kit.kit_id, serial) for kit in kits for serial in kit.revoked_serials}
+
+
+class ZoneRegister(RegisterFile):
+    """The register in a zone, which has no database: the newest one in force is kept as a file of its own."""
+
+    def __init__(self, settings: Settings, directory: devices.KitDirectory) -> None:
+        self._kept = Path(settings.data_dir) / REGISTRY_FILE
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(settings, directory)
+
+    def _keep(self, registry: Registry, data: bytes) -> bool:
+        if self._kept.exists() and self._kept.read_bytes() == data:
+            return False
+        if registry.epoch >= self._read_kept_epoch():
+            replace_durably(self._kept, data)
+        return True
+
+    def _reload(self) -> None:
+        if not self._kept.exists():
+            return
+        registry = verify_registry(self._root_key, self._kept.read_bytes())
+        self._directory.admit_registered(registry)
+        self._epoch = max(self._epoch, registry.epoch)
+
+    def _read_kept_epoch(self) -> int:
+        return verify_registry(self._root_key, self._kept.read_bytes()).epoch if self._kept.exists() else 0
+
+    def _refuse(self, data: bytes, error: Exception) -> None:
+        log.error("registry: not applied (%d bytes): %s", len(data), error)
+
+
+def replace_durably(path: Path, data: bytes) -> None:
+    """Put ``data`` in the place of ``path``: after a power cut the old file or the new one is there, whole."""
+    draft = path.with_name(f".{path.name}.{new_id()}.tmp")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -23,6 +23,7 @@ from central.devices.service import KitDirectory
 from central.sync.admission import Admission, Gate, RefusedError, read_certificate
 from central.sync.batch import Batch, LinkChange, Outcome
 from central.sync.callout import Callout
+from central.sync.channels import ChannelError, Channels, UnknownChannelError, open_channels
 from central.sync.decoding import Reject
 from central.sync.intake import Intake
 from central.sync.links import Links, open_links
@@ -30,6 +31,7 @@ from central.sync.mailbox import SWEEP_S, Letter, MailCarrier
 from central.sync.receipts import ReceiptBook
 from central.sync.registry import RegistryWatch
 from central.sync.sessions import Sessions
+from contract.names import BadNameError
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -71,6 +73,7 @@ class Station:
             set_aside_max=settings.set_aside_max,
             neighbour_radius_m=settings.neighbour_radius_m,
         )
+        self._channels = open_channels(settings, self._gate, store.clock, self._admitted, self._send)
         self._carrier = MailCarrier(store, self._directory)
         self._sessions = Sessions(self._link_changed)
         self._book = ReceiptBook()
@@ -96,7 +99,7 @@ class Station:
             if links is None:
                 return
             self._links = links
-            self._store.bus = NatsBus(links.centre, asyncio.get_running_loop())
+            self._store.bus = NatsBus(links.bus, asyncio.get_running_loop())
             await self._listen(links)
             for kit_id in once_revoked:  # a session may stand since before with a certificate that is revoked now
                 await self._end_session(kit_id)
@@ -122,7 +125,7 @@ class Station:
             await links.centre.flush()
 
     async def _listen(self, links: Links) -> None:
-        if links.callout is not None and links.system is not None and links.secrets is not None:
+        if links.callout is not None and links.secrets is not None:
             callout = Callout(
                 links.secrets.issuer(),
                 self._gate,
@@ -131,27 +134,46 @@ class Station:
                 on_refused=self._refused,
             )
             await callout.start(links.callout)
+        if links.system is not None:
             await self._sessions.start(links.system)
         await links.centre.subscribe(
             UP_SUBJECTS, cb=self._receive, pending_msgs_limit=_CLIENT_QUEUE, pending_bytes_limit=0
         )
-        await links.centre.subscribe(MAILBOX_SUBJECTS, cb=self._mail_nudged)
+        await links.bus.subscribe(MAILBOX_SUBJECTS, cb=self._mail_nudged)
 
     # What comes in -------------------------------------------------------------------------------------------
 
     async def _receive(self, message: Msg) -> None:
-        subject, waiting = message.subject, self._batch.messages
+        subject, data, waiting = message.subject, message.data, self._batch.messages
+        if self._channels is not None:
+            opened = self._open(self._channels, subject, data)
+            if opened is None:
+                return
+            data = opened
         self._heard[subject] = self._store.clock.now_ms()
-        if not message.data and subject.endswith(".beat"):
+        if not data and subject.endswith(".beat"):
             return
         if len(waiting) >= MAX_WAITING and subject.endswith(".position"):
             self._dropped += 1
             return
-        waiting.append((subject, message.data))
+        waiting.append((subject, data))
         if subject.endswith(".alarm"):
             self._wake.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._window_s, self._wake.set)
+
+    def _open(self, channels: Channels, subject: str, data: bytes) -> bytes | None:
+        try:
+            return channels.open(subject, data)
+        except UnknownChannelError:
+            return None  # the kit was asked to open anew, and says again what has no receipt
+        except (ChannelError, BadNameError) as error:
+            name = subject.split(".", 2)[1][:64]
+            self._batch.refusals.append(Reject(name, subject[:96], "not_sealed_right", str(error), data))
+        except RefusedError as refusal:
+            self._refused(subject.split(".", 2)[1], refusal)
+        self._wake_later()
+        return None
 
     def _admitted(self, admission: Admission) -> None:
         self._batch.signers.append((admission, admission.chain_pem(self._gate.kits_ca)))
@@ -228,7 +250,9 @@ class Station:
 
     async def _publish(self, letters: Iterable[Letter]) -> None:
         for subject, payload in letters:
-            await self._links.centre.publish(subject, payload)
+            sealed = payload if self._channels is None else self._channels.seal(subject, payload)
+            if sealed is not None:
+                await self._links.centre.publish(subject, sealed)
 
     async def _send_receipts(self) -> None:
         if self._links.centre.is_connected:  # else they are gathered on until the broker is back
@@ -277,6 +301,8 @@ class Station:
         except OSError as error:
             log.error("intake: the register cannot be read: %s", error)
             return
+        if self._channels is not None:
+            self._channels.forget(gone)
         await asyncio.gather(*(self._end_session(kit_id) for kit_id in gone))
 
     async def _write_registry(self) -> None:
@@ -293,6 +319,9 @@ class Station:
         while True:
             await asyncio.sleep(period_s)
             await work()
+
+    def _send(self, subject: str, payload: bytes) -> None:
+        self._run_errand(self._links.centre.publish(subject, payload))
 
     def _run_errand(self, errand: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(errand)

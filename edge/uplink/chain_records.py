@@ -56,7 +56,7 @@ class RecordBringer:
             part = records[start : start + RECORDS_AT_ONCE]
             body = dumps([list(Signed(record.body, record.sig)) for record in part])
             answer = self._door.post(door_auth.chain_path(bytes.fromhex(recording_id)), body, "application/cbor")
-            if answer.status not in (200, 201, 204):
+            if answer.status not in (200, 201, 202, 204):
                 return answer
             self._posted[recording_id] = max(self._posted.get(recording_id, -1), part[-1].seq)
         return None

@@ -19,11 +19,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from contract.channel import ChannelError, KitChannel
 from contract.names import CMD_KINDS, cmd_topic, up_topic
 from edge.options import MqttSettings
 from edge.uplink import tcp
 from edge.uplink.backoff import Backoff
-from edge.uplink.identity import Identity
+from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.link")
@@ -70,13 +71,25 @@ class Link:
     """Keeps one session up in a thread of its own; events arrive in `events` and `wake` is called."""
 
     def __init__(
-        self, settings: MqttSettings, identity: Identity, trusted_time: TrustedTime, wake: Callable[[], None]
+        self,
+        settings: MqttSettings,
+        identity: Identity,
+        trusted_time: TrustedTime,
+        wake: Callable[[], None],
+        *,
+        make_channel: Callable[[], KitChannel] | None = None,
     ) -> None:
+        """``make_channel``: seals all that is said on one connection, both ways; nothing open is then said or heard.
+
+        It may raise IdentityError: without the centre's key there is no connection.
+        """
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._settings = settings
         self._identity = identity
         self._trusted_time = trusted_time
         self._wake = wake
+        self._make_channel = make_channel
+        self._channel: KitChannel | None = None
         self._stopping = threading.Event()
         self._urgent = threading.Event()
         self._lost = threading.Event()
@@ -116,6 +129,8 @@ class Link:
         client = self._client
         if client is None or not self._up:
             return False
+        if self._channel is not None:
+            payload = self._channel.seal(kind, payload)
         info = client.publish(up_topic(self._identity.kit_id, kind), payload, qos=qos)
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -150,8 +165,12 @@ class Link:
         self._lost.clear()
         self._reason, self._refused, self._is_dark = "", False, False
         try:
+            self._channel = self._make_channel() if self._make_channel else None
             client = self._make_client()
             client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
+        except IdentityError as error:
+            self._tell_lost(str(error))
+            return
         except (OSError, ValueError) as error:
             self._is_dark = is_darkness(error)
             self._tell_lost(describe_failure(error, f"{self._settings.host}:{self._settings.port}"))
@@ -221,7 +240,17 @@ class Link:
         self._lost.set()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._put(Received(kind=message.topic.rsplit("/", 1)[-1], payload=bytes(message.payload)))
+        kind, payload = message.topic.rsplit("/", 1)[-1], bytes(message.payload)
+        if self._channel is not None:
+            try:
+                opened = self._channel.open(kind, payload)
+            except ChannelError as error:
+                log.warning("link: a message that is not the centre's was left aside: %s", error)
+                return
+            if opened is None:
+                return
+            payload = opened
+        self._put(Received(kind=kind, payload=payload))
 
     def _tell_lost(self, reason: str) -> None:
         # One line when it fails and one when it works again, not one for every attempt.
