@@ -141,3 +141,9 @@ def link_word(state: KitState | None) -> rules.LinkWord | None:
     if state is None or state.link_ms is None:
         return None
     return rules.LinkWord(state.link, state.link_ms)
+
+
+def list_valid_serials(session: Session, kit_no: int) -> set[str]:
+    """Return the serials of a kit's certificates that are not revoked, for work inside the centre (no actor)."""
+    query = select(KitCertificate.serial).where(KitCertificate.kit_no == kit_no)
+    return set(session.exec(query.where(col(KitCertificate.revoked_ms).is_(None))).all())

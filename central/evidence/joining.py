@@ -5,44 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from sqlmodel import col, func, select
+from sqlmodel import func, select
 
 from central.base.outbox import RECORDING_CHANGED
 from central.base.unit_of_work import UnitOfWork
 from central.devices import service as devices
 from central.devices.rules import KitRef
-from central.devices.times import (
-    CENTRE_CLOCK_MS,
-    FIX_LATENCY_MS,
-    OLDEST_MS,
-    PRECISE_MS,
-    TellMoment,
-    Told,
-    tell_by_wall,
-)
 from central.evidence import queries, rules
+from central.evidence.beginnings import tell_beginning
 from central.evidence.matters import note_matters
-from central.evidence.models import ChainLink, Recording, SignerCertificate, WaitingRecord
+from central.evidence.models import ChainLink, Recording, WaitingRecord
 from central.evidence.rules import RecordVerdict
+from central.evidence.signers import Signers, is_signed, public_key
 from contract import chain
 from contract.chain import ChainError, ChainState, Kind, Record
-from contract.signing import BadSignatureError, CodecError, Signed, verify_p256
+from contract.signing import BadSignatureError, CodecError, Signed
 
 TELL_EVERY_MS = 5000
-# Of one kit in one transaction; the newest count.
-_SETTLED_AT_ONCE = 2000
-
-
-def keep_signer(uow: UnitOfWork, kit: KitRef, serial: str, chain_pem: bytes) -> None:
-    """Remember the certificate with which a kit's signatures are checked from now on."""
-    ends = x509.load_pem_x509_certificate(chain_pem).not_valid_after_utc
-    devices.note_certificate_end(uow, serial, int(ends.timestamp() * 1000))
-    if uow.session.get(SignerCertificate, serial) is None:
-        row = SignerCertificate(serial=serial, kit_no=kit.kit_no, chain_pem=chain_pem, first_ms=uow.now_ms)
-        uow.session.add(row)
-        uow.session.flush()
 
 
 def accept_chain_records(uow: UnitOfWork, kit: KitRef, signed: Sequence[Signed]) -> list[RecordVerdict]:
@@ -68,7 +47,7 @@ class _Joiner:
         self.kit = kit
         self.changed: dict[str, Recording] = {}
         self.telling: set[str] = set()
-        self._signers: list[tuple[SignerCertificate, x509.Certificate]] | None = None
+        self._signers: Signers | None = None
 
     def take(self, signed: Signed) -> RecordVerdict:
         """Judge one record and act on the judgement."""
@@ -96,7 +75,7 @@ class _Joiner:
         if record.extra.get("kit") != self.kit.kit_id:
             text = f"The opening record names kit {str(record.extra.get('kit'))[:40]!r}, not {self.kit.kit_id}."
             return self._refuse(signed, recording_id, 0, "foreign_recording", text)
-        signer = self._find_signer(signed, record.started_ms)
+        signer = self._know_signers().find_opener(signed, record.started_ms)
         if signer is None:
             return self._refuse(signed, recording_id, 0, "forged", self._unsigned_text())
         begin = chain.begin(record.recording_id)
@@ -133,7 +112,7 @@ class _Joiner:
     def _join(self, recording: Recording, signed: Signed, record: Record) -> RecordVerdict:
         state = ChainState(record.recording_id, recording.next_seq, recording.head, recording.closed_ms is not None)
         try:
-            record, after = chain.check_record(signed, _public_key(recording.chain_pem), state)
+            record, after = chain.check_record(signed, public_key(recording.chain_pem), state)
         except ChainError as error:
             code = "forged" if isinstance(error.__cause__, BadSignatureError) else "spliced"
             return self._refuse(signed, recording.id, record.seq, code, error.reason)
@@ -216,23 +195,18 @@ class _Joiner:
 
     def _is_genuine(self, signed: Signed, recording: Recording | None) -> bool:
         if recording is None:
-            return self._find_signer(signed) is not None
-        return _is_signed(signed, _public_key(recording.chain_pem))
+            return self._know_signers().find_any(signed) is not None
+        return is_signed(signed, public_key(recording.chain_pem))
 
-    def _find_signer(self, signed: Signed, started_ms: int = 0) -> SignerCertificate | None:
-        """The newest certificate of the key that signed; of several one that held at the time stated, if any did.
-
-        A renewed certificate is of the same key: what was recorded under the former one stays under it.
-        """
+    def _know_signers(self) -> Signers:
         if self._signers is None:
-            rows = queries.list_signers(self.uow.session, self.kit.kit_no)
-            self._signers = [(row, x509.load_pem_x509_certificate(row.chain_pem)) for row in rows]
-        fitting = [item for item in self._signers if _is_signed(signed, _key_of(item[1]))]
-        held = [row for row, certificate in fitting if _held_at(certificate, started_ms)]
-        return next(iter([*held, *(row for row, _ in fitting)]), None)
+            self._signers = Signers(self.uow.session, self.kit)
+        return self._signers
 
     def _unsigned_text(self) -> str:
-        return f"The record is not signed by any certificate that kit {self.kit.kit_id} has shown."
+        return (
+            f"The record is not signed by a certificate that kit {self.kit.kit_id} has shown and that counts for it."
+        )
 
     def _refuse(self, signed: Signed, recording_id: str, seq: int, code: str, reason: str) -> RecordVerdict:
         devices.keep_aside(
@@ -244,43 +218,6 @@ class _Joiner:
             payload=signed.pack(),
         )
         return RecordVerdict("refused", recording_id, seq, code, reason)
-
-
-def tell_beginning(record: Record, received_ms: int) -> Told:
-    """When a recording began by its opening record alone: by the satellites, else by the kit's wall clock."""
-    gps_ms = record.extra.get("gps_ms")
-    if isinstance(gps_ms, int) and received_ms - OLDEST_MS <= gps_ms <= received_ms + CENTRE_CLOCK_MS:
-        return Told(min(gps_ms, received_ms), FIX_LATENCY_MS // 2, "gps")
-    return tell_by_wall(record.started_ms, received_ms)
-
-
-def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> int:
-    """Tell again when the kit's recordings began, where that is not known to a second yet.
-
-    In the boots `recast` all are told again. Returns how many are still known less exactly.
-    """
-    left = 0
-    error_ms = col(Recording.begun_error_ms)
-    query = (
-        select(Recording, ChainLink)
-        .join(ChainLink, (col(ChainLink.recording_id) == Recording.id) & (col(ChainLink.seq) == 0))
-        .where(Recording.kit_no == kit_no)
-    )
-    if not recast:
-        query = query.where(error_ms.is_(None) | (error_ms > PRECISE_MS))
-    newest = query.order_by(col(Recording.received_ms).desc()).limit(_SETTLED_AT_ONCE)
-    for recording, link in uow.session.exec(newest).all():
-        boot = str(recording.opening.get("boot", ""))
-        if boot not in recast and (recording.begun_error_ms or PRECISE_MS + 1) <= PRECISE_MS:
-            continue
-        told = tell(boot, link.monotonic_ms, link.started_ms, recording.received_ms)
-        left += told is not None and (told.error_ms is None or told.error_ms > PRECISE_MS)
-        if told is None or told == (recording.begun_ms, recording.begun_error_ms, recording.begun_by):
-            continue
-        recording.begun_ms, recording.begun_error_ms, recording.begun_by = told
-        uow.session.add(recording)
-    uow.session.flush()
-    return left
 
 
 def tell_recording(uow: UnitOfWork, recording: Recording, *, at_once: bool) -> None:
@@ -321,30 +258,6 @@ def _link(signed: Signed, record: Record, now_ms: int) -> ChainLink:
         cause=record.cause,
         received_ms=now_ms,
     )
-
-
-def _held_at(certificate: x509.Certificate, at_ms: int) -> bool:
-    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    return begins <= at_ms / 1000 <= ends
-
-
-def _public_key(chain_pem: bytes) -> EllipticCurvePublicKey:
-    return _key_of(x509.load_pem_x509_certificate(chain_pem))
-
-
-def _key_of(certificate: x509.Certificate) -> EllipticCurvePublicKey:
-    key = certificate.public_key()
-    if not isinstance(key, EllipticCurvePublicKey):
-        raise TypeError("a signer certificate without a P-256 key was let in")
-    return key
-
-
-def _is_signed(signed: Signed, key: EllipticCurvePublicKey) -> bool:
-    try:
-        verify_p256(key, chain.DOMAIN, signed.body, signed.sig)
-    except BadSignatureError:
-        return False
-    return True
 
 
 def _plain(value: object) -> object:

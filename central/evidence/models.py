@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, false
 from sqlmodel import JSON, Column, Field, SQLModel
 
 
@@ -18,6 +18,8 @@ class SignerCertificate(SQLModel, table=True):
     chain_pem: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """Leaf and kits' CA, PEM."""
     first_ms: int = Field(sa_type=BigInteger)
+    in_token: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """The kit names it as that of the key in its token (`central.evidence.signers`)."""
 
 
 class Recording(SQLModel, table=True):

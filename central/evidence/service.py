@@ -15,8 +15,10 @@ from central.base.unit_of_work import UnitOfWork
 from central.courts.permissions import Actor, check_permission
 from central.devices.rules import KitRef
 from central.evidence import queries, rules
-from central.evidence.joining import accept_chain_records, keep_signer, settle_beginnings, tell_recording
+from central.evidence.beginnings import settle_beginnings
+from central.evidence.joining import accept_chain_records, tell_recording
 from central.evidence.models import Recording, StoredProxy, StoredSegment, WaitingRecord
+from central.evidence.signers import keep_signer
 from central.evidence.vault import Vault
 from contract import chain, receipts
 from contract.chain import Kind

@@ -30,6 +30,7 @@ from central.sync.decoding import Decoder, Entry, Fixes, Reject
 from central.sync.receipts import SpoolKey
 from central.sync.signers import admit_signer
 from central.sync.signs import note_goodbye, note_heard, note_links
+from central.sync.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Intake:
         self._refused_records = Memory()
         self._signers: set[str] = set()
         self._neighbour_radius_m = neighbour_radius_m
+        self._tally = Tally()
 
     def repair(self) -> int:
         """Close what a crash left between the trail and the live markers; returns how many markers moved."""
@@ -109,6 +111,8 @@ class Intake:
             note_heard(self._markers, self._directory, batch.heard)
             if batch.flush_markers:
                 self._markers.flush(uow)
+                if self._tally.is_due(uow.now_ms):
+                    self._tally.write(uow)
             self._settle_times(uow, at_once=batch.flush_markers)
         self._signers.update(admission.serial for admission, _ in fresh)
         kits = {fixes.kit.kit_no: fixes.kit for fixes in decoded.fixes}
@@ -116,6 +120,9 @@ class Intake:
             kit = kits[row.kit_no]
             outcome.moved.append(live_position(kit.kit_id, kit.court_code, row))
         outcome.fixes = len(rows)
+        self._tally.add("fixes", outcome.fixes)
+        self._tally.add("receipts", sum(map(len, outcome.receipts.values())))
+        self._tally.add("batches")
         return outcome
 
     def _store_fixes(
@@ -250,7 +257,8 @@ class Intake:
         except RefusedError as refusal:
             rejects.append(Reject(entry.kit.kit_id, entry.subject, refusal.code, str(refusal), entry.raw))
             return
-        evidence.keep_signer(uow, admission.kit, admission.serial, admission.chain_pem(self._gate.kits_ca))
+        chain_pem = admission.chain_pem(self._gate.kits_ca)
+        evidence.keep_signer(uow, admission.kit, admission.serial, chain_pem, in_token=True)
         self._refused_records.clear()  # what no known certificate had signed may now be proven
 
     def _join_chains(self, uow: UnitOfWork, entries: list[Entry]) -> list[Entry]:

@@ -223,6 +223,59 @@ def _drop_proxies() -> None:
     op.drop_table("stored_proxy")
 
 
+def _add_token_signers() -> None:
+    """Which signing certificates are of a key in a token."""
+    op.add_column(
+        "signer_certificate", sa.Column("in_token", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+
+
+def _drop_token_signers() -> None:
+    op.drop_column("signer_certificate", "in_token")
+
+
+def _add_health() -> None:
+    """The worst of each hour's health reports."""
+    op.create_table(
+        "kit_health_hour",
+        sa.Column("kit_no", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("hour_ms", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("battery_min_pct", sa.Float(), nullable=True),
+        sa.Column("temp_max_c", sa.Float(), nullable=True),
+        sa.Column("messages_max", sa.BigInteger(), nullable=False),
+        sa.Column("segments_max", sa.BigInteger(), nullable=False),
+        sa.Column("free_min_bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kit_no", "hour_ms"),
+    )
+
+
+def _drop_health() -> None:
+    op.drop_table("kit_health_hour")
+
+
+def _add_logs() -> None:
+    """Logs of kits that somebody asked for."""
+    op.create_table(
+        "kit_log",
+        sa.Column("kit_no", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("asked_by", sa.String(length=64), nullable=False),
+        sa.Column("asked_ms", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("hours", sa.Integer(), nullable=False),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("stored_ms", sa.BigInteger(), nullable=True),
+        sa.Column("removed_ms", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["kit_no"], ["kit.kit_no"]),
+        sa.PrimaryKeyConstraint("kit_no", "number"),
+    )
+
+
+def _drop_logs() -> None:
+    op.drop_table("kit_log")
+
+
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_links, _drop_links),
     (_add_losses, _drop_losses),
@@ -231,4 +284,7 @@ _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_habits, _drop_habits),
     (_add_steps, _drop_steps),
     (_add_proxies, _drop_proxies),
+    (_add_health, _drop_health),
+    (_add_logs, _drop_logs),
+    (_add_token_signers, _drop_token_signers),
 )

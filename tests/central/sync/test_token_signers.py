@@ -1,6 +1,7 @@
 """A kit with its signing key in a token names that key's certificate in its hello, and only its own counts."""
 
 import base64
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from central.sync.admission import Gate
 from central.sync.intake import Batch, Intake
 from contract.trust import KitEntry, Registry
 from tests.central.sync.kit_client import now_ms
-from tests.central.sync.pki import Pki
+from tests.central.sync.pki import Pki, now
 from tests.central.sync.recorder import Recorder, chain_item
 
 KIT, OTHER = "dl-2901-01", "yb-2922-01"
@@ -28,19 +29,25 @@ def pki():
 def world(store, pki):
     """The centre, and each kit's certificate for TLS and another for its token."""
     holders = {kit_id: (pki.kit(kit_id), pki.kit(kit_id)) for kit_id in (KIT, OTHER)}
+    intake = Intake(store, devices.KitDirectory(), gate=None)
+    intake._gate = Gate(pki.kits_ca.cert, intake._directory)
+    register(store, intake, holders)
+    return intake, holders
+
+
+def register(store, intake, holders, *, epoch=99):
+    """What the authority hands over: these certificates are in force, and no other."""
     entries = [
         KitEntry(
             kit_id=kit_id, court_code="云2901", label="x", officer="y",
-            serials=[holder.serial for holder in pair], revoked_serials=[],
+            serials=[holder.serial for holder in held], revoked_serials=[],
         )
-        for kit_id, pair in holders.items()
+        for kit_id, held in holders.items()
     ]  # fmt: skip
     with store.write() as uow:
-        devices.apply_registry(uow, Registry(epoch=99, issued_ms=now_ms(), kits=entries))
-    directory = devices.KitDirectory()
+        devices.apply_registry(uow, Registry(epoch=epoch, issued_ms=now_ms(), kits=entries))
     with store.read() as session:
-        directory.reload(session)
-    return Intake(store, directory, gate=Gate(pki.kits_ca.cert, directory)), holders
+        intake._directory.reload(session)
 
 
 def say(kind, items):
@@ -52,14 +59,19 @@ def hello(holder):
     return say("hello", [{"seq": 0, "at_ms": now_ms(), "body": {"have": 0, "version": "t", "signer": signer}}])
 
 
-def records(holder):
+def records(holder, *, first=1, **stated):
     recorder = Recorder(holder, KIT, [X25519PrivateKey.generate().public_key()])
-    return say("chain", [chain_item(1, recorder.open()), chain_item(2, recorder.segment())])
+    return say("chain", [chain_item(first, recorder.open(**stated)), chain_item(first + 1, recorder.segment())])
 
 
 def reasons(store):
     with store.engine.connect() as connection:
         return [row[0] for row in connection.exec_driver_sql("SELECT reason FROM set_aside ORDER BY id")]
+
+
+def count_recordings(store):
+    with store.engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT count(*) FROM recording").scalar()
 
 
 def test_what_the_token_signed_is_taken_after_the_hello_also_when_it_was_refused_before(store, world):
@@ -87,3 +99,55 @@ def test_a_certificate_nobody_issued_opens_nothing(store, world, pki):
     intake.commit(Batch(messages=[hello(forged)]))
     assert reasons(store) == ["foreign_issuer"]
     assert intake.commit(Batch(messages=[records(forged)])).receipts == {}
+
+
+@pytest.fixture
+def shown(world, pki):
+    """As the broker lets the kit in: the certificate of TLS is known before anything is said."""
+    intake, holders = world
+    tls, token = holders[KIT]
+    intake.commit(Batch(signers=[admit(intake, pki, tls)]))
+    return intake, tls, token
+
+
+def admit(intake, pki, holder):
+    admission = intake._gate.admit(holder.cert, now_ms())
+    return admission, admission.chain_pem(pki.kits_ca.cert)
+
+
+def test_who_copied_the_card_of_a_kit_with_a_token_opens_no_recording(store, shown):
+    intake, tls, token = shown
+    intake.commit(Batch(messages=[hello(token)]))
+    intake.commit(Batch(messages=[records(tls)]))
+    assert reasons(store) == ["forged"]
+    assert count_recordings(store) == 0, "what would follow waits for a beginning that never comes"
+    intake.commit(Batch(messages=[records(token, first=3)]))
+    assert count_recordings(store) == 1
+
+
+def test_nor_by_naming_the_card_s_own_certificate_as_the_token_s(store, shown):
+    intake, tls, token = shown
+    intake.commit(Batch(messages=[hello(token)]))
+    intake.commit(Batch(messages=[hello(tls)]))
+    intake.commit(Batch(messages=[records(tls)]))
+    assert count_recordings(store) == 0
+
+
+def test_what_the_file_signed_before_the_kit_had_its_token_is_taken(store, world, pki):
+    intake, _ = world
+    tls = pki.kit(KIT, not_before=now() - timedelta(days=30))
+    token = pki.kit(KIT, not_before=now() - timedelta(days=10))
+    register(store, intake, {KIT: [tls, token]})
+    intake.commit(Batch(signers=[admit(intake, pki, tls)], messages=[hello(token)]))
+    for first, days in ((1, 12), (3, 9)):
+        started_ms = int((now() - timedelta(days=days)).timestamp() * 1000)
+        intake.commit(Batch(messages=[records(tls, first=first, started_ms=started_ms)]))
+    assert count_recordings(store) == 1
+    assert reasons(store) == ["forged"]
+
+
+def test_with_the_token_s_certificate_revoked_the_file_signs_again(store, shown):
+    intake, tls, token = shown
+    intake.commit(Batch(messages=[hello(token)]))
+    register(store, intake, {KIT: [tls]}, epoch=100)
+    assert intake.commit(Batch(messages=[records(tls)])).receipts == {(KIT, SPOOL): [1, 2]}
