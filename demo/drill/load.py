@@ -104,17 +104,17 @@ class Officer:
             self.note_press(act)
 
     def _answer_tasks(self) -> None:
-        for number, state in self.list_tasks():
+        for number, state in self.find_tasks() or ():
             if answer := _NEXT_ANSWER.get(state):
                 self._post(f"/tasks/{number}", {"value": answer, "note": ""})
 
-    def list_tasks(self) -> list[tuple[int, str]]:
-        """Tasks on the kit by number, with their state; empty while its card cannot be read."""
+    def find_tasks(self) -> list[tuple[int, str]] | None:
+        """Tasks on the kit by number, with their state; None while its card cannot be read."""
         try:
             with self.kit.witness.glimpse(), open_quietly(self.kit.folder) as db:
                 return db.execute("SELECT number, state FROM tasks ORDER BY number").fetchall()
         except sqlite3.Error:
-            return []
+            return None
 
     def _post(self, path: str, body: dict[str, str]) -> dict[str, Any] | None:
         try:

@@ -146,7 +146,8 @@ def _is_answered(ground: Ground, officer: Officer) -> bool:
             .join(Kit, col(Kit.kit_no) == col(MailboxEntry.kit_no))
             .where(Kit.kit_id == officer.kit.part.kit_id, MailboxEntry.state == "waiting")
         ).first()
-    return waiting is None and all(state == "done" for _, state in officer.list_tasks())
+    tasks = officer.find_tasks()
+    return waiting is None and tasks is not None and all(state == "done" for _, state in tasks)
 
 
 def _is_handed_over(officer: Officer) -> bool:
