@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from contract.messages import Alarm, encode
 from edge.panel import feedback
 from edge.panel.desk import Desk
+from edge.panel.keepsake import Keepsake
 from edge.spool import ring
 from edge.spool.presses import RECEIPTED_WORD, UNSTORED_WORD
 
@@ -29,8 +30,10 @@ class Distress:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._unsaved: tuple[Alarm, str] | None = None
-        self._retry_at_s = 0.0
+        self._keepsake = Keepsake(desk.spool.dir)
+        # What a panel before this one, ended or killed meanwhile, could not store either.
+        self._unsaved = self._keepsake.find()
+        self._retry_at_s = desk.clock.now_s()
 
     @property
     def retry_at_s(self) -> float | None:
@@ -120,6 +123,7 @@ class Distress:
         try:
             self._store(alarm, by)
         except sqlite3.Error:
+            self._keepsake.put(alarm, by)
             # The link may be sound though the card is not; the control process sends it from memory.
             try:
                 ring(self._desk.spool.dir, "control", UNSTORED_WORD + encode(alarm))
@@ -129,6 +133,9 @@ class Distress:
 
     def _store(self, alarm: Alarm, by: str) -> None:
         desk, state = self._desk, self._desk.spool.state
+        if desk.sos().get("alarm_id") == alarm.alarm_id:  # stored by a panel that was killed before it could say so
+            self._let_go()
+            return
         told = {
             "alarm_id": alarm.alarm_id,
             "pressed_ms": alarm.pressed_ms,
@@ -149,7 +156,11 @@ class Distress:
                 state.set("recording_wanted", {**wish, **ids})
             desk.ring("control", "recorder")
             desk.play(feedback.SOS_SENT)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._unsaved = None
+        self._keepsake.drop()
 
     def _is_recent(self, sos: dict[str, Any], within_ms: int) -> bool:
         """By time since boot: a step of the wall clock neither opens nor closes the window."""

@@ -56,6 +56,7 @@ class LostKit:
         self._token = token
         self._monotonic_s = monotonic_s
         self._turned_s = monotonic_s()
+        self._retry_s = self._turned_s
         self._unsaved_s = SAVE_EVERY_S  # every start counts: whoever keeps cutting the power gains nothing
 
     @property
@@ -102,8 +103,7 @@ class LostKit:
         if not self._is_told(int(facts["proof_seq"])) and waited_s < WAIT_S:
             self._save(facts, waited_s)
             return False
-        self._destroy(facts)
-        return True
+        return self._destroy(facts)
 
     def _state_destruction(self, facts: dict[str, Any]) -> None:
         number, now_ms = int(facts["number"]), time.time_ns() // 1_000_000
@@ -134,11 +134,19 @@ class LostKit:
     def _is_told(self, proof_seq: int) -> bool:
         return not self._spool.outbox.is_pending(proof_seq) and self._spool.outbox.count(("chain",)) == 0
 
-    def _destroy(self, facts: dict[str, Any]) -> None:
+    def _destroy(self, facts: dict[str, Any]) -> bool:
+        if self._turned_s < self._retry_s:
+            return False
         told = self._is_told(int(facts["proof_seq"]))
         token_left = not self._destroy_token_key()
-        for name in KEY_FILES:
-            destroy_file(self._identity.folder / name)
+        try:
+            for name in KEY_FILES:
+                destroy_file(self._identity.folder / name)
+        except OSError as error:
+            # A card that takes nothing keeps the key for now; it must not keep the kit from calling for help.
+            log.critical("lost: a key cannot be destroyed yet (%s); it is tried again", error)
+            self._retry_s = self._turned_s + IDLE_S
+            return False
         now_ms = time.time_ns() // 1_000_000
         self._spool.state.set(
             "lost", {**facts, "step": "destroyed", "destroyed_ms": now_ms, "told": told, "token_left": token_left}
@@ -147,6 +155,7 @@ class LostKit:
             "lost: the keys are destroyed; the centre %s the statement", "holds" if told else "has not receipted"
         )
         self._tell()
+        return True
 
     def _list_token_keys(self) -> list[EllipticCurvePublicKey]:
         try:
@@ -191,7 +200,14 @@ def list_heads(spool: Spool) -> list[lost.ChainHead]:
 
 
 def destroy_file(path: Path) -> None:
-    """Overwrite, cut and unlink a file, each step durable; what is not there is gone already."""
+    """Overwrite, cut and unlink a file, each step durable; what is not there is gone already.
+
+    Through a link its target goes, and then the link. Raises OSError.
+    """
+    if path.is_symlink():
+        destroy_file(path.resolve())
+        path.unlink()
+        return
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import uuid
 
@@ -10,6 +11,7 @@ from contract.orders import SosAck, Task, TaskRecall
 from edge.options import PanelSettings
 from edge.panel.feedback import count_out
 from edge.panel.gestures import Act
+from edge.panel.keepsake import Keepsake
 from edge.panel.panel import Panel
 from edge.spool import Doorbell, open_spool
 from tests.fakes.hand import Clocks
@@ -172,6 +174,41 @@ class TestSos:
         assert bench.patterns()[-1] == "sos_sent"
         bench.pass_time(3)
         assert len(bench.alarms()) == 1
+
+    def test_one_in_hand_outlives_its_panel_and_its_card(self, bench):
+        with sqlite3.connect(bench.folder / "spool.db") as other:
+            other.execute("CREATE TRIGGER refuse BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'no'); END")
+        other.close()
+        bench.panel.perform(Act.SOS, by="button")
+        # The manager ends the panel and starts it anew, here on another card.
+        bench.spool.close()
+        for part in bench.folder.glob("spool.db*"):
+            part.unlink()
+        bench.spool = open_spool(bench.folder / "spool.db", boot=BOOT)
+        bench.clocks.s += 60
+        bench.panel = bench.make_panel()
+        bench.pass_time(0.1)
+        (alarm,) = bench.alarms()
+        assert (alarm.kind, alarm.pressed_ms) == ("sos", 1_760_001_000_000)
+        assert bench.patterns() == ["sos_sent"]
+        Keepsake(bench.folder).put(alarm, "button")  # as after a kill right behind the commit
+        bench.panel = bench.make_panel()
+        bench.pass_time(3)
+        assert len(bench.alarms()) == 1
+        assert Keepsake(bench.folder).find() is None
+
+    def test_what_another_user_left_under_its_name_is_no_sos(self, bench, tmp_path):
+        keepsake = Keepsake(tmp_path / "elsewhere")
+        keepsake.put(Alarm(alarm_id="a" * 32, kind="sos", pressed_ms=1), "button")
+        assert keepsake.find() is not None
+        assert keepsake._path.stat().st_mode & 0o077 == 0
+        if os.getuid() == 0:
+            os.chown(keepsake._path, 65534, 65534)
+            assert keepsake.find() is None
+        keepsake.drop()
+        keepsake._path.symlink_to("/etc/hostname")
+        assert keepsake.find() is None
+        keepsake.drop()
 
 
 class TestWithdrawal:

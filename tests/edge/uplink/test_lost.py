@@ -1,6 +1,7 @@
 """A lost kit obeys: locked, unlocked, keys destroyed after the statement; killed at any step, it goes on there."""
 
 import base64
+import errno
 import json
 import subprocess
 import sys
@@ -200,3 +201,32 @@ def test_killed_between_order_and_end_it_goes_on(kit, kit_dir, survives, trusted
     again.receipt_everything()
     assert again.lost.turn() is True
     assert again.step() == "destroyed"
+
+
+def test_a_key_the_card_will_not_let_go_of_is_tried_again_and_stops_nothing(kit, kit_dir, monkeypatch):
+    """The stand-in is the card's refusal alone: root overcomes every mode of a real file."""
+    kit.order(1, "destroy")
+    kit.lost.turn()
+    kit.receipt_everything()
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge_lost.os, "pwrite", refuse)
+        assert kit.lost.turn() is False
+        assert kit.lost.turn() is False
+        assert kit.step() == "destroying"
+    kit.clock.advance(s=edge_lost.IDLE_S)
+    assert kit.lost.turn() is True
+    assert not (kit_dir / "device.key").exists()
+
+
+def test_a_key_behind_a_link_goes_with_its_link(tmp_path):
+    target, link = tmp_path / "elsewhere" / "key", tmp_path / "device.key"
+    target.parent.mkdir()
+    target.write_bytes(b"secret")
+    link.symlink_to(target)
+    destroy_file(link)
+    assert not target.exists()
+    assert not link.is_symlink()

@@ -18,6 +18,7 @@ from contract import messages
 from edge.options import PanelSettings
 from edge.panel.feedback import NoOutputs
 from edge.panel.gestures import Act
+from edge.panel.keepsake import Keepsake
 from edge.panel.panel import Panel
 from edge.spool import Doorbell, open_spool
 from edge.uplink.unstored import UnstoredSos
@@ -71,6 +72,7 @@ def test_it_reaches_the_centre_from_memory_and_the_officer_feels_it(
         assert process.poll() is None
         assert spool.outbox.count(["alarm"]) == 0
     finally:
+        Keepsake(folder).drop()
         process.kill()
         process.wait(10)
         bell.close()
