@@ -20,6 +20,17 @@ def test_every_invariant_names_a_test_in_a_file_that_holds_it():
     text = (ROOT / "docs" / "invariants.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| [KCP]\d+ \|.*$", text, re.M)
     assert len(rows) > 15
+    check_rows(rows)
+
+
+def test_every_complaint_is_answered_by_a_test_in_a_file_that_holds_it():
+    text = (ROOT / "docs" / "complaints.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .*$", text, re.M)[1:]  # after the headings
+    assert len(rows) == 10
+    check_rows(rows)
+
+
+def check_rows(rows):
     for row in rows:
         named = set(re.findall(r"`(test_\w+)`", row))
         held = {
