@@ -28,14 +28,16 @@ from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.link")
-# A broker that refuses this kit (revoked, unknown) will not change its mind within seconds.
-REFUSED_WAIT_S = 30.0
+# A broker refuses a kit that is revoked or unknown, and just so any kit while the centre's intake, which it asks, is
+# being started again. So the pauses are short at first and grow to what a revoked kit may cost.
+REFUSED_FIRST_WAIT_S = 1.0
+REFUSED_WAIT_CAP_S = 60.0
 REFUSED_URGENT_WAIT_S = 10.0
 URGENT_WAIT_S = 2.0
 # A call into the dark costs a packet a second and is repeated for ever: the light is found at once when it comes.
 CONNECT_TIMEOUT_S = 5.0
 DARK_WAIT_CAP_S = 3.0
-REFUSED_WAIT_CAP_S = 10.0
+CLOSED_WAIT_CAP_S = 10.0
 # From the first packet to the broker's answer to the subscription; a link that loses every third packet needs some.
 SETTLE_TIMEOUT_S = 25.0
 
@@ -98,7 +100,8 @@ class Link:
         self._refused = False
         self._up = False
         self._told = ""
-        self._backoff = Backoff(cap_s=REFUSED_WAIT_CAP_S)
+        self._backoff = Backoff(cap_s=CLOSED_WAIT_CAP_S)
+        self._refused_backoff = Backoff(first_s=REFUSED_FIRST_WAIT_S, cap_s=REFUSED_WAIT_CAP_S)
         self._dark_backoff = Backoff(first_s=0.5, cap_s=DARK_WAIT_CAP_S)
         self._is_dark = False
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
@@ -153,7 +156,7 @@ class Link:
             if self._stopping.is_set():
                 return
             backoff = self._dark_backoff if self._is_dark else self._backoff
-            self._pause(backoff.next_s(at_least_s=REFUSED_WAIT_S if self._refused else 0.0))
+            self._pause((self._refused_backoff if self._refused else backoff).next_s())
 
     def _pause(self, wait_s: float) -> None:
         began_s = time.monotonic()
@@ -222,8 +225,8 @@ class Link:
             self._reason = "the broker refuses the orders' topics to this kit: tell the centre"
             self._lost.set()
             return
-        self._backoff.reset()
-        self._dark_backoff.reset()
+        for backoff in (self._backoff, self._dark_backoff, self._refused_backoff):
+            backoff.reset()
         self._up = True
         self._put(Connected())
 

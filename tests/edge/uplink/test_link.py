@@ -82,6 +82,23 @@ def test_an_sos_does_not_wait_out_a_long_pause(kit_dir: Path, sessions: list[Ses
     assert time.monotonic() - read_refusal_after < 10
 
 
+def test_who_was_refused_is_in_within_seconds_once_the_centre_lets_him(
+    broker: SmallBroker, kit_dir: Path, sessions: list[Session]
+) -> None:
+    broker.stop()
+    broker.start(refuses_everybody=True)
+    session = Session(kit_dir, "localhost", broker.mqtt_port)
+    sessions.append(session)
+    assert "refuses this kit" in read_refusal(session)
+    assert "refuses this kit" in read_refusal(session)
+    broker.stop()
+    broker.start()
+    began_s = time.monotonic()
+    while not isinstance(session.next_event(), Connected):
+        pass
+    assert time.monotonic() - began_s < 10
+
+
 def test_a_broker_of_a_stranger_gets_nothing(broker: SmallBroker, tmp_path: Path, sessions: list[Session]) -> None:
     stranger = SmallAuthority.found(tmp_path / "stranger")
     sessions.append(Session(stranger.enrol(KIT), "localhost", broker.mqtt_port))
