@@ -25,6 +25,9 @@ test: setup-dev system-packages check ## set up, then every check and every test
 bench: setup-dev system-packages ## print the figures of the README, one JSON object a line
 	@exec $(BIN)/python -m bench
 
+drill: setup-dev system-packages ## 300 random kills on each database, then every item is counted (an hour)
+	@exec $(BIN)/zhixing-demo drill --database both
+
 check: setup-dev ## style, types, import contracts
 	@echo "check: style, types, import contracts"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -73,4 +76,4 @@ lock: ## resolve the dependencies anew (needs uv)
 clean: ## remove the venv and everything built or recorded here
 	rm -rf $(VENV) var dist central/web/node_modules central/web/static/vendor central/web/static/geo
 
-.PHONY: help run test bench check format setup setup-dev system-packages lock clean
+.PHONY: help run test bench drill check format setup setup-dev system-packages lock clean

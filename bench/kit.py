@@ -108,6 +108,7 @@ def _measure_without_encoding(*, has_proxy: bool) -> None:
     with open_stand() as stand:
         part = replace(PARTS[0], width=1920, height=1080, fps=30, bitrate_bps=4_000_000)
         film = _make_film(stand.stage.folder / "film.mp4", part)
+        rate = round(film.stat().st_size * 8 / _FILM_S / 1e6, 1)
         camera = {"kind": "pyav", "address": str(film), "loop": True, "realtime": True}
         kit = _start_kit(stand, part, camera=camera, segments={"record_at_start": True, "proxy": has_proxy})
         stand.wait_until(lambda: _is_recording(stand, part), "the recording")
@@ -118,7 +119,7 @@ def _measure_without_encoding(*, has_proxy: bool) -> None:
         whole,
         "% of a core",
         picture="1920x1080p30, H.264 of the source passed through, with sound",
-        megabit_s=round(film.stat().st_size * 8 / _FILM_S / 1e6, 1),
+        megabit_s=rate,
         small_pictures=has_proxy,
         processes={name: round(cores * 100, 2) for name, cores in found.cores.items()},
         over_s=_WATCH_S,
