@@ -29,20 +29,6 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Every option of the centre. Folders are relative to the settings file."""
 
-    role: Literal["whole", "zone", "inside"] = "whole"
-    """Two networks: `zone` runs broker and devices' door between field and court and holds only ciphertext;
-    `inside` is the centre in the closed network, which opens every connection to the zone itself."""
-    zone_url: Text = ""
-    """inside: the zone's inner door, https://host:port; zone_host and zone_port there."""
-    zone_broker_url: Text = ""
-    """inside: the zone's broker, tls://host:port; nats_host and nats_port there."""
-    zone_dir: Text = "zone"
-    """inside: folder with the zone's broker.password and broker.secrets."""
-    zone_host: Text = "127.0.0.1"
-    zone_port: Port = 8444
-    zone_hold_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 50 * 1024**3
-    """zone: how much it holds for the inside at most; beyond it kits are told that it is full."""
-
     data_dir: Text = "data"
     keys_dir: Text = "keys"
     handover_dir: Text = "handover"
@@ -74,6 +60,20 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     mqtt_port: Port = 8883
     nats_host: Text = "127.0.0.1"
     nats_port: Port = 4222
+
+    role: Literal["whole", "zone", "inside"] = "whole"
+    """Two networks: `zone` runs broker and devices' door between field and court and holds only ciphertext;
+    `inside` is the centre in the closed network, which opens every connection to the zone itself."""
+    zone_url: Text = ""
+    """inside: the zone's inner door, https://host:port; zone_host and zone_port there."""
+    zone_broker_url: Text = ""
+    """inside: the zone's broker, tls://host:port; nats_host and nats_port there."""
+    zone_dir: Text = "zone"
+    """inside: folder with the zone's broker.password and broker.secrets."""
+    zone_host: Text = "127.0.0.1"
+    zone_port: Port = 8444
+    zone_hold_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 50 * 1024**3
+    """zone: how much it holds for the inside at most; beyond it kits are told that it is full."""
 
     intake_batch_ms: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     intake_batch_max: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 2000

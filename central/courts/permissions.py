@@ -87,6 +87,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         # keeping the house: accounts of people and systems are proposed by one administrator, admitted by another
         "see_health": ("commander", "duty_operator", "system_admin"),
         "manage_devices": ("system_admin",),
+        "fetch_logs": ("system_admin",),
         "see_set_aside": ("system_admin",),
         "see_users": ("system_admin", "security_admin", "audit_admin"),
         "manage_users": ("system_admin",),

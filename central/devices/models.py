@@ -192,6 +192,9 @@ class MailboxStep(SQLModel, table=True):
     state: str = Field(max_length=12)
     received_ms: int = Field(sa_type=BigInteger)
     kit_at_ms: int = Field(sa_type=BigInteger)
+    boot: str = Field(default="", max_length=32)
+    """The kit's boot whose time `mono_ms` is; "" for a kit that says none."""
+    mono_ms: int | None = Field(default=None, sa_type=BigInteger)
     note: str = Field(default="", max_length=500)
 
 
@@ -260,3 +263,35 @@ class KitLoss(SQLModel, table=True):
     closed_by: str = Field(default="", max_length=64)
     closed_ms: int | None = Field(default=None, sa_type=BigInteger)
     closed_reason: str = Field(default="", max_length=500)
+
+
+class KitHealthHour(SQLModel, table=True):
+    """The worst of a kit's reports of one hour, by the centre's clock: what a small curve of a day is drawn from."""
+
+    __tablename__ = "kit_health_hour"
+
+    kit_no: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    hour_ms: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    battery_min_pct: float | None = None
+    temp_max_c: float | None = None
+    messages_max: int = Field(default=0, sa_type=BigInteger)
+    segments_max: int = Field(default=0, sa_type=BigInteger)
+    free_min_bytes: int = Field(default=0, sa_type=BigInteger)
+
+
+class KitLog(SQLModel, table=True):
+    """A kit's logs that somebody asked for: `number` is the directive's. The sealed file lies below `logs`."""
+
+    __tablename__ = "kit_log"
+
+    kit_no: int = Field(foreign_key="kit.kit_no", primary_key=True)
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    asked_by: str = Field(max_length=64)
+    asked_ms: int = Field(sa_type=BigInteger)
+    reason: str = Field(max_length=500)
+    hours: int
+    length: int = Field(default=0, sa_type=BigInteger)
+    digest: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """SHA-256 of the sealed file; None until it came."""
+    stored_ms: int | None = Field(default=None, sa_type=BigInteger)
+    removed_ms: int | None = Field(default=None, sa_type=BigInteger)

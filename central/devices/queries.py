@@ -96,11 +96,13 @@ def list_certificates(session: Session, actor: Actor, kit_id: str, *, now_ms: in
 
 
 def list_directives(
-    session: Session, actor: Actor, kit_id: str, *, now_ms: int, limit: int = 50
+    session: Session, actor: Actor, kit_id: str, *, now_ms: int, limit: int = 50, kind: str = ""
 ) -> Sequence[MailboxEntry]:
-    """Return the newest directives to a kit with what became of them."""
+    """Return the newest directives to a kit (of one kind) with what became of them."""
     kit = get_kit(session, actor, kit_id, now_ms=now_ms).kit
     query = select(MailboxEntry).where(MailboxEntry.kit_no == kit.kit_no)
+    if kind:
+        query = query.where(MailboxEntry.kind == kind)
     return session.exec(query.order_by(col(MailboxEntry.number).desc()).limit(limit)).all()
 
 
@@ -115,6 +117,11 @@ def list_set_aside(session: Session, actor: Actor, *, limit: int = 100) -> Seque
 def list_counters(session: Session) -> dict[str, int]:
     """Return every running total by name."""
     return {row.name: row.value for row in session.exec(select(Counter).order_by(Counter.name))}
+
+
+def list_remarkable(session: Session) -> dict[str, int]:
+    """Return the totals of what a person should look at; the others are figures of how busy it was."""
+    return {name: count for name, count in list_counters(session).items() if not name.startswith("total.")}
 
 
 def _view(kit: Kit, state: KitState | None, now_ms: int, until_ms: int | None = None) -> KitView:

@@ -19,6 +19,7 @@ from central.devices.directory import (
     find_registry_epoch,
     note_certificate_end,
 )
+from central.devices.health_history import note_hour
 from central.devices.mailbox import (
     apply_receipt,
     expire_directives,
@@ -69,7 +70,7 @@ __all__ = [
 _GOODBYES = frozenset({"switched_off", "restarting", "battery_empty"})
 _GOODBYE_HOLDS_MS = 30_000
 # A change in one of these is worth an event; the rest is read when somebody looks.
-_TELLING = ("recording", "recording_id", "duty", "gps", "clock", "source", "note")
+_TELLING = ("recording", "recording_id", "duty", "gps", "clock", "source", "note", "warnings")
 
 
 def record_health(
@@ -85,6 +86,7 @@ def record_health(
     state.health, state.health_ms, state.version = body, received_ms, health.version
     state.clock_offset_ms = rules.clock_offset_ms(at_ms, received_ms if written_ms is None else written_ms)
     state.last_heard_ms = max(received_ms, state.last_heard_ms or 0)
+    note_hour(uow, kit.kit_no, health, received_ms=received_ms)
     uow.session.add(state)
     uow.session.flush()
     if any(before.get(name) != body.get(name) for name in _TELLING):

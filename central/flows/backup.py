@@ -27,7 +27,7 @@ from contract import envelope
 KIND: Final = "zhixing-backup"
 VERSION: Final = 1
 KEYS_PART: Final = "keys/fields.json.age"
-FOLDERS: Final = ("documents",)
+FOLDERS: Final = ("documents", "logs")
 EVIDENCE: Final = "evidence"
 _INCOMING: Final = "incoming"
 KEYS_LEFT_OUT: Final = (

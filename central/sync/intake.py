@@ -18,7 +18,7 @@ from central.devices import service as devices
 from central.devices.boots import NO_NUMBER, BootBook
 from central.devices.feed import live_position
 from central.devices.rules import ItemKey, ItemRow, KitRef, PositionRow, digest_fix, position_row
-from central.devices.times import claim_of_report
+from central.devices.times import Moment, claim_of_report
 from central.evidence import service as evidence
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
@@ -301,5 +301,7 @@ class Intake:
         elif entry.kind == "health":
             written_ms = self._boots.find_written_ms(kit.kit_no, entry.boot, entry.mono_ms)
             devices.record_health(uow, kit, entry.body, at_ms=entry.at_ms, received_ms=now_ms, written_ms=written_ms)
-        elif entry.kind == "receipt" and not receive_command_receipt(uow, kit, entry.body):
+        elif entry.kind == "receipt" and not receive_command_receipt(
+            uow, kit, entry.body, moment=Moment(entry.boot if entry.mono_ms is not None else "", entry.mono_ms)
+        ):
             devices.add_to_counter(uow, "receipt.unknown_directive", 1)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from central.base.errors import DomainError
+from central.devices import logs
 from central.evidence import rules
 from central.sync.proof import ProofError
 from contract import door_auth
@@ -21,6 +22,7 @@ from contract import door_auth
 log = logging.getLogger(__name__)
 
 _TITLES: Final = {
+    202: "Held, not receipted",
     400: "Bad request",
     401: "Proof missing or stale",
     403: "Not allowed",
@@ -40,6 +42,7 @@ _DOMAIN: Final[dict[type[DomainError], tuple[int, str, int]]] = {
     rules.DigestMismatchError: (409, door_auth.DIGEST_MISMATCH, 0),
     rules.StoreFullError: (507, door_auth.STORE_FULL, 60),
     rules.ProxyRefusedError: (409, door_auth.PROBLEM_PREFIX + "proxy-refused", 0),
+    logs.LogNotAskedError: (404, door_auth.PROBLEM_PREFIX + "log-not-asked", 0),
     rules.SegmentDamagedError: (500, door_auth.PROBLEM_PREFIX + "store-fault", 30),
 }
 UNAVAILABLE: Final = door_auth.PROBLEM_PREFIX + "unavailable"

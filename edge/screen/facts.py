@@ -12,7 +12,7 @@ import msgspec
 from contract.categories import CATEGORIES
 from contract.orders import OUTCOMES, REFUSALS
 from edge import __version__
-from edge.sensors import is_charging, read_battery
+from edge.sensors import find_card, is_charging, read_battery, read_memory, read_temperature, read_throttle, read_wear
 from edge.settings import Settings
 from edge.spool import Spool
 from edge.spool.tasks import TaskRow
@@ -40,6 +40,7 @@ class FactsReader:
     ) -> None:
         self._spool, self._settings = spool, settings
         self._now_s, self._boot_ms, self._power = now_s, boot_ms, power
+        self._card = find_card(settings.data_dir)
         self._slow: Facts = {}
         self._slow_until_s = float("-inf")
 
@@ -63,6 +64,7 @@ class FactsReader:
             "card": self._table("card"),
             "clock": self._table("clock_status"),
             "certificate": self._table("certificate"),
+            "warnings": self._spool.state.get("health_warnings") or [],
             "sos": self._read_sos(),
             "felt": (self._spool.state.get("felt") or [])[-_FELT_SHOWN:],
             "tasks": [self._read_task(task) for task in self._spool.tasks.newest()],
@@ -86,6 +88,12 @@ class FactsReader:
                 "battery": None
                 if battery is None
                 else {"percent": round(battery), "charging": is_charging(self._power)},
+                "machine": {
+                    "temp_c": read_temperature(),
+                    "memory_pct": read_memory(),
+                    "wear_pct": read_wear(self._card),
+                    "throttle": read_throttle(),
+                },
             }
         return self._slow
 

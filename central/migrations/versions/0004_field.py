@@ -193,6 +193,8 @@ def _add_steps() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("received_ms", sa.BigInteger(), nullable=False),
         sa.Column("kit_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("boot", sa.String(length=32), nullable=False),
+        sa.Column("mono_ms", sa.BigInteger(), nullable=True),
         sa.Column("note", sa.String(length=500), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )

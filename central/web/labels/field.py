@@ -82,6 +82,9 @@ DIRECTIVES: Final = {
     "task_recall": Label(_("撤回任务"), "withdrawn", "warn"),
     "trust": Label(_("更新信任名单"), "certificate", "info"),
     "lost": Label(_("遗失处置"), "lock", "warn"),
+    "originals": Label(_("补传原件"), "download", "info"),
+    "link": Label(_("链路计费"), "link", "info"),
+    "logs": Label(_("调取日志"), "download", "info"),
 }
 GPS: Final = {
     "3d": Label(_("三维定位"), "satellite", "ok"),
@@ -199,6 +202,64 @@ SET_ASIDE: Final = {
     "forged": Label(_("签名不符"), "shield-cross", "bad"),
 }
 
+# What is worth a look in a kit's health: contract.health.WARNINGS, and what the centre finds itself.
+WARNINGS: Final = {
+    "battery_critical": Label(_("电量即将耗尽"), "battery", "bad"),
+    "battery_low": Label(_("电量偏低"), "battery", "warn"),
+    "too_hot": Label(_("温度过高"), "thermometer", "bad"),
+    "hot": Label(_("温度偏高"), "thermometer", "warn"),
+    "under_voltage": Label(_("供电电压不足"), "battery", "bad"),
+    "throttled": Label(_("处理器已降速"), "speed", "warn"),
+    "card_failing": Label(_("存储卡读写出错"), "storage", "bad"),
+    "card_read_only": Label(_("存储卡变为只读"), "storage", "bad"),
+    "card_slow": Label(_("存储卡写入过慢"), "storage", "warn"),
+    "card_worn_out": Label(_("存储卡寿命已尽"), "storage", "bad"),
+    "card_worn": Label(_("存储卡损耗较大"), "storage", "warn"),
+    "storage_full": Label(_("存储已满"), "storage", "bad"),
+    "storage_critical": Label(_("存储空间告急"), "storage", "bad"),
+    "storage_low": Label(_("存储空间偏少"), "storage", "warn"),
+    "memory_low": Label(_("内存不足"), "warning", "warn"),
+    "queue_old": Label(_("有消息久未送达"), "waiting", "warn"),
+    "segments_many": Label(_("积压录像较多"), "waiting", "warn"),
+    "upload_trouble": Label(_("上传受阻"), "upload", "warn"),
+    "segments_damaged": Label(_("有录像段与签名不符"), "shield-cross", "bad"),
+    "spool_set_aside": Label(_("装备数据库曾损坏，已换新"), "warning", "warn"),
+    "restarts": Label(_("程序近期重启过"), "warning", "warn"),
+    "clock_unsure": Label(_("时钟不可靠"), "clock", "warn"),
+    "clock_wrong": Label(_("时钟存疑"), "clock", "warn"),
+    "certificate_ending": Label(_("证书即将到期"), "certificate", "warn"),
+    "certificate_ended": Label(_("证书已到期"), "certificate", "bad"),
+}
+HEALTH: Final = {
+    "ok": Label(_("正常"), "check-circle", "ok"),
+    "warn": Label(_("注意"), "warning", "warn"),
+    "bad": Label(_("异常"), "cross-circle", "bad"),
+    "off": Label(_("未知"), "list", "off"),
+}
+POWER: Final = {
+    "battery": Label(_("电池供电"), "battery", "info"),
+    "charging": Label(_("充电中"), "battery", "ok"),
+    "external": Label(_("外接供电"), "battery", "ok"),
+}
+CARDS: Final = {
+    "ok": Label(_("正常"), "storage", "ok"),
+    "slow": Label(_("过慢"), "storage", "warn"),
+    "read_only": Label(_("只读"), "storage", "bad"),
+    "failing": Label(_("出错"), "storage", "bad"),
+}
+STORAGE: Final = {
+    "ok": Label(_("充足"), "storage", "ok"),
+    "low": Label(_("偏少"), "storage", "warn"),
+    "critical": Label(_("告急"), "storage", "bad"),
+    "full": Label(_("已满"), "storage", "bad"),
+}
+THROTTLE: Final = {
+    "under_voltage": Label(_("电压不足"), "battery", "bad"),
+    "throttled": Label(_("已降速"), "speed", "warn"),
+    "frequency_capped": Label(_("主频受限"), "speed", "warn"),
+    "soft_temperature_limit": Label(_("温度限速"), "thermometer", "warn"),
+}
+
 # Filter name in templates -> table.
 TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_presence": PRESENCE,
@@ -217,4 +278,10 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_set_aside": SET_ASIDE,
     "as_loss": LOSS_STATES,
     "as_proof": PROOFS,
+    "as_warning": WARNINGS,
+    "as_health": HEALTH,
+    "as_power": POWER,
+    "as_card": CARDS,
+    "as_storage": STORAGE,
+    "as_throttle": THROTTLE,
 }

@@ -79,6 +79,7 @@ RIGHTS: Final = {
     "play_recording": Label(_("调阅录像"), "play", "info"),
     "export_recording": Label(_("导出证据包"), "download", "info"),
     "see_health": Label(_("查看运行状况"), "thermometer", "info"),
+    "fetch_logs": Label(_("调取装备日志"), "download", "warn"),
     "manage_devices": Label(_("管理装备"), "device", "info"),
     "manage_users": Label(_("管理用户"), "user", "info"),
     "see_set_aside": Label(_("查看未接收消息"), "inbox", "info"),

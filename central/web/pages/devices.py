@@ -17,7 +17,7 @@ def show_devices(request: Request, here: Here, actor: SignedIn) -> Response:
     """Show counters and the newest messages set aside."""
     with here.store.read() as session:
         rows = devices.list_set_aside(session, actor, limit=200)
-        counters = devices.list_counters(session)
+        counters = devices.list_remarkable(session)
         kits = devices.list_kits(session, actor, now_ms=here.now_ms())
     return render(
         request,

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.courts import queries as courts
 from central.courts.permissions import may
-from central.devices import lost
+from central.devices import logs, lost
 from central.devices import queries as devices
+from central.devices.health_history import KitHour, judge_view, list_hours
 from central.devices.rules import STALE_MS
-from central.devices.tasks import list_kit_tasks
+from central.devices.steps import load_steps
 from central.evidence import queries as evidence
+from central.flows.link import order_metered
 from central.flows.recording import order_recording
+from central.flows.tasks import list_kit_tasks
 from central.flows.together import end_together, order_together
 from central.incidents import queries as incidents
 from central.incidents.calls import list_open_calls
 from central.web.context import Here, SignedIn
+from central.web.health_view import Curve, draw_curve, limits_of
 from central.web.render import render
 from central.web.task_choices import TASK_CHOICES
 from central.web.views import is_recording
@@ -44,6 +49,9 @@ def list_kits(request: Request, here: Here, actor: SignedIn, court: str = "", pr
         request,
         "kits/list.html",
         kits=shown,
+        healths={
+            view.kit.kit_id: judge_view(view, now_ms=here.now_ms(), limits=limits_of(here.settings)) for view in shown
+        },
         counts={state: sum(view.presence.state == state for view in every) for state in PRESENCE_ORDER},
         courts={row.code: row for row in known},
         court=court,
@@ -64,14 +72,20 @@ def show_kit(
             "court": courts.get_court(session, view.kit.court_code),
             "directives": devices.list_directives(session, actor, kit_id, now_ms=now_ms, limit=20),
             "certificates": None,
+            "judged": judge_view(view, now_ms=now_ms, limits=limits_of(here.settings)),
+            "curves": _draw_curves(list_hours(session, actor, kit_id, now_ms=now_ms), now_ms),
+            "logs": None,
             "loss": lost.get_loss(session, actor, kit_id),
             "recordings": None,
             "tasks": None,
             "alarms": None,
             "together": bool(list_open_calls(session, view.kit.kit_no or 0)),
         }
+        parts["answers"] = load_steps(session, parts["directives"])
         if may(actor, "see_tasks"):
             parts["tasks"] = list_kit_tasks(session, actor, kit_id, now_ms=now_ms)
+        if may(actor, "fetch_logs"):
+            parts["logs"] = logs.list_logs(session, actor, kit_id)
         if may(actor, "manage_devices"):
             parts["certificates"] = devices.list_certificates(session, actor, kit_id, now_ms=now_ms)
         if may(actor, "see_recordings"):
@@ -81,6 +95,14 @@ def show_kit(
     span = {"from_ms": now_ms - hours * HOUR_MS, "to_ms": now_ms, "hours": hours}
     parts |= {"is_recording": is_recording(view), **span, **TASK_CHOICES}
     return render(request, "kits/kit.html", view=view, **parts)
+
+
+def _draw_curves(hours: Sequence[KitHour], now_ms: int) -> list[tuple[str, Curve | None, str]]:
+    return [
+        ("battery", draw_curve([(row.hour_ms, row.battery_min_pct) for row in hours], now_ms), "%"),
+        ("temperature", draw_curve([(row.hour_ms, row.temp_max_c) for row in hours], now_ms), " °C"),
+        ("segments", draw_curve([(row.hour_ms, row.segments_max) for row in hours], now_ms), ""),
+    ]
 
 
 @router.get("/{kit_id}/trail")
@@ -106,6 +128,20 @@ def order(
     with here.store.write() as uow:
         order_recording(uow, actor, kit_id, wanted=wanted, cause=cause)
     return RedirectResponse(f"/kits/{kit_id}#mailbox", status_code=303)
+
+
+@router.post("/{kit_id}/link")
+def count_link(
+    here: Here,
+    actor: SignedIn,
+    kit_id: str,
+    metered: Annotated[Literal["yes", "no", "auto"], Form()],
+    reason: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Say whether the kit's link counts as metered, or leave that to the kit."""
+    with here.store.write() as uow:
+        order_metered(uow, actor, kit_id, metered={"yes": True, "no": False, "auto": None}[metered], reason=reason)
+    return RedirectResponse(f"/kits/{kit_id}#link", status_code=303)
 
 
 @router.post("/{kit_id}/together")

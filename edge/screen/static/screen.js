@@ -260,20 +260,27 @@ function warnings() {
   if (facts.card.state && facts.card.state !== "ok") list.push(`${word("card")}：${word(`card_${facts.card.state}`)}`);
   if (facts.clock.disagree?.length) list.push(`${word("clock")}：${clockText()}`);
   if (facts.certificate.trouble) list.push(`${word("certificate")}：${facts.certificate.trouble}`);
+  list.push(...facts.warnings.filter((code) => !/^(storage_|card_(slow|read_only|failing))/.test(code)).map((code) => word(`warn_${code}`)));
   return list;
 }
 
 function drawState() {
   const { lat, lon } = facts.position;
+  const { machine } = facts;
+  const warned = (...codes) => (codes.some((code) => facts.warnings.includes(code)) ? "bad" : "");
   const rows = [
     [word("position"), positionSign()], ["", ["", "", Number.isFinite(lat) ? `${lat.toFixed(5)}, ${lon.toFixed(5)}` : "—"]],
     [word("link"), linkSign()], [word("queue"), queueSign()],
     [word("storage"), ["", ["critical", "full"].includes(facts.storage.level) ? "bad" : "", storageText()]],
     [word("card"), ["", facts.card.state && facts.card.state !== "ok" ? "bad" : "", facts.card.state ? word(`card_${facts.card.state}`) : word("unknown")]],
-    [word("battery"), ["", "", facts.battery ? `${facts.battery.percent}%${facts.battery.charging ? ` · ${word("charging")}` : ""}` : word("no_battery")]],
+    [word("battery"), ["", warned("battery_low", "battery_critical"), facts.battery ? `${facts.battery.percent}%${facts.battery.charging ? ` · ${word("charging")}` : ""}` : word("no_battery")]],
     [word("clock"), ["", facts.clock.disagree?.length ? "bad" : "", clockText()]],
     [word("certificate"), ["", facts.certificate.trouble ? "bad" : "", facts.certificate.until_ms ? `${word("until")} ${new Date(facts.certificate.until_ms).toISOString().slice(0, 10)}` : word("unknown")]],
-    [word("restarts"), ["", "", Object.entries(facts.restarts).map(([name, count]) => `${name} ${count}`).join(", ") || word("none")]],
+    [word("temperature"), ["", warned("hot", "too_hot"), Number.isFinite(machine.temp_c) ? `${machine.temp_c.toFixed(0)} °C` : word("no_sensor")]],
+    [word("power"), ["", warned("under_voltage", "throttled"), machine.throttle.length ? machine.throttle.map((code) => word(`pi_${code}`)).join("、") : word("card_ok")]],
+    [word("memory"), ["", warned("memory_low"), Number.isFinite(machine.memory_pct) ? `${machine.memory_pct.toFixed(0)}%` : word("unknown")]],
+    [word("wear"), ["", warned("card_worn", "card_worn_out"), Number.isFinite(machine.wear_pct) ? `${machine.wear_pct.toFixed(0)}%` : word("no_sensor")]],
+    [word("restarts"), ["", warned("restarts"), Object.entries(facts.restarts).map(([name, count]) => `${name} ${count}`).join(", ") || word("none")]],
     [word("version"), ["", "", facts.version]],
   ];
   if (facts.queue.trouble) rows.splice(4, 0, [word("trouble"), ["", "bad", facts.queue.trouble]]);

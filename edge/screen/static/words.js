@@ -35,6 +35,18 @@ export const WORDS = {
   source_rtc: ["板载时钟", "board clock"], source_none: ["无可信时间", "no trusted time"],
   level_ok: ["充足", "enough"], level_low: ["偏低", "low"], level_critical: ["即将用尽", "nearly full"], level_full: ["已满", "full"],
   card_ok: ["正常", "sound"], card_slow: ["过慢", "slow"], card_read_only: ["只读，写不进", "read-only"], card_failing: ["出错", "failing"],
+  // the machine, and what it is warned of (contract.health.WARNINGS)
+  temperature: ["温度", "Temperature"], power: ["供电", "Power"], memory: ["内存占用", "Memory in use"], wear: ["存储卡损耗", "Card wear"],
+  no_sensor: ["无传感器", "no sensor"], pi_under_voltage: ["电压不足", "under-voltage"], pi_throttled: ["已降速", "throttled"],
+  pi_frequency_capped: ["主频受限", "frequency capped"], pi_soft_temperature_limit: ["温度限速", "slowed by heat"],
+  warn_battery_critical: ["电量即将耗尽", "Battery nearly empty"], warn_battery_low: ["电量偏低", "Battery low"],
+  warn_too_hot: ["温度过高", "Too hot"], warn_hot: ["温度偏高", "Hot"], warn_under_voltage: ["供电电压不足", "Under-voltage"],
+  warn_throttled: ["处理器已降速", "Processor slowed down"], warn_card_worn_out: ["存储卡寿命已尽", "Card worn out"],
+  warn_card_worn: ["存储卡损耗较大", "Card much worn"], warn_memory_low: ["内存不足", "Memory short"],
+  warn_queue_old: ["有消息久未送达中心", "Messages wait long for the centre"], warn_upload_trouble: ["上传受阻", "Upload hindered"],
+  warn_segments_damaged: ["有录像段与签名不符", "Segments no longer equal what was signed"],
+  warn_spool_set_aside: ["数据库曾损坏，已换新", "The database was damaged and replaced"], warn_restarts: ["程序近期重启过", "A process was restarted lately"],
+  warn_clock_unsure: ["时钟不可靠", "Clock unsure"], warn_certificate_ending: ["证书即将到期", "Certificate ends soon"],
   // GPS as the position sources say it
   "3D fix": ["三维定位", "3D fix"], "2D fix": ["二维定位", "2D fix"], "no fix": ["无定位", "no fix"],
   "no position in the fix": ["无定位", "no fix"], "waiting for a second fix": ["正在确认", "confirming"],

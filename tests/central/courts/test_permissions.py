@@ -148,8 +148,9 @@ EXPECTED = {
     "seal_keeper": EVERYBODY,
     # the three administrators
     "system_admin": EVERYBODY
-    | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users", "confirm_destruction"}
-    | {"manage_courts", "manage_features", "manage_service_accounts"},
+    | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users"}
+    | {"confirm_destruction"}
+    | {"manage_courts", "manage_features", "manage_service_accounts", "fetch_logs"},
     "security_admin": EVERYBODY
     | {"see_users", "admit_users", "manage_sessions", "manage_terminals", "admit_service_accounts"},
     "audit_admin": EVERYBODY | {"see_users", "read_audit", "export_audit", "verify_audit"},

@@ -155,7 +155,7 @@ def back_up(store, settings, tmp_path, **more):
 @pytest.mark.parametrize("into", ["sqlite", "postgresql"])
 def test_everything_comes_back_in_either_database(filled, settings, database_url, tmp_path, other_place, into):
     target, made = back_up(filled, settings, tmp_path, with_evidence=True)
-    assert (made.has_keys, made.files) == (True, {"documents": 2, "evidence": 1})
+    assert (made.has_keys, made.files) == (True, {"documents": 2, "logs": 0, "evidence": 1})
     assert (made.rows["party"], made.rows["court"] >= 14, made.rows["audit_entry"]) == (PARTIES, True, 5)
     place = other_place(into)
     done = restore.restore_backup(place, target)

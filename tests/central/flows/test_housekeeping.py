@@ -47,10 +47,12 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(store, clock, kits, monke
         "directives_expired": 1,
         "courts_settled": 0,
         "pauses_ended": 0,
+        "health_hours": 0,
         "outbox": 1,
         "papers_swept": 0,
         "positions": 50,
         "items": 20,
+        "logs": 0,
     }
     assert seqs(store, Position) == sorted([*range(26, 41)] * 2)
     assert seqs(store, ReceivedItem) == sorted([*range(111, 141)] * 2)

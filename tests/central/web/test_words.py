@@ -14,6 +14,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 ROOMS = (
     "base.errors", "audit.rules", "courts.rules", "courts.places", "people.posts", "people.rules",
     "devices.losses",
+    "devices.logs",
     "devices.rules", "devices.task_rules", "incidents.rules",
     "evidence.rules", "cases.numbers", "cases.parties", "cases.service",
     "cases.delivery", "imports.rules", "base.handover", "base.keyring", "base.archive", "flows.rekeying",
