@@ -23,7 +23,7 @@ from edge.token_key import Token
 from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
-from edge.uplink.evidence_upload import Uploader, run_uploader
+from edge.uplink.evidence_upload import Uploader
 from edge.uplink.health import HealthReporter
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.link import Connected, Disconnected, Link, Received
@@ -35,6 +35,7 @@ from edge.uplink.telemetry import Telemetry
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.unstored import UnstoredSos
+from edge.uplink.upload_loop import run_uploader
 
 log = logging.getLogger("zhixing.control")
 THREADS_END_S = 2.5  # below the manager's patience
@@ -93,6 +94,7 @@ class Control:
         self._upload_bell = threading.Event()
         self._stopping = threading.Event()
         self._link_up = threading.Event()
+        self._in_reach = threading.Event()
         self._renewed = threading.Event()
         self._link = Link(
             settings.mqtt,
@@ -100,6 +102,7 @@ class Control:
             self._time,
             self._waker.wake,
             make_channel=self._identity.make_channel if settings.mqtt.sealed else None,
+            note_reach=self._note_reach,
         )
         self._token = Token(settings.keys) if settings.keys.pkcs11_module else None
         self._renewer = Renewer(self._identity, self._time, settings.authority.url, keys=settings.keys)
@@ -225,6 +228,14 @@ class Control:
         self._spool.state.set("link_status", {"connected": connected, "since_ms": since_ms, "reason": reason})
         self._ring("panel")
 
+    def _note_reach(self, is_reached: bool) -> None:
+        """The door is called while the session is still being made: on a long way that saves round trips."""
+        if is_reached:
+            self._in_reach.set()
+            self._upload_bell.set()
+        else:
+            self._in_reach.clear()
+
     def _ring(self, who: str, *word: bytes) -> None:
         ring(self._settings.data_dir, who, *word)
 
@@ -240,6 +251,8 @@ class Control:
                 self._settings.storage,
                 link=self._settings.link,
                 is_link_up=self._link_up.is_set,
+                # An SOS has the link for itself until it is handed over.
+                is_in_reach=lambda: self._in_reach.is_set() and not spool.outbox.unsettled_sos(),
                 is_stopping=self._stopping.is_set,
             )
             try:

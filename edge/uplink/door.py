@@ -5,15 +5,11 @@ Files are sent without waiting for the answers before them, so that a slow link 
 
 import contextlib
 import hashlib
-import secrets
 import ssl
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import jwt
 import msgspec
 
 from contract import door_auth
@@ -23,16 +19,12 @@ from edge.uplink.http_answers import MalformedAnswerError, RawAnswer
 from edge.uplink.identity import Identity
 from edge.uplink.link import describe_failure
 from edge.uplink.pace import Speed
+from edge.uplink.proofs import Proofs
 from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.wire import StoppedError, Wire
 
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_RETRY_AFTER_S = 3600
-MAX_NONCES = door_auth.MAX_NONCES_AT_ONCE
-# A door that forgets the certificate so often does not read thumbprints at all: it is shown every time, then.
-MAX_INTRODUCTIONS = 5
-# The door forgets them after five minutes; this counts sleep, too.
-NONCE_LIFE_MS = 4 * 60 * 1000
 
 
 class DoorUnreachableError(RuntimeError):
@@ -100,9 +92,7 @@ class Door:
         self._trusted_time = trusted_time
         self._make_context = make_context or (lambda: identity.make_tls_context(trusted_time))
         self._wire: Wire | None = None
-        self._nonces: deque[tuple[str, int]] = deque()  # nonce, when it came (ms since boot)
-        self._is_known = False  # the door has seen the certificate
-        self._introductions = 0
+        self._proofs = Proofs(identity)
         self.speed = Speed()
 
     @property
@@ -113,8 +103,9 @@ class Door:
     @property
     def can_send(self) -> bool:
         """Whether another file may be sent ahead: a proof needs a nonce, and to fetch one is a request itself."""
-        self._drop_old_nonces()
-        return bool(self._nonces) or not self.in_flight
+        if self._wire is not None and self._wire.is_spent:
+            return False
+        return self._proofs.has_nonce() or not self.in_flight
 
     def get(self, path: str) -> Answer:
         """GET with proof; raises DoorUnreachableError."""
@@ -163,10 +154,7 @@ class Door:
 
     def forget_nonces(self) -> None:
         """The door does not take them any more; it may not know the certificate any more, either."""
-        self._nonces.clear()
-        if self._is_known:
-            self._is_known = False
-            self._introductions += 1
+        self._proofs.forget()
 
     def ask_time(self) -> None:
         """Have the centre tell the time, which asks for no proof; raises DoorUnreachableError."""
@@ -195,18 +183,17 @@ class Door:
                 closed = True  # the door may have seen the proof: the next try has a new one
                 continue
             if answer.status != 401 or refused:
-                if answer.status < 400 and self._introductions < MAX_INTRODUCTIONS:
-                    self._is_known = True
+                if answer.status < 400:
+                    self._proofs.note_known()
                 return answer
             # A nonce grows old while the kit is out of reach: once more with a fresh one.
             refused = True
-            self.forget_nonces()
+            self._proofs.forget()
 
     def _send_head(self, method: str, path: str, digest: bytes, headers: dict[str, str], body: bytes = b"") -> Wire:
-        self._drop_old_nonces()
-        if not self._nonces:
+        if not self._proofs.has_nonce():
             self._fetch_nonces()
-        proof = self._make_proof(method, path, digest)
+        proof = self._proofs.make(method, path, digest)
         wire = self._connect()
         wire.send_head(method, self._write_head(method, path, {**headers, "Authorization": f"Bearer {proof}"}) + body)
         return wire
@@ -261,30 +248,8 @@ class Door:
             raise DoorUnreachableError(
                 f"the door gave no nonce ({answer.describe()}): is {self._host}:{self._port} the devices' door?"
             ) from error
-        self._nonces.clear()  # the answer brought one in its header, too
-        now_ms = read_boot_ms()
-        self._nonces.extend((nonce, now_ms) for nonce in [told.nonce, *told.more[:MAX_NONCES]])
-        self._trusted_time.learn_now(told.now_ms, round_trip_ms=now_ms - asked_ms)
-
-    def _drop_old_nonces(self) -> None:
-        while self._nonces and read_boot_ms() - self._nonces[0][1] > NONCE_LIFE_MS:
-            self._nonces.popleft()
-
-    def _make_proof(self, method: str, path: str, digest: bytes) -> str:
-        claims = door_auth.claims(
-            self._identity.kit_id,
-            method=method,
-            path=path,
-            body_digest=digest,
-            nonce=self._nonces.popleft()[0],  # each proves one request; its answer brings the next
-            jti=secrets.token_hex(16),
-        )
-        headers: dict[str, Any] = {"typ": door_auth.TOKEN_TYPE, "kid": self._identity.serial}
-        if self._is_known:
-            headers[door_auth.THUMBPRINT] = self._identity.x5t()
-        else:
-            headers["x5c"] = self._identity.x5c()
-        return jwt.encode(claims, self._identity.key, algorithm=door_auth.ALGORITHM, headers=headers)
+        self._proofs.renew([told.nonce, *told.more])
+        self._trusted_time.learn_now(told.now_ms, round_trip_ms=read_boot_ms() - asked_ms)
 
     def _receive(self) -> Answer:
         wire = self._wire
@@ -294,8 +259,8 @@ class Door:
         if raw.closes:
             self.close()
         nonce = raw.headers.get(door_auth.NONCE_HEADER.lower())
-        if nonce and len(self._nonces) < MAX_NONCES:
-            self._nonces.append((nonce, read_boot_ms()))
+        if nonce:
+            self._proofs.add(nonce)
         return _read_answer(raw)
 
 

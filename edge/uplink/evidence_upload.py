@@ -5,17 +5,14 @@ go. Every other answer (401, 403, 404, 409, 412, 413, 5xx, 507, a time-out, a re
 "still ours"; it only decides when the kit tries again and what it does before.
 """
 
-import hashlib
 import logging
 import sqlite3
-import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from contract import door_auth, messages, trust
+from contract import door_auth, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.options import LinkSettings, StorageSettings
 from edge.spool import ReceiptRefusedError, Spool
@@ -23,9 +20,10 @@ from edge.uplink.backoff import Backoff
 from edge.uplink.chain_records import RecordBringer
 from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
 from edge.uplink.link_policy import LinkPolicy
-from edge.uplink.parcels import Key, Parcel, Shelf
+from edge.uplink.parcels import Key, Parcel, Shelf, find_fault
 from edge.uplink.send_watch import SendWatch, read_begun
 from edge.uplink.trust_keeper import TrustKeeper
+from edge.uplink.upload_trouble import Trouble
 from edge.uplink.wire import StoppedError
 
 log = logging.getLogger("zhixing.upload")
@@ -33,7 +31,6 @@ log = logging.getLogger("zhixing.upload")
 IDLE_S = 15.0
 # One is being sent while the answer to the one before is on its way: the link is never empty for a round trip.
 IN_FLIGHT = 2
-BETWEEN_EVERY_S = 60.0
 REVOKED_WAIT_S = 300.0
 STORE_FULL_WAIT_S = 60.0
 TOO_LARGE_WAIT_S = 6 * 3600.0
@@ -84,8 +81,7 @@ class Uploader:
         self._unreachable = False
         self._was_closed = False
         self._was_link_up = False
-        status = spool.state.get("upload_status")
-        self._told = str(status.get("trouble", "")) if isinstance(status, dict) else ""
+        self._trouble = Trouble(spool)
 
     def turn(self) -> float:
         """Do the most urgent thing there is; returns seconds until the next turn is worth it."""
@@ -136,7 +132,7 @@ class Uploader:
         self._unreachable = True
         if error.had_answered:
             self._backoff.reset()  # the path comes and goes: be there when it comes
-        self._tell(str(error))
+        self._trouble.tell(str(error))
         return self._back_off()
 
     def _note_cut(self) -> bool:
@@ -157,7 +153,7 @@ class Uploader:
             try:
                 self._keeper.accept(answer.body)
             except (CodecError, BadSignatureError, trust.StaleListError) as error:
-                self._tell(f"the centre offers a trust list that is not the authority's ({error})")
+                self._trouble.tell(f"the centre offers a trust list that is not the authority's ({error})")
 
     def _find_rest(self) -> float:
         due_s = self._shelf.next_due_s()
@@ -165,10 +161,10 @@ class Uploader:
 
     def _bring(self, parcel: Parcel) -> float:
         if not self._keeper.receipt_keys():
-            self._tell(self._keeper.trouble)
+            self._trouble.tell(self._keeper.trouble)
             return self._back_off(at_least_s=5.0)
         path = self._shelf.find_file(parcel)
-        fault = _find_fault(path, parcel.digest)
+        fault = find_fault(path, parcel.digest)
         if fault:
             self._state_fault(parcel, fault)
             return 0.0
@@ -184,13 +180,13 @@ class Uploader:
         if records:
             refused = self._records.bring(parcel.recording_id, records)
             return 0.0 if refused is None else self._judge(parcel, refused)
-        self._send(parcel, path)
+        asked = self._door.head(parcel.where) if parcel.key in self._begun and not parcel.is_proxy else None
+        if asked is not None and asked.status >= 500:
+            return self._judge(parcel, asked)  # to begin anew would throw away what came of it
+        self._send(parcel, path, offset=0 if asked is None else min(asked.offset, parcel.length))
         return self._settle_one() if len(self._sent) >= self._window else 0.0
 
-    def _send(self, parcel: Parcel, path: Path) -> None:
-        begun = parcel.key in self._begun and not parcel.is_proxy
-        offset = self._door.head(parcel.where).offset if begun else 0
-        offset = min(offset, parcel.length)
+    def _send(self, parcel: Parcel, path: Path, *, offset: int) -> None:
         self._sent.append(parcel)
         watch = SendWatch(self._spool, self._shelf, parcel, self._is_stopping)
         try:
@@ -204,6 +200,8 @@ class Uploader:
         parcel = self._sent.popleft()
         self._was_closed = False
         self._begun.discard(parcel.key)
+        if self._sent and not self._door.in_flight:
+            self._note_cut()  # the connection ended with this answer; the others' will not come
         if answer.problem in SECOND_CHANCES and (parcel.key, answer.problem) not in self._second_chances:
             self._second_chances.add((parcel.key, answer.problem))
             return self._try_again(parcel, answer)
@@ -235,17 +233,19 @@ class Uploader:
 
     def _take_refusal(self, parcel: Parcel, answer: Answer) -> float:
         status = answer.status
-        self._tell(f"{parcel}: {answer.describe()}")
+        self._trouble.tell(f"{parcel}: {answer.describe()}")
         self._window = 1
         if status == 403 and answer.problem != door_auth.FOREIGN_RECORDING:
             return self._back_off(at_least_s=max(REVOKED_WAIT_S, answer.retry_after_s))
         if status == 507:
             return self._back_off(at_least_s=max(STORE_FULL_WAIT_S, answer.retry_after_s))
+        if status == 401:
+            self._door.forget_nonces()  # else each of those at hand would be tried, ever more slowly
         if status in (401, 429) or status >= 500:
             return self._back_off(at_least_s=answer.retry_after_s)
         at_least_s = {403: FOREIGN_WAIT_S, 413: TOO_LARGE_WAIT_S}.get(status, answer.retry_after_s)
         if status == 413 and not self._shelf.is_deferred(parcel):
-            self._raise_alarm(f"{parcel} is too large for the centre's door and stays on the kit")
+            self._trouble.raise_alarm(f"{parcel} is too large for the centre's door and stays on the kit")
         self._shelf.defer(parcel, at_least_s)
         return 0.0
 
@@ -255,7 +255,7 @@ class Uploader:
         self._shelf.hold(parcel, answer.retry_after_s or HELD_WAIT_S)
         self._backoff.reset()
         self._window = IN_FLIGHT
-        self._tell("")
+        self._trouble.tell("")
         return 0.0
 
     def _take_receipt(self, parcel: Parcel, answer: Answer) -> float:
@@ -263,7 +263,7 @@ class Uploader:
             keys = self._keeper.receipt_keys()
             self._spool.vault.set_receipt(parcel.recording_id, parcel.seq, answer.body, keys)
         except ReceiptRefusedError as error:
-            self._tell(f"{parcel}: {error}")
+            self._trouble.tell(f"{parcel}: {error}")
             self._shelf.defer(parcel, 0.0)
             return 0.0
         self._spool.vault.delete_receipted(older_than_s=self._keep_receipted_s)
@@ -274,7 +274,7 @@ class Uploader:
         self._second_chances = {chance for chance in self._second_chances if chance[0] != parcel.key}
         self._backoff.reset()
         self._window = IN_FLIGHT
-        self._tell("")
+        self._trouble.tell("")
         return 0.0
 
     def _back_off(self, *, at_least_s: float = 0.0) -> float:
@@ -292,61 +292,5 @@ class Uploader:
             return
         with self._spool.transaction():
             self._spool.vault.set_fault(parcel.recording_id, parcel.seq, fault)
-            self._raise_alarm(f"{parcel} of {parcel.recording_id}: {fault}")
-        self._tell(f"{parcel}: {fault}")
-
-    def _raise_alarm(self, note: str) -> None:
-        alarm = messages.Alarm(
-            alarm_id=uuid.uuid4().hex,
-            kind="fault",
-            pressed_ms=time.time_ns() // 1_000_000,
-            boot_ms=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
-            note=note[:500],
-        )
-        self._spool.outbox.append("alarm", messages.encode(alarm))
-
-    def _tell(self, trouble: str) -> None:
-        if trouble[:200] != self._told:
-            if trouble:
-                log.warning("upload: %s", trouble)
-            else:
-                log.info("upload: working again")
-            self._told = trouble[:200]
-            self._spool.state.set("upload_status", {"trouble": trouble[:200]})
-
-
-def _find_fault(path: Path, wanted: bytes) -> str:
-    """Why the file is not what was signed, or ""."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(256 * 1024):
-                digest.update(block)
-    except FileNotFoundError:
-        return "the sealed file is missing on the card"
-    except OSError as error:
-        return f"the sealed file cannot be read ({error.strerror})"
-    return "" if digest.digest() == wanted else "the sealed file was changed on the card"
-
-
-def run_uploader(
-    uploader: Uploader,
-    *,
-    stopping: threading.Event,
-    bell: threading.Event,
-    between: Callable[[], None] = lambda: None,
-) -> None:
-    """Turn until stopped; `bell` says that there may be something new to send.
-
-    `between` runs while it rests, and on a link that never lets it rest now and then all the same.
-    """
-    between_s = 0.0
-    while not stopping.is_set():
-        wait_s = uploader.turn()
-        if wait_s > 0 or time.monotonic() - between_s > BETWEEN_EVERY_S:
-            between_s = time.monotonic()
-            between()
-        if wait_s <= 0:
-            continue
-        bell.wait(wait_s)
-        bell.clear()
+            self._trouble.raise_alarm(f"{parcel} of {parcel.recording_id}: {fault}")
+        self._trouble.tell(f"{parcel}: {fault}")

@@ -73,6 +73,9 @@ class AnswerReader:
         while self._methods and (answer := self._parse(self._methods[0])) is not None:
             self._methods.popleft()
             self._answers.append(answer)
+        if self._data and not self._methods:
+            # It would be taken for the answer to whatever is asked next.
+            raise MalformedAnswerError("an answer came that nobody asked for")
 
     def take(self) -> RawAnswer | None:
         """The oldest answer that is complete."""
@@ -123,6 +126,8 @@ class AnswerReader:
                 size = int(bytes(self._data[at:line_end]).partition(b";")[0], 16)
             except ValueError as error:
                 raise MalformedAnswerError("an answer's chunk has no size") from error
+            if size < 0:
+                raise MalformedAnswerError("an answer's chunk has no size")
             if len(body) + size > self._limit:
                 return self._cut_off(head)
             if size == 0:

@@ -1,5 +1,6 @@
 """What is to be sent next: the most urgent sealed file that need not wait."""
 
+import hashlib
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -126,3 +127,17 @@ def _from_segment(row: SegmentRow, priority: int) -> Parcel:
 
 def _from_proxy(row: ProxyRow) -> Parcel:
     return Parcel(row.recording_id, row.seq, row.digest, row.length, row.priority, is_proxy=True)
+
+
+def find_fault(path: Path, wanted: bytes) -> str:
+    """Why the file is not what was signed, or ""."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(256 * 1024):
+                digest.update(block)
+    except FileNotFoundError:
+        return "the sealed file is missing on the card"
+    except OSError as error:
+        return f"the sealed file cannot be read ({error.strerror})"
+    return "" if digest.digest() == wanted else "the sealed file was changed on the card"

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from edge.uplink.http_answers import AnswerReader, RawAnswer
+from edge.uplink.http_answers import AnswerReader, MalformedAnswerError, RawAnswer
 from edge.uplink.pace import Pace, Speed
 
 # A first packet that is lost is sent again after one second and then ever later: better begin anew.
@@ -57,6 +57,8 @@ class Wire:
         self._progress = (time.monotonic(), 0)  # when, and how much was acknowledged then
         self._sending = 0
         self.answered = 0
+        # A body was answered before its end: what were sent next would be taken for the rest of it.
+        self.is_spent = False
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -69,7 +71,7 @@ class Wire:
 
     def is_open(self) -> bool:
         """Whether the other side has not closed it, as far as is known here."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MalformedAnswerError):
             self._look()
             return not self._answers.is_ended
         return False
@@ -83,12 +85,13 @@ class Wire:
     def send_file(self, file: BinaryIO, *, should_stop: Callable[[], bool]) -> None:
         """Send the rest of ``file`` as the body, no faster than the link takes it.
 
-        Ends early when the request is answered before its end. ``should_stop`` is asked while there is no room;
-        raises StoppedError when it says so.
+        Ends early when the request is answered before its end; the connection is then spent. ``should_stop`` is
+        asked while there is no room; raises StoppedError when it says so.
         """
         self._pace.begin()
         while block := self._wait_for_room(file, should_stop):
             self._socket.sendall(block)
+        self.is_spent = bool(file.read(1))
         # What is left in the kernel for want of a full packet goes now.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
@@ -100,7 +103,8 @@ class Wire:
             answer = self._answers.take()
             if answer is not None:
                 self.answered += 1
-                return answer
+                ends = self.is_spent and not self.outstanding
+                return msgspec.structs.replace(answer, closes=True) if ends else answer
             if self._answers.is_ended:
                 raise ConnectionResetError("the connection was closed")
             counts = self._note_counts()

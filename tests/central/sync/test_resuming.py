@@ -6,6 +6,7 @@ import hashlib
 import random
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -276,3 +277,17 @@ class TestTheKit:
         check_arrived(centre, kit)
         # After each turn one of the two has been answered; during it there were two.
         assert most == 1 and kit.trouble == ""
+
+    def test_a_refusal_in_the_middle_of_a_body_leaves_a_connection_of_no_use(
+        self, centre: Centre, make_kit: Callable[[int], UploadKit]
+    ) -> None:
+        """What was left of the body would be taken for the next request, or that for the body's rest."""
+        kit = make_kit(centre.settings.door_port)
+        kit.timeout_s = 3.0
+        kit.start(centre.settings.door_port)
+        kit.add(24_000_000)
+        kit.spool.outbox.release([(1, 100)])  # the kit believes that the centre has its records
+        began_s = time.monotonic()
+        kit.turn_until_idle()
+        check_arrived(centre, kit)
+        assert kit.trouble == "" and time.monotonic() - began_s < 10

@@ -16,10 +16,11 @@ from edge.options import DoorSettings, StorageSettings
 from edge.spool import RecordRow, SegmentRow, Spool, open_spool
 from edge.uplink.chain_records import RECORD_WAIT_S
 from edge.uplink.door import Door
-from edge.uplink.evidence_upload import Uploader, run_uploader
+from edge.uplink.evidence_upload import Uploader
 from edge.uplink.identity import Identity
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.trusted_time import TrustedTime
+from edge.uplink.upload_loop import run_uploader
 from tests.fakes.rude_door import Reply, Request, RudeDoor, problem
 from tests.fakes.small_authority import SmallAuthority
 from tests.fakes.small_broker import find_free_port
@@ -377,3 +378,33 @@ def test_the_thread_sends_what_is_rung_in(door: RudeDoor, kit_dir: Path, identit
     bell.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_door_that_is_restarted_twice_costs_two_tries(kit: Kit, door: RudeDoor) -> None:
+    """Whatever nonces the kit holds from before are of no use: it must not try them all out, one a minute."""
+    kit.add(1)
+    kit.turn_until_idle()
+    path = kit.add(2)
+    kit.link_up = True
+    kit.spool.outbox.release([(1, 100)])  # its record has gone over the link
+    door.nonces.clear()
+    door.moods = [lambda request: problem(503, "about:blank")]
+    kit.later(1)
+    assert len(door.proof_errors) == 1 and len(door.puts) == 2
+    door.nonces.clear()
+    kit.later(120)
+    kit.later(120)
+    assert not path.exists() and len(door.proof_errors) == 2
+
+
+def test_an_answer_that_ends_the_connection_answers_nothing_else(kit: Kit, door: RudeDoor) -> None:
+    """A door that is being restarted answers the oldest and closes; the others are asked about anew."""
+    kit.add(0)
+    kit.turn_until_idle()
+    paths = [kit.add(seq, data=b"sealed %d" % seq) for seq in range(1, 5)]
+    closing: list[Callable[[Request], Reply]] = [
+        lambda request: Reply(201, request.receipt(door.receipt_key), headers={"Connection": "close"})
+    ]
+    door.moods = closing
+    kit.turn_until_idle()
+    assert kit.trouble == "" and not any(path.exists() for path in paths)
