@@ -1,19 +1,26 @@
-"""catchup_ratio: after a darkness, how much of the link the waiting segments get. Root is needed for namespaces.
+"""catchup_ratio: after a darkness, how much of the link what waited gets. Root is needed for namespaces.
 
-Counted as useful: bytes of sealed segments receipted between the first receipt after the darkness and the last, over
-what the link carries in that time, packet headers included. The rest goes for TCP, TLS and HTTP, chain records and
-telemetry; `from_the_mend` also counts finding the light and connecting, which weigh less the longer the darkness was.
+Time runs from the mending of the link, which the kit must first notice, to the receipt for the last waiting segment.
+Useful is what the centre holds by then and did not before: segments and proxies byte by byte, and the JSON bodies of
+telemetry (fixes, chain records, health, alarms). All else is overhead: headers of IP, TCP, TLS, HTTP and MQTT,
+handshakes, proofs, envelopes, acknowledgements, beats, what was sent twice, and every second the link stood empty.
+The ratio is useful bytes over what the link carries in that time, packet headers included; `segments_alone` counts
+nothing but segments, `from_the_first_receipt` segments after the first. The kit is set as kits are: proxies, a fix a
+second. `ledger` says where the bytes and the idle seconds went (bench/link_ledger.py).
 """
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bench.link_ledger import read_packets, write_ledger
 from bench.report import report
 from demo.places import PARTS
 from demo.tracks import write_gpx
@@ -34,13 +41,59 @@ class _Case(NamedTuple):
 
 CASES: Final = (
     _Case("1 Mbit/s, 50 ms each way", LinkShape(delay_ms=50, kbit_s=1000, queue_kb=64), 1280, 720, 3_000_000, 60),
-    _Case("64 kbit/s, 300 ms each way", LinkShape(delay_ms=300, kbit_s=64, queue_kb=64), 320, 180, 150_000, 40),
+    _Case("256 kbit/s, 150 ms each way", LinkShape(delay_ms=150, kbit_s=256, queue_kb=64), 640, 360, 600_000, 50),
+    _Case("64 kbit/s, 300 ms each way", LinkShape(delay_ms=300, kbit_s=64, queue_kb=64), 320, 180, 150_000, 50),
 )
 _LIMIT_S: Final = 600.0
 
 
-def measure() -> None:
-    """Print the figure for each kind of link."""
+class _Watch:
+    """Watches a spool from beside: what waits, what comes, and what the centre took of it."""
+
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        self._told: dict[int, tuple[str, int]] = {}
+        self._pictures: dict[tuple[str, int], int] = {}
+        self._proxies_gone = 0
+        self.look()
+
+    def look(self) -> None:
+        """To be called so often that nothing comes and goes between."""
+        newest = max(self._told, default=0)
+        for seq, kind, length in self._db.execute(
+            "SELECT seq, kind, LENGTH(body) FROM outbox WHERE seq > ? AND receipted = 0", (newest,)
+        ):
+            self._told[seq] = (kind, length)
+        pictures = {
+            (recording_id, seq): length
+            for recording_id, seq, length in self._db.execute(
+                "SELECT recording_id, seq, p.length FROM proxies p JOIN segments s USING (recording_id, seq) "
+                "WHERE s.receipt IS NULL"
+            )
+        }
+        waiting = set(self._db.execute("SELECT recording_id, seq FROM segments WHERE receipt IS NULL"))
+        # A proxy that goes before its segment was stored; one that goes with it was not needed.
+        self._proxies_gone += sum(
+            length for key, length in self._pictures.items() if key not in pictures and key in waiting
+        )
+        self._pictures = pictures
+
+    def count_gone(self) -> dict[str, int]:
+        """Bytes by kind that the centre has since the first look; segments are not among them."""
+        waiting = {seq for (seq,) in self._db.execute("SELECT seq FROM outbox WHERE receipted = 0")}
+        gone = Counter({"proxies": self._proxies_gone})
+        for seq, (kind, length) in self._told.items():
+            if seq not in waiting:
+                gone[kind] += length
+        return dict(gone)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+def measure(wanted: str = "") -> None:
+    """Print the figure for each kind of link, or those whose name begins with ``wanted``."""
     if reason := why_not():
         sys.exit(f"bench: catchup_ratio is taken between network namespaces: {reason}.")
     with (
@@ -48,47 +101,81 @@ def measure() -> None:
         open_world(Path(folder), LinkShape()) as world,
     ):
         for number, case in enumerate(CASES, 1):
-            _measure_case(world, f"dl-catch-{number:02}", case)
+            if case.name.startswith(wanted):
+                _measure_case(world, f"dl-catch-{number:02}", case, Path(folder) / f"{number}.pcap")
 
 
-def _measure_case(world: World, kit_id: str, case: _Case) -> None:
+def _measure_case(world: World, kit_id: str, case: _Case, capture: Path) -> None:
     part = replace(
         PARTS[1], kit_id=kit_id, width=case.width, height=case.height, fps=10, bitrate_bps=case.bitrate_bps
     )
     stand = world.stand
     write_gpx(stand.stage.track_file(part), part.loop, part.label)
     world.enrol(part)
-    world.link.cut()
-    # The figure is of segments alone: without proxies, and as on a link that is not metered.
-    world.start_kit(part, link={"metered": "no"}, segments={"record_at_start": True, "proxy": False})
+    world.link.shape(case.shape)
+    world.start_kit(part, segments={"record_at_start": False})
     spool = open_spool(stand.stage.kit_dir(part) / "spool.db")
     try:
+        stand.wait_until(lambda: _is_connected(spool), "the kit to be connected")
+        _let_pass(world, 3)
+        world.link.cut()
+        world.press(part, "record")
         stand.wait_until(lambda: _is_recording(spool), "the kit to record")
         _let_pass(world, case.dark_s)
         world.press(part, "record")
         stand.wait_until(lambda: not _is_recording(spool), "the recording to end", timeout_s=60)
-        waiting = _waiting_bytes(spool)
-        world.link.shape(case.shape)
-        before, began_s = world.link.counters()[0].carried_bytes, time.monotonic()
-        world.link.mend()
-        first_s = _wait_for_less(world, spool, waiting, began_s)
-        left = _waiting_bytes(spool)
-        stand.wait_until(lambda: not spool.vault.count_pending(), "all segments", timeout_s=_LIMIT_S)
-        took_s, carried = time.monotonic() - began_s, world.link.counters()[0].carried_bytes - before
+        with world.link.capturing(capture):
+            _catch_up(world, spool, _Watch(stand.stage.kit_dir(part) / "spool.db"), case, capture)
     finally:
         spool.close()
-    stand.end_child(kit_id)
+        stand.end_child(kit_id)
+
+
+def _catch_up(world: World, spool: Spool, watch: _Watch, case: _Case, capture: Path) -> None:
+    waiting = _waiting_bytes(spool)
+    first_s, left = 0.0, waiting
+
+    def is_over() -> bool:
+        nonlocal first_s, left
+        watch.look()
+        if not first_s and (now := _waiting_bytes(spool)) < waiting:
+            first_s, left = time.monotonic() - began_s, now
+        return not spool.vault.count_pending()
+
+    began_s = time.monotonic()
+    world.link.mend()
+    world.stand.wait_until(is_over, "all segments", timeout_s=_LIMIT_S)
+    ended_s = time.monotonic()
+    took_s = ended_s - began_s
+    useful = {"segments": waiting, **watch.count_gone()}
+    watch.close()
+    time.sleep(0.5)  # what the link had let go by then is in the capture
     bytes_s = case.shape.kbit_s * 125
+    ports = world.stand.ports
+    ledger = write_ledger(
+        list(read_packets(capture, world.link.near)),
+        {ports.mqtt: "mqtt", ports.door: "door"},
+        bytes_s=bytes_s,
+        began_s=began_s,
+        ended_s=ended_s,
+    )
+    carried = sum(account["bytes"] for name, account in ledger["bytes"].items() if name.startswith("up"))
     detail: dict[str, Any] = {
         "link": case.name,
-        "waiting_mb": round(waiting / 1e6, 2),
         "took_s": round(took_s, 1),
         "first_receipt_s": round(first_s, 1),
-        "from_the_mend": round(waiting / (bytes_s * took_s), 3),
+        "segments_alone": round(waiting / (bytes_s * took_s), 3),
+        "from_the_first_receipt": round(left / (bytes_s * (took_s - first_s)), 3),
         "link_used": round(carried / (bytes_s * took_s), 3),
-        "of_it_segments": round(waiting / carried, 3),
+        "useful_bytes": useful,
+        "ledger": ledger,
     }
-    report("catchup_ratio", left / (bytes_s * (took_s - first_s)), "", **detail)
+    report("catchup_ratio", sum(useful.values()) / (bytes_s * took_s), "", **detail)
+
+
+def _is_connected(spool: Spool) -> bool:
+    status = spool.state.get("link_status")
+    return isinstance(status, dict) and bool(status.get("connected"))
 
 
 def _is_recording(spool: Spool) -> bool:
@@ -100,15 +187,10 @@ def _waiting_bytes(spool: Spool) -> int:
     return sum(segment.length for segment in spool.vault.pending_segments(100_000))
 
 
-def _wait_for_less(world: World, spool: Spool, waiting: int, began_s: float) -> float:
-    world.stand.wait_until(lambda: _waiting_bytes(spool) < waiting, "the first receipt", timeout_s=_LIMIT_S)
-    return time.monotonic() - began_s
-
-
 def _let_pass(world: World, seconds: float) -> None:
     until_s = time.monotonic() + seconds
     world.stand.wait_until(lambda: time.monotonic() >= until_s, "time to pass", timeout_s=seconds + 10)
 
 
 if __name__ == "__main__":
-    measure()
+    measure(*sys.argv[1:2])

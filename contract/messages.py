@@ -151,13 +151,15 @@ class Beat(Struct, frozen=True, omit_defaults=True):
 class TelemetryReceipt(Struct, frozen=True):
     """What the centre has committed of a spool: inclusive ranges of ``seq``. Only this frees outbox entries.
 
-    ``now_ms``: the centre's clock when it was written, for kits that have nothing to ask its door.
+    ``now_ms``: the centre's clock when it was written, for kits that have nothing to ask its door. ``unpacks``: this
+    centre takes packed messages, too (`contract.packing`).
     """
 
     spool: _Hex32
     ranges: list[tuple[int, int]]
     now_ms: _TimeMs | None = None
     v: Literal[1] = 1
+    unpacks: bool = False
 
 
 class Directive(Struct, frozen=True, omit_defaults=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ from contract.messages import (
     decode_up,
 )
 from contract.names import BadNameError, split_up_subject
+from contract.packing import PackingError, is_packed, unpack
 from contract.signing import Signed
 
 _MAX_ROUTES: Final = 50_000
@@ -101,11 +103,22 @@ class Decoder:
                 out.rejects.append(Reject(kit_id, subject, "unknown_kit", text, data))
             elif not data and kind == "beat":
                 continue  # nothing is said but that the kit is there, and that was noted where it came in
+            elif is_packed(data):
+                self._read_packed(out, kit, kind, subject, data)
             elif kind == "position":
                 self._read_fixes(out, kit, subject, data)
             else:
                 self._read_entries(out, kit, kind, subject, data)
         return out
+
+    def _read_packed(self, out: Decoded, kit: KitRef, kind: str, subject: str, packed: bytes) -> None:
+        try:
+            data = unpack(packed, max_bytes=MAX_UP_BYTES)
+        except PackingError as error:
+            out.rejects.append(Reject(kit.kit_id, subject, "unparsable", str(error), packed))
+            return
+        read = self._read_fixes if kind == "position" else partial(self._read_entries, kind=kind)
+        read(out, kit, subject=subject, data=data)
 
     def _route(self, subject: str) -> tuple[str, str]:
         if len(self._routes) >= _MAX_ROUTES:

@@ -39,7 +39,7 @@ class ReceiptBook:
             subject = cmd_subject(kit_id, "receipt")
             for start in range(0, len(ranges), MAX_RANGES):
                 part = ranges[start : start + MAX_RANGES]
-                yield subject, encode(TelemetryReceipt(spool=spool, ranges=part, now_ms=now_ms))
+                yield subject, encode(TelemetryReceipt(spool=spool, ranges=part, now_ms=now_ms, unpacks=True))
 
 
 def merge_ranges(seqs: list[int]) -> list[tuple[int, int]]:

@@ -12,6 +12,8 @@ from edge.uplink.door import Answer, Door
 # While the link stands, the chain record travels over it; only after this long it goes over the door.
 RECORD_WAIT_S = 2.0
 RECORDS_AT_ONCE = 100
+# Over the door go those that a segment needs and a few more: the link brings the others meanwhile.
+RECORDS_AHEAD = 4
 
 
 class RecordBringer:
@@ -41,7 +43,9 @@ class RecordBringer:
             return []
         now = self._monotonic_s()
         since_s = self._seen.setdefault(recording_id, now)
-        return None if self._is_link_up() and now - since_s < RECORD_WAIT_S else waiting
+        if self._is_link_up() and now - since_s < RECORD_WAIT_S:
+            return None
+        return [record for record in waiting if record.seq <= seq + RECORDS_AHEAD]
 
     def bring_all(self, recording_id: str) -> Answer | None:
         """Bring every record of a recording, whatever the centre receipted before; as `bring`."""

@@ -58,6 +58,7 @@ class Uploader:
         *,
         link: LinkSettings | None = None,
         is_link_up: Callable[[], bool],
+        is_in_reach: Callable[[], bool] = lambda: False,
         is_stopping: Callable[[], bool] = lambda: False,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,7 +66,7 @@ class Uploader:
         self._door = door
         self._keeper = keeper
         self._keep_receipted_s = storage.keep_receipted_s
-        self._is_link_up = is_link_up
+        self._is_back = lambda: is_link_up() or is_in_reach()
         self._is_stopping = is_stopping
         self._monotonic_s = monotonic_s
         self._policy = LinkPolicy(spool, link or LinkSettings(), door.speed, monotonic_s=monotonic_s)
@@ -80,7 +81,7 @@ class Uploader:
         self._rest_until_s = -1.0
         self._unreachable = False
         self._was_closed = False
-        self._was_link_up = False
+        self._was_back = False
         self._trouble = Trouble(spool)
 
     def turn(self) -> float:
@@ -98,9 +99,9 @@ class Uploader:
             return self._back_off()
 
     def _is_just_back(self) -> bool:
-        """The link came up while the door was out of reach: it will be within reach again, too."""
-        was_up, self._was_link_up = self._was_link_up, self._is_link_up()
-        if not (self._unreachable and self._was_link_up and not was_up):
+        """The broker answers while the door was out of reach: it will be within reach again, too."""
+        was_back, self._was_back = self._was_back, self._is_back()
+        if not (self._unreachable and self._was_back and not was_back):
             return False
         self._backoff.reset()
         self._rest_until_s = -1.0  # else the old rest would begin again after the first parcel
@@ -150,6 +151,7 @@ class Uploader:
         answer = self._door.get("/v1/trust")
         self._trust_due_s = now + TRUST_EVERY_S
         if answer.status == 200:
+            self._window = IN_FLIGHT
             try:
                 self._keeper.accept(answer.body)
             except (CodecError, BadSignatureError, trust.StaleListError) as error:

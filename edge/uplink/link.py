@@ -36,7 +36,7 @@ REFUSED_URGENT_WAIT_S = 10.0
 URGENT_WAIT_S = 2.0
 # A call into the dark costs a packet a second and is repeated for ever: the light is found at once when it comes.
 CONNECT_TIMEOUT_S = 5.0
-DARK_WAIT_CAP_S = 3.0
+DARK_WAIT_CAP_S = 1.0
 CLOSED_WAIT_CAP_S = 10.0
 # From the first packet to the broker's answer to the subscription; a link that loses every third packet needs some.
 SETTLE_TIMEOUT_S = 25.0
@@ -65,8 +65,14 @@ Event = Connected | Disconnected | Received
 class PatientClient(Client):
     """Paho's client over a socket that is stubborn from its first packet; paho offers no other place for it."""
 
+    def __init__(self, on_answer: Callable[[], None], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._on_answer = on_answer
+
     def _create_socket_connection(self) -> socket.socket:
-        return tcp.connect(self.host, self.port, CONNECT_TIMEOUT_S)
+        connection = tcp.connect(self.host, self.port, CONNECT_TIMEOUT_S)
+        self._on_answer()
+        return connection
 
 
 class Link:
@@ -80,10 +86,13 @@ class Link:
         wake: Callable[[], None],
         *,
         make_channel: Callable[[], KitChannel] | None = None,
+        note_reach: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """``make_channel``: seals all that is said on one connection, both ways; nothing open is then said or heard.
 
-        It may raise IdentityError: without the centre's key there is no connection.
+        It may raise IdentityError: without the centre's key there is no connection. ``note_reach`` is told, in the
+        link's thread, when the other side has answered at all (true) and when the connection is gone (false): some
+        round trips before the session stands.
         """
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._settings = settings
@@ -91,6 +100,7 @@ class Link:
         self._trusted_time = trusted_time
         self._wake = wake
         self._make_channel = make_channel
+        self._note_reach = note_reach
         self._channel: KitChannel | None = None
         self._stopping = threading.Event()
         self._urgent = threading.Event()
@@ -102,7 +112,7 @@ class Link:
         self._told = ""
         self._backoff = Backoff(cap_s=CLOSED_WAIT_CAP_S)
         self._refused_backoff = Backoff(first_s=REFUSED_FIRST_WAIT_S, cap_s=REFUSED_WAIT_CAP_S)
-        self._dark_backoff = Backoff(first_s=0.5, cap_s=DARK_WAIT_CAP_S)
+        self._dark_backoff = Backoff(first_s=0.25, cap_s=DARK_WAIT_CAP_S)
         self._is_dark = False
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
@@ -192,6 +202,7 @@ class Link:
 
     def _make_client(self) -> Client:
         client = PatientClient(
+            lambda: self._note_reach(True),
             CallbackAPIVersion.VERSION2,
             client_id=self._identity.kit_id,
             clean_session=True,
@@ -260,6 +271,7 @@ class Link:
         if reason != self._told and not self._stopping.is_set():
             log.warning("link: %s", reason)
         self._told = reason
+        self._note_reach(False)
         self._put(Disconnected(reason=reason))
 
     def _put(self, event: Event) -> None:

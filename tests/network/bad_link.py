@@ -10,10 +10,12 @@ this machine class has no netem. It ends with the `with` block, and when its sta
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +97,15 @@ class BadLink:
     def flap(self, every_s: float) -> None:
         """Light and darkness by turns, `every_s` each, beginning with darkness, until `mend` or `cut`."""
         self._ask(flap_s=every_s)
+
+    @contextlib.contextmanager
+    def capturing(self, file: Path) -> Iterator[None]:
+        """Meanwhile the heads of all packets carried go to a file as tcpdump reads it; see link_process."""
+        self._ask(capture=str(file))
+        try:
+            yield
+        finally:
+            self._ask(capture="")
 
     def is_dark(self) -> bool:
         """Whether nothing passes just now."""

@@ -2,6 +2,9 @@
 
 ``link_process.py /run/netns/A:dev /run/netns/B:dev``; a line of JSON on standard input changes something, each is
 answered by a line with the counters. Ends at the end of standard input. Standard library alone: it starts quickly.
+
+``{"capture": "FILE"}`` writes the heads of all packets that are carried to a file as tcpdump reads it (raw IP; the
+time is the monotonic clock's, at which the rate has let the packet go); ``{"capture": ""}`` ends that.
 """
 
 import ctypes
@@ -15,12 +18,14 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _CLONE_NEWNET = 0x40000000
 _PACKET = 65536
 _LONGEST_WAIT_S = 0.1
+_HEAD_BYTES = 80  # IPv4 and TCP with every option, and the header of a first TLS record
+_RAW_IP = 101  # LINKTYPE_RAW of pcap
 
 
 def open_tun(end: str) -> int:
@@ -41,6 +46,7 @@ class Direction:
         self.source, self.target = source, target
         self.shape: dict[str, float] = {}
         self.dark = False
+        self.capture: BinaryIO | None = None
         self.count = dict.fromkeys(("packets", "bytes", "carried_bytes", "lost", "overflowed", "darkened"), 0)
         self._under_way: deque[tuple[float, bytes]] = deque()
         self._free_at = 0.0  # when the rate lets the next packet go
@@ -69,6 +75,10 @@ class Direction:
                 return
             start += len(packet) / bytes_s
         self._free_at = start
+        if self.capture is not None:
+            head = packet[:_HEAD_BYTES]
+            whole, part = divmod(start, 1)
+            self.capture.write(struct.pack("<IIII", int(whole), int(part * 1e6), len(head), len(packet)) + head)
         due = start + (self.shape["delay_ms"] + random.random() * self.shape["jitter_ms"]) / 1000
         last = self._under_way[-1][0] if self._under_way else 0.0
         self._under_way.append((max(due, last), packet))
@@ -109,6 +119,8 @@ class Link:
             self._flap_s, self._flip_at = changes["flap_s"], now
         if "dark" in changes:
             self._darken(changes["dark"])
+        if "capture" in changes:
+            self._capture(changes["capture"])
 
     def describe(self) -> dict[str, Any]:
         """Counters and state."""
@@ -123,6 +135,14 @@ class Link:
         for direction in (self.up, self.down):
             direction.take(now)
         return max(0.0, min(direction.give(time.monotonic()) for direction in (self.up, self.down)))
+
+    def _capture(self, path: str) -> None:
+        if self.up.capture is not None:
+            self.up.capture.close()
+        file = Path(path).open("wb") if path else None  # noqa: SIM115 -- until the next order
+        if file is not None:
+            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, _RAW_IP))
+        self.up.capture = self.down.capture = file
 
     def _darken(self, dark: bool) -> None:
         self.up.darken(dark)
