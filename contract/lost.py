@@ -18,6 +18,8 @@ from msgspec import Meta
 from contract.signing import CodecError, Signed, dumps, loads, sign_p256, verify_p256
 
 DOMAIN: Final = b"zhixing/lost/v1"
+PERMIT_DOMAIN: Final = b"zhixing/destroy/v1"
+MAX_PERMIT_BYTES: Final = 2048
 MAX_HEADS: Final = 100
 MAX_STATEMENT_BYTES: Final = 12 * 1024
 
@@ -78,3 +80,41 @@ def verify_statement(key: EllipticCurvePublicKey, data: bytes) -> DestructionSta
     if key_digest(key) not in statement.keys:
         raise CodecError("The statement of destruction does not name the key that signed it.")
     return statement
+
+
+class DestructionPermit(msgspec.Struct, frozen=True, kw_only=True):
+    """The device authority allows that a kit destroys these keys (SHA-256 of each SubjectPublicKeyInfo).
+
+    Without it a kit obeys no order to destroy: whoever holds the centre alone makes no kit useless for good.
+    It is for the keys of one enrolment, so it is worth nothing against a kit enrolled anew.
+    """
+
+    kit_id: str
+    keys: Annotated[list[bytes], Meta(min_length=1, max_length=8)]
+    issued_ms: int
+    v: int = 1
+
+
+def sign_permit(root_key: EllipticCurvePrivateKey, permit: DestructionPermit) -> bytes:
+    """CBOR ``[body, sig]``."""
+    body = dumps(msgspec.to_builtins(permit, builtin_types=(bytes,)))
+    return Signed(body, sign_p256(root_key, PERMIT_DOMAIN, body)).pack()
+
+
+def read_permit(data: bytes) -> DestructionPermit:
+    """The permit as written, its signature not checked; raise CodecError."""
+    if len(data) > MAX_PERMIT_BYTES:
+        raise CodecError(f"A permit to destroy has at most {MAX_PERMIT_BYTES} bytes.")
+    try:
+        return msgspec.convert(loads(Signed.unpack(data).body), DestructionPermit)
+    except msgspec.ValidationError as error:
+        raise CodecError(f"The permit to destroy is malformed: {error}.") from error
+
+
+def verify_permit(root_key: EllipticCurvePublicKey, data: bytes, *, kit_id: str, key: EllipticCurvePublicKey) -> None:
+    """Check that the authority allows this kit to destroy this key; raise CodecError, BadSignatureError."""
+    permit = read_permit(data)
+    signed = Signed.unpack(data)
+    verify_p256(root_key, PERMIT_DOMAIN, signed.body, signed.sig)
+    if permit.kit_id != kit_id or key_digest(key) not in permit.keys:
+        raise CodecError("The device authority's permit to destroy is for another kit or for keys of before.")

@@ -76,11 +76,15 @@ class TaskRecall(Struct, frozen=True, omit_defaults=True):
 
 
 class LostOrder(Struct, frozen=True, omit_defaults=True):
-    """Body of a ``lost`` directive. ``lock``: stop and lock; ``destroy``: destroy the keys, with a signed proof."""
+    """Body of a ``lost`` directive. ``lock``: stop and lock; ``destroy``: destroy the keys, with a signed proof.
+
+    ``permit`` is the device authority's word that the keys may go (``contract.lost``), base64url without padding.
+    """
 
     step: Literal["lock", "unlock", "destroy"]
     reason: _Note
     by: _Short = ""
+    permit: Annotated[str, Meta(max_length=4096)] = ""
 
 
 class LogRequest(Struct, frozen=True, omit_defaults=True):

@@ -25,6 +25,7 @@ from contract.enrolment import check_est_url
 from contract.names import check_kit_id
 from provisioning import authority as desk
 from provisioning.authority import Authority
+from provisioning.destruction import describe_permit
 from provisioning.est import EstServer
 from provisioning.files import write_new
 from provisioning.grace_command import CHINA, InputError, describe_grace, print_table, show_time
@@ -90,6 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     revoke.add_argument("kit")
     revoke.add_argument("--reason", required=True)
     revoke.set_defaults(run=_run_revoke)
+    describe_permit(commands.add_parser("permit-destruction", help="let a lost kit destroy its keys"))
     listing = commands.add_parser("list", help="kits, their state and when their certificates end")
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(run=_run_list)

@@ -92,6 +92,11 @@ class Handover:
             self._write(TRUST_FILE, sign_trust_list(self.root_key, trust))
         return epoch
 
+    def hand_over(self, name: str, data: bytes) -> None:
+        """Write a signed file of its own beside the lists, here and at the centre; raises HandoverError."""
+        with _locked(self.authority_folder / _LOCK_FILE):
+            self._write(name, data)
+
     def _write(self, name: str, data: bytes) -> None:
         for folder in (self.authority_folder, self.centre_folder):
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from central.courts.queries import in_scope
 from central.devices import losses, queries
 from central.devices.mailbox import put_directive, void_waiting
 from central.devices.models import Kit, KitLoss
+from central.devices.permits import check_permit
 from central.devices.rules import KitRef, UnknownKitError
 from central.people.rules import SamePersonError
 
@@ -107,17 +109,17 @@ def withdraw_destruction(uow: UnitOfWork, actor: Actor, kit_id: str) -> None:
     _note(uow, actor, kit, "withdraw", loss.asked_reason)
 
 
-def confirm_destruction(uow: UnitOfWork, actor: Actor, kit_id: str) -> None:
-    """Order the destruction that another person asked for.
+def confirm_destruction(uow: UnitOfWork, actor: Actor, kit_id: str, *, permit: bytes) -> None:
+    """Order the destruction that another person asked for; ``permit`` is the device authority's (`find_permit`).
 
-    Raises ForbiddenError, UnknownKitError, LossStateError, SamePersonError.
+    Raises ForbiddenError, UnknownKitError, LossStateError, SamePersonError, PermitMissingError.
     """
     kit = _get_kit(uow.session, actor, kit_id, "confirm_destruction")
     loss = _get_open(uow, kit)
     losses.check_step(loss.state, "ordered")
     if loss.asked_by == actor.audit_name:
         raise SamePersonError("Whoever asked for the destruction does not confirm it; another person must.")
-    order_no = _order(uow, kit, "destroy", loss.asked_reason, actor)
+    order_no = _order(uow, kit, "destroy", loss.asked_reason, actor, permit=check_permit(permit, kit_id))
     _move(uow, loss, "ordered", confirmed_by=actor.audit_name, confirmed_ms=uow.now_ms, order_no=order_no)
     _note(uow, actor, kit, "destroy", loss.asked_reason, asked_by=loss.asked_by, order=order_no)
 
@@ -174,8 +176,10 @@ def _move(uow: UnitOfWork, loss: KitLoss, state: str, **facts: Any) -> None:
     uow.session.refresh(loss)
 
 
-def _order(uow: UnitOfWork, kit: KitRef, step: str, reason: str, actor: Actor) -> int:
+def _order(uow: UnitOfWork, kit: KitRef, step: str, reason: str, actor: Actor, *, permit: bytes = b"") -> int:
     body = {"step": step, "reason": reason, "by": actor.name[:64]}
+    if permit:
+        body["permit"] = base64.urlsafe_b64encode(permit).rstrip(b"=").decode()
     return put_directive(uow, kit, kind="lost", body=body).number
 
 

@@ -21,7 +21,7 @@ SENTENCES: Final = {
     "unknown_kit": "证书机构的登记册中没有该装备；请核对编号。",
     "kit_lost_already": "该装备已被锁定；请刷新页面查看。",
     "loss_state": "该遗失装备的处置状态已变；请刷新页面查看最新情况。",
-    "destruction_permit": "证书机构尚未许可销毁该装备的密钥；请其管理员执行 zhixing-provision permit-destruction 后再确认。",
+    "destruction_permit": "证书机构尚未许可销毁该装备的密钥；请其管理员执行 permit-destruction 后再确认。",
     "destruction_under_way": "销毁指令已送达装备，无法撤回；装备找回后须重新登记。",
     "loss_reason": "请填写事由（1 至 %(limit)s 字）。",
     "log_not_asked": "没有人调取过该编号的日志。",

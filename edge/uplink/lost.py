@@ -11,6 +11,7 @@ block of a flash card still holds is beyond a program: only a key in a token or 
 """
 
 import base64
+import binascii
 import logging
 import os
 import secrets
@@ -22,7 +23,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from contract import chain, lost, messages, orders
-from contract.signing import Signed
+from contract.signing import CodecError, Signed
 from edge.settings import Settings
 from edge.spool import Order, Spool, open_spool
 from edge.token_key import Token, TokenError
@@ -67,7 +68,8 @@ class LostKit:
     def obey(self, order: Order) -> str | None:
         """Carry out an order; the note for its receipt, or None while a destruction is under way.
 
-        Raises contract.messages.MessageError.
+        Raises contract.messages.MessageError, and CodecError or BadSignatureError for a destruction that the device
+        authority has not permitted: the centre alone, conquered or not, destroys no key.
         """
         told = messages.decode(order.body, orders.LostOrder)
         present = self._read() or {}
@@ -77,6 +79,8 @@ class LostKit:
             self._spool.state.set("lost", None)
             self._tell()
             return "unlocked"
+        if told.step == "destroy":
+            self._check_permit(told.permit)
         step = "locked" if told.step == "lock" else "destroying"
         facts = {"step": step, "since_ms": time.time_ns() // 1_000_000, "by": told.by, "reason": told.reason}
         self._spool.state.set("lost", {**facts, "number": order.number, "waited_s": 0.0})
@@ -84,6 +88,16 @@ class LostKit:
         self._turned_s, self._unsaved_s = self._monotonic_s(), 0.0
         self._tell()
         return "locked" if step == "locked" else None
+
+    def _check_permit(self, text: str) -> None:
+        if not text:
+            raise CodecError("The device authority has not permitted that this kit destroys its keys.")
+        try:
+            permit = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (binascii.Error, ValueError) as error:
+            raise CodecError("The permit to destroy is not base64url.") from error
+        identity = self._identity
+        lost.verify_permit(identity.root_key, permit, kit_id=identity.kit_id, key=identity.key.public_key())
 
     def turn(self) -> bool:
         """One step of a destruction under way; True once the keys are gone."""

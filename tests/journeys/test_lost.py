@@ -11,6 +11,7 @@ from central.base.unit_of_work import Store
 from central.courts.permissions import Actor
 from central.devices import lost
 from central.devices.models import Kit, KitLoss, Position
+from central.devices.permits import find_permit
 from central.evidence.models import Recording
 from contract import lost as contract_lost
 from demo.children import script
@@ -32,6 +33,13 @@ def read_state(stand, part, key):
 def read_one(store: Store, query):
     with store.read() as session:
         return session.exec(query).one()
+
+
+def permit_of(stand, kit_id):
+    """By the authority's own command, as it lies in the centre's handover folder."""
+    command = [script("zhixing-provision"), "permit-destruction", kit_id, "--reason", "样例"]
+    subprocess.run([*command, "--authority", str(stand.stage.authority_dir)], check=True, timeout=60)
+    return find_permit(stand.stage.centre_dir / "handover", kit_id)
 
 
 def count_positions(stand, kit_no):
@@ -70,7 +78,7 @@ def test_a_lost_kit_is_locked_unlocked_and_at_last_without_keys(stand):
     with store.write() as uow:
         lost.ask_destruction(uow, COMMANDER, kit_id, reason="样例：无法找回")
     with store.write() as uow:
-        lost.confirm_destruction(uow, ANOTHER, kit_id)
+        lost.confirm_destruction(uow, ANOTHER, kit_id, permit=permit_of(stand, kit_id))
     began = time.monotonic()
 
     def proven():

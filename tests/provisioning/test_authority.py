@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from contract import envelope, trust
+from contract import envelope, lost, trust
 from contract.enrolment import parse_token
 from contract.names import BadNameError
-from provisioning import authority
+from contract.signing import BadSignatureError
+from provisioning import authority, cli
 from provisioning.authority import Authority
 from provisioning.certificates import BadRequestError, make_key, serial_text
+from provisioning.destruction import permit_destruction
 from provisioning.escrow import EscrowPlaceError, WeakPassphraseError
 from provisioning.foundation import AlreadyFoundedError
 from provisioning.handover import HandoverError
@@ -67,7 +69,8 @@ class TestFounding:
         assert keys == {
             "server.crt", "server.key", "kits-ca.crt", "services-ca.crt", "root.crt", "centre.age", "receipt.key",
         }  # fmt: skip
-        assert {path.name for path in (desk.centre_folder / "handover").iterdir()} == {"registry.cbor", "trust.cbor"}
+        handed = {path.name for path in (desk.centre_folder / "handover").iterdir()}
+        assert handed == {"registry.cbor", "registry-zone.cbor", "trust.cbor"}
 
     def test_secrets_are_private(self, desk: Authority, tmp_path: Path) -> None:
         secrets = [path for path in tmp_path.rglob("*") if path.suffix in (".key", ".age", ".db")]
@@ -459,3 +462,27 @@ class TestLog:
                 connection.execute(statement)
         finally:
             connection.close()
+
+
+class TestPermittingDestruction:
+    def test_it_names_the_keys_in_force_and_is_handed_over(self, desk: Authority) -> None:
+        key = make_key()
+        desk.enrol(KIT, add(desk), make_request(KIT, make_key()), who="an earlier card")
+        token = parse_token(desk.replace_card(KIT, reason="new card")).secret
+        desk.enrol(KIT, token, make_request(KIT, key), who="test")
+        assert cli.main(["permit-destruction", KIT, "--reason", "lost", "--authority", str(desk.folder)]) == 0
+        data = (desk.centre_folder / "handover" / f"destroy-{KIT}.cbor").read_bytes()
+        lost.verify_permit(desk.root.certificate.public_key(), data, kit_id=KIT, key=key.public_key())
+        assert lost.read_permit(data).keys == [lost.key_digest(key.public_key())]
+        with pytest.raises(BadSignatureError):
+            lost.verify_permit(make_key().public_key(), data, kit_id=KIT, key=key.public_key())
+
+    def test_not_for_strangers_or_revoked_kits(self, desk: Authority) -> None:
+        with pytest.raises(UnknownKitError):
+            permit_destruction(desk, KIT, reason="lost")
+        add(desk)
+        with pytest.raises(UnknownCertificateError, match="no keys"):
+            permit_destruction(desk, KIT, reason="lost")
+        desk.revoke(KIT, reason="lost")
+        with pytest.raises(KitRevokedError):
+            permit_destruction(desk, KIT, reason="lost")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
 from central.devices import lost
+from central.devices.permits import find_permit
 from central.web.context import Here, Proven, SignedIn
 
 router = APIRouter(prefix="/kits/{kit_id}/lost")
@@ -51,7 +53,8 @@ def withdraw(here: Here, actor: SignedIn, kit_id: str) -> Response:
 def confirm(here: Here, actor: Proven, kit_id: str) -> Response:
     """Order what another person asked for."""
     with here.store.write() as uow:
-        lost.confirm_destruction(uow, actor, kit_id)
+        permit = find_permit(Path(here.settings.handover_dir), kit_id)
+        lost.confirm_destruction(uow, actor, kit_id, permit=permit)
     return _back(kit_id)
 
 

@@ -11,6 +11,7 @@ from central.audit.models import AuditEntry
 from central.base.errors import ForbiddenError, NotFoundError
 from central.devices import losses, lost
 from central.devices import service as devices
+from central.devices.permits import PermitMissingError
 from central.evidence import service as evidence
 from central.flows.felt import receive_command_receipt
 from central.people.rules import SamePersonError
@@ -58,6 +59,25 @@ def test_lock_and_unlock_reach_the_kit_and_the_audit(store, kit, operator):
     assert state_of(store, kit).state == "locked"
 
 
+def permit_for(kit_id):
+    """As the device authority hands one over; whether it is genuine is the kit's to judge."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    keys = [contract_lost.key_digest(key.public_key())]
+    return contract_lost.sign_permit(key, contract_lost.DestructionPermit(kit_id=kit_id, keys=keys, issued_ms=1))
+
+
+@pytest.mark.parametrize("permit", [b"", b"nonsense", permit_for("yb-2922-01")])
+def test_nothing_is_ordered_without_the_authority_s_permit_for_this_kit(
+    store, kit, operator, commander, other, permit
+):
+    act(store, lost.lock_kit, operator, kit.kit_id, reason="遗失")
+    act(store, lost.ask_destruction, commander, kit.kit_id, reason="无法找回")
+    with pytest.raises(PermitMissingError, match="permit-destruction"):
+        act(store, lost.confirm_destruction, other, kit.kit_id, permit=permit)
+    assert [order[1] for order in orders_of(store, kit)] == ["lock"]
+    assert state_of(store, kit).state == "asked"
+
+
 def test_two_who_lock_at_once_open_one_case(store, kit, operator, commander):
     begin, outcomes = threading.Barrier(2), []
 
@@ -85,14 +105,14 @@ def test_destruction_takes_two_people_in_order(store, kit, operator, commander, 
     with pytest.raises(ForbiddenError):
         act(store, lost.ask_destruction, operator, kit.kit_id, reason="无法找回")
     with pytest.raises(losses.LossStateError):
-        act(store, lost.confirm_destruction, other, kit.kit_id)
+        act(store, lost.confirm_destruction, other, kit.kit_id, permit=permit_for(kit.kit_id))
     act(store, lost.ask_destruction, commander, kit.kit_id, reason="无法找回")
     with pytest.raises(SamePersonError):
-        act(store, lost.confirm_destruction, commander, kit.kit_id)
+        act(store, lost.confirm_destruction, commander, kit.kit_id, permit=permit_for(kit.kit_id))
     act(store, lost.withdraw_destruction, other, kit.kit_id)
     assert state_of(store, kit).state == "locked"
     act(store, lost.ask_destruction, commander, kit.kit_id, reason="无法找回")
-    act(store, lost.confirm_destruction, other, kit.kit_id)
+    act(store, lost.confirm_destruction, other, kit.kit_id, permit=permit_for(kit.kit_id))
     assert [order[1] for order in orders_of(store, kit)] == ["lock", "destroy"]
     assert state_of(store, kit).order_no == 2
 
@@ -111,7 +131,7 @@ def test_neither_another_court_nor_an_empty_reason_locks(store, kit, operator):
 def order_destruction(store, kit, operator, commander, other):
     act(store, lost.lock_kit, operator, kit.kit_id, reason="遗失")
     act(store, lost.ask_destruction, commander, kit.kit_id, reason="无法找回")
-    act(store, lost.confirm_destruction, other, kit.kit_id)
+    act(store, lost.confirm_destruction, other, kit.kit_id, permit=permit_for(kit.kit_id))
     return state_of(store, kit).order_no
 
 

@@ -1,9 +1,13 @@
 """The page of a lost kit: who sees which act, and what the page says at each step."""
 
+from pathlib import Path
+
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from central.people import service as people
+from contract import lost
 from tests.central.web.conftest import HTML, PASSWORD, csrf_of, enter
 
 PAGE = "/kits/dl-2901-01"
@@ -28,7 +32,17 @@ def act(client, verb, **fields):
     return client.get(PAGE).text
 
 
-def test_from_locking_to_the_order_that_destroys(log_in, kits, another_commander):
+def hand_over_permit(settings):
+    """As `zhixing-provision permit-destruction` does; the kit is the one that judges it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    keys = [lost.key_digest(key.public_key())]
+    permit = lost.DestructionPermit(kit_id=PAGE.rpartition("/")[2], keys=keys, issued_ms=1)
+    folder = Path(settings.handover_dir)
+    folder.mkdir(exist_ok=True)
+    (folder / f"destroy-{permit.kit_id}.cbor").write_bytes(lost.sign_permit(key, permit))
+
+
+def test_from_locking_to_the_order_that_destroys(log_in, kits, another_commander, settings):
     operator, commander, administrator = log_in("zhiban"), log_in("zhihui"), log_in("guanli")
     assert "装备遗失，立即锁定" in operator.get(PAGE).text
     assert "装备遗失，立即锁定" not in administrator.get(PAGE).text
@@ -46,6 +60,9 @@ def test_from_locking_to_the_order_that_destroys(log_in, kits, another_commander
     assert "确认销毁密钥，无法恢复" in administrator.get(PAGE).text
     assert "已锁定" in act(administrator, "withdraw")
     act(commander, "ask", reason="无法找回")
+    refused = another_commander.post(f"{PAGE}/lost/confirm")
+    assert (refused.status_code, "permit-destruction" in refused.text) == (409, True)
+    hand_over_permit(settings)
     assert "已下达销毁" in act(another_commander, "confirm")
     text = act(operator, "unlock", reason="找回")
     assert "装备遗失，立即锁定" in text

@@ -17,21 +17,24 @@ from edge.uplink.commands import Commands
 from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.lost import LostKit, check_not_destroyed, destroy_file
 from edge.uplink.trust_keeper import TrustKeeper
+from provisioning.certificates import make_key
 from tests.fakes.clocks import FakeClock
 
 
 class Kit:
     """The parts of the control process that obey."""
 
-    def __init__(self, spool, identity, trusted_time):
+    def __init__(self, spool, identity, trusted_time, root_key):
+        self.permit = make_permit(root_key, identity)
         self.spool, self.identity, self.rung = spool, identity, []
         self.clock = FakeClock()
         self.lost = LostKit(spool, identity, self.rung.append, monotonic_s=self.clock.monotonic_s)
         keeper = TrustKeeper(spool, identity, trusted_time, self.rung.append)
         self.commands = Commands(spool, keeper, trusted_time, self.rung.append, lost=self.lost)
 
-    def order(self, number, step, *, expires_ms=None):
-        body = messages.encode(orders.LostOrder(step=step, reason="样例遗失", by="样例指挥长"))
+    def order(self, number, step, *, expires_ms=None, permit=None):
+        permit = permit or (self.permit if step == "destroy" else "")
+        body = messages.encode(orders.LostOrder(step=step, reason="样例遗失", by="样例指挥长", permit=permit))
         directive = {
             "number": number,
             "kind": "lost",
@@ -54,8 +57,14 @@ class Kit:
 
 
 @pytest.fixture
-def kit(spool, identity, trusted_time):
-    return Kit(spool, identity, trusted_time)
+def kit(spool, identity, trusted_time, world):
+    return Kit(spool, identity, trusted_time, world.root.key)
+
+
+def make_permit(root_key, identity, **changed):
+    facts = {"kit_id": identity.kit_id, "keys": [lost.key_digest(identity.key.public_key())], "issued_ms": 1}
+    signed = lost.sign_permit(root_key, lost.DestructionPermit(**{**facts, **changed}))
+    return base64.urlsafe_b64encode(signed).rstrip(b"=").decode()
 
 
 def add_record(kit, recording_id):
@@ -80,6 +89,22 @@ def test_lock_and_unlock(kit):
     kit.order(2, "unlock")
     assert kit.spool.state.get("lost") is None
     assert [(item.number, item.state) for item in kit.receipts()][-1] == (2, "done")
+
+
+@pytest.mark.parametrize("kind", ["none", "garbage", "centre's own", "another kit's", "of earlier keys"])
+def test_without_the_authority_s_permit_no_key_is_destroyed(kit, kit_dir, world, identity, kind):
+    permit = {
+        "none": " ",
+        "garbage": "AAAA",
+        "centre's own": make_permit(make_key(), identity),
+        "another kit's": make_permit(world.root.key, identity, kit_id="yb-2922-01"),
+        "of earlier keys": make_permit(world.root.key, identity, keys=[bytes(32)]),
+    }[kind]
+    kit.order(1, "lock")
+    kit.order(2, "destroy", permit=permit)
+    assert (kit.step(), kit.lost.turn()) == ("locked", False)
+    assert [(item.number, item.state) for item in kit.receipts()][-1] == (2, "failed")
+    assert (kit_dir / "device.key").exists()
 
 
 def test_the_statement_comes_first_and_the_keys_go_on_its_receipt(kit, kit_dir):
@@ -189,11 +214,11 @@ def test_an_overwritten_key_s_bytes_are_gone_from_the_file_s_blocks(tmp_path):
 
 
 @pytest.mark.parametrize("survives", ["statement", "order"])
-def test_killed_between_order_and_end_it_goes_on(kit, kit_dir, survives, trusted_time):
+def test_killed_between_order_and_end_it_goes_on(kit, kit_dir, survives, trusted_time, world):
     kit.order(1, "destroy")
     if survives == "statement":
         kit.lost.turn()
-    again = Kit(kit.spool, kit.identity, trusted_time)
+    again = Kit(kit.spool, kit.identity, trusted_time, world.root.key)
     again.commands.work_off()
     again.lost.turn()
     proofs = [item for item in again.receipts() if item.proof]
