@@ -32,6 +32,16 @@ def is_not_recused(viewer: Viewer, case_id: Any = EnforcementCase.case_id) -> Co
     )
 
 
+def list_barred_numbers(session: Session, viewer: Viewer) -> set[str]:
+    """Return the numbers of the cases from which the viewer is recused now: what names them is not theirs to see."""
+    query = select(EnforcementCase.case_no).join(
+        CaseRecusal, col(CaseRecusal.case_id) == col(EnforcementCase.case_id)
+    )
+    return set(
+        session.exec(query.where(CaseRecusal.user_id == viewer.user_id, col(CaseRecusal.ended_ms).is_(None)))
+    )
+
+
 def is_shared_with(viewer: Viewer, now_ms: int) -> ColumnElement[bool]:
     """Return the SQL condition that EnforcementCase is shared with the viewer's own court now."""
     return col(EnforcementCase.case_id).in_(

@@ -13,6 +13,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.devices import rules
 from central.devices.models import MailboxEntry, MailboxStep
 from central.devices.rules import KitRef
+from central.devices.times import UNKNOWN, Moment
 from contract.messages import CommandReceipt
 
 
@@ -63,13 +64,18 @@ def find_waiting_kits(session: Session) -> set[int]:
     return set(session.exec(query).all())
 
 
-def apply_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> tuple[MailboxEntry | None, bool]:
-    """Note what became of a directive; returns (entry, whether its state moved). None: there is no such number."""
+def apply_receipt(
+    uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt, *, moment: Moment = UNKNOWN
+) -> tuple[MailboxEntry | None, bool]:
+    """Note what became of a directive; returns (entry, whether its state moved). None: there is no such number.
+
+    `moment` is when the receipt was written by the kit's time since boot.
+    """
     entry = uow.session.get(MailboxEntry, (kit.kit_no, receipt.number))
     if entry is None:
         return None, False
     state = rules.next_mailbox_state(entry.state, receipt.state)
-    _keep_step(uow, kit, receipt, moved=state != entry.state)
+    _keep_step(uow, kit, receipt, moment, moved=state != entry.state)
     if state == entry.state:
         return entry, False
     entry.state, entry.state_ms, entry.kit_at_ms, entry.note = state, uow.now_ms, receipt.at_ms, receipt.note
@@ -78,7 +84,7 @@ def apply_receipt(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt) -> tupl
     return entry, True
 
 
-def _keep_step(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt, *, moved: bool) -> None:
+def _keep_step(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt, moment: Moment, *, moved: bool) -> None:
     # "received" is said anew whenever the directive is sent anew: once is enough.
     query = select(MailboxStep.id).where(
         MailboxStep.kit_no == kit.kit_no, MailboxStep.number == receipt.number, MailboxStep.state == receipt.state
@@ -91,6 +97,8 @@ def _keep_step(uow: UnitOfWork, kit: KitRef, receipt: CommandReceipt, *, moved: 
         state=receipt.state,
         received_ms=uow.now_ms,
         kit_at_ms=receipt.at_ms,
+        boot=moment.boot,
+        mono_ms=moment.mono_ms,
         note=receipt.note,
     )
     uow.session.add(step)

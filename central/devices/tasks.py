@@ -13,7 +13,8 @@ from central.base.errors import NotFoundError
 from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
 from central.devices import task_rules as rules
-from central.devices.models import Kit, MailboxEntry, MailboxStep
+from central.devices.models import Kit, MailboxEntry
+from central.devices.steps import Step, load_steps
 
 WINDOW_MS: Final = 30 * 24 * 3600 * 1000
 LIMIT: Final = 500
@@ -26,7 +27,7 @@ class TaskView:
     kit: Kit
     entry: MailboxEntry
     recall: MailboxEntry | None
-    steps: Sequence[MailboxStep]
+    steps: Sequence[Step]
     now_ms: int
 
     @property
@@ -84,6 +85,25 @@ def list_kit_tasks(session: Session, actor: Actor, kit_id: str, *, now_ms: int, 
     return sorted(views, key=lambda view: -view.entry.number)[:limit]
 
 
+def list_tasks_naming(session: Session, case_no: str, *, now_ms: int, limit: int = 50) -> list[TaskView]:
+    """Return the tasks that name a case, newest first, whosever kit has them; for whoever sees that case."""
+    query = select(MailboxEntry, Kit).where(
+        MailboxEntry.kit_no == Kit.kit_no,
+        MailboxEntry.kind == "task",
+        col(MailboxEntry.body)["case_no"].as_string() == case_no,
+    )
+    tasks = session.exec(query.order_by(col(MailboxEntry.issued_ms).desc()).limit(limit)).all()
+    numbers = {entry.kit_no for entry, _ in tasks}
+    recalls = session.exec(
+        select(MailboxEntry, Kit).where(
+            MailboxEntry.kit_no == Kit.kit_no,
+            MailboxEntry.kind == "task_recall",
+            col(MailboxEntry.kit_no).in_(numbers),
+        )
+    ).all()
+    return _put_together(session, [*tasks, *recalls], now_ms)
+
+
 def count_needing_somebody(session: Session, actor: Actor, *, now_ms: int) -> int:
     """Return how many tasks wait for a person at the centre."""
     return sum(view.needs_somebody for view in list_tasks(session, actor, now_ms=now_ms))
@@ -111,25 +131,16 @@ def _load(
     if window:
         query = query.where(MailboxEntry.issued_ms > now_ms - WINDOW_MS)
     rows = session.exec(query.order_by(col(MailboxEntry.issued_ms).desc()).limit(LIMIT)).all()
+    return _put_together(session, rows, now_ms)
+
+
+def _put_together(session: Session, rows: Sequence[tuple[MailboxEntry, Kit]], now_ms: int) -> list[TaskView]:
     recalls = {(entry.kit_no, entry.body.get("task")): entry for entry, _ in rows if entry.kind == "task_recall"}
     tasks = [(entry, kit) for entry, kit in rows if entry.kind == "task"]
-    steps = _load_steps(session, [entry for entry, _ in tasks])
+    steps = load_steps(session, [entry for entry, _ in tasks])
     return [
         TaskView(
             kit, entry, recalls.get((entry.kit_no, entry.number)), steps.get((entry.kit_no, entry.number), []), now_ms
         )
         for entry, kit in tasks
     ]
-
-
-def _load_steps(session: Session, entries: Sequence[MailboxEntry]) -> dict[tuple[int, int], list[MailboxStep]]:
-    if not entries:
-        return {}
-    lowest: dict[int, int] = {}
-    for entry in entries:
-        lowest[entry.kit_no] = min(entry.number, lowest.get(entry.kit_no, entry.number))
-    found: dict[tuple[int, int], list[MailboxStep]] = {}
-    query = select(MailboxStep).where(col(MailboxStep.kit_no).in_(lowest), MailboxStep.number >= min(lowest.values()))
-    for step in session.exec(query.order_by(col(MailboxStep.id))):
-        found.setdefault((step.kit_no, step.number), []).append(step)
-    return found

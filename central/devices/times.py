@@ -14,7 +14,7 @@ from where they were seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -45,6 +45,15 @@ class Told(NamedTuple):
     error_ms: int | None
     by: str
 
+
+class Moment(NamedTuple):
+    """A moment by a kit's time since boot; `mono_ms` None: the kit does not say it."""
+
+    boot: str = ""
+    mono_ms: int | None = None
+
+
+UNKNOWN: Final = Moment()
 
 TellMoment = Callable[[str, int, int, int], Told | None]
 """Tells a moment from boot, time since boot, the kit's wall clock and the time received; None: boot unknown."""
@@ -213,6 +222,14 @@ def _high_at_zero(anchor: Anchor) -> int:
     upper_ms = anchor.upper_ms + _drift(anchor.upper_mono_ms)
     claim = anchor.claim
     return upper_ms if claim is None else min(upper_ms, claim.high_ms + _drift(claim.mono_ms))
+
+
+def tell_moment(boots: Mapping[str, PlacedBoot], moment: Moment, *, wall_ms: int, received_ms: int) -> Told:
+    """When something of a kit happened: by its time since boot where that is known, else by its wall clock."""
+    placed = boots.get(moment.boot)
+    if placed is None or moment.mono_ms is None:
+        return tell_by_wall(wall_ms, received_ms)
+    return placed.tell(moment.mono_ms, wall_ms=wall_ms, received_ms=received_ms)
 
 
 def tell_by_wall(wall_ms: int, latest_ms: int) -> Told:

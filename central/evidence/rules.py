@@ -69,6 +69,12 @@ class ProxyRefusedError(ConflictError):
     code: ClassVar[str] = "proxy_refused"
 
 
+class NothingMissingError(ConflictError):
+    """Originals are asked for that are all here."""
+
+    code: ClassVar[str] = "nothing_missing"
+
+
 class NothingToExportError(ConflictError):
     """A recording without any chained record has nothing a court could check."""
 

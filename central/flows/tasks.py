@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from sqlmodel import Session
+
 from central.audit import service as audit
 from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
 from central.cases.numbers import parse_case_no
-from central.cases.sight import get_case
-from central.courts.permissions import Actor, check_permission, sees_court
+from central.cases.sight import get_case, list_barred_numbers
+from central.courts.permissions import Actor, Viewer, check_permission, sees_court
 from central.devices import queries as devices_queries
 from central.devices import service as devices
 from central.devices import task_rules as rules
@@ -18,6 +20,7 @@ from central.devices import tasks
 from central.devices.models import MailboxEntry
 from central.devices.rules import KitRef
 from central.devices.task_rules import TaskDraft
+from central.devices.tasks import TaskView
 from contract.messages import CommandReceipt
 
 # What an officer answers as a person; the rest his kit says by itself.
@@ -46,6 +49,30 @@ def assign_task(uow: UnitOfWork, actor: Actor, kit_id: str, draft: TaskDraft) ->
     return entry
 
 
+def list_tasks(session: Session, actor: Actor, *, now_ms: int) -> list[TaskView]:
+    """As `devices.tasks.list_tasks`, without those of cases from which the actor is recused."""
+    return _leave_out_barred(session, actor, tasks.list_tasks(session, actor, now_ms=now_ms))
+
+
+def list_kit_tasks(session: Session, actor: Actor, kit_id: str, *, now_ms: int) -> list[TaskView]:
+    """As `devices.tasks.list_kit_tasks`, without those of cases from which the actor is recused."""
+    return _leave_out_barred(session, actor, tasks.list_kit_tasks(session, actor, kit_id, now_ms=now_ms))
+
+
+def list_case_tasks(session: Session, actor: Viewer, case_no: str, *, now_ms: int) -> list[TaskView]:
+    """Return the tasks given for a case, newest first: whoever sees the case sees what was ordered for it.
+
+    Raises ForbiddenError, NotFoundError (also for a person recused from it).
+    """
+    case = get_case(session, actor, case_no, now_ms=now_ms)
+    return tasks.list_tasks_naming(session, case.case_no, now_ms=now_ms)
+
+
+def _leave_out_barred(session: Session, actor: Actor, views: list[TaskView]) -> list[TaskView]:
+    barred = list_barred_numbers(session, actor)
+    return [view for view in views if view.body.get("case_no", "") not in barred]
+
+
 def recall_task(uow: UnitOfWork, actor: Actor, kit_id: str, number: int, *, reason: str) -> MailboxEntry:
     """Take a task back. One that has not reached its kit is never put before the officer.
 
@@ -54,7 +81,8 @@ def recall_task(uow: UnitOfWork, actor: Actor, kit_id: str, number: int, *, reas
     check_permission(actor, "assign_tasks")
     reason = rules.check_reason(reason)
     view = tasks.get_task(uow.session, actor, kit_id, number, now_ms=uow.now_ms)
-    if not sees_court(actor.court_code, view.kit.court_code):
+    is_barred = not _leave_out_barred(uow.session, actor, [view])
+    if is_barred or not sees_court(actor.court_code, view.kit.court_code):
         raise NotFoundError("There is no such task in your courts; see the list.")
     rules.check_open(view.state)
     kit = KitRef(view.kit.kit_no or 0, view.kit.kit_id, view.kit.court_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ from sqlmodel import Session, col, select
 from central.base.errors import NotFoundError
 from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
+from central.devices.boots import place_kit
 from central.devices.models import Kit
-from central.devices.times import Told
+from central.devices.times import Moment, PlacedBoot, Told, tell_moment
 from central.incidents.models import AlarmRecord, Incident, IncidentEntry
 
 
@@ -61,11 +62,24 @@ def tell_timeline(session: Session, actor: Actor, incident_id: str) -> list[Time
     entries = list_timeline(session, actor, incident_id)
     rows = session.exec(select(AlarmRecord).where(AlarmRecord.incident_id == incident_id)).all()
     alarms = {(row.alarm_id, row.kind): Told(row.happened_ms, row.happened_error_ms, row.happened_by) for row in rows}
+    felt = [entry for entry in entries if "kit_at_ms" in entry.detail]
+    boots = place_kit(session, get_incident(session, actor, incident_id).kit_no) if felt else {}
     lines = [
-        TimelineLine(entry, alarms.get((str(entry.detail.get("alarm_id")), str(entry.detail.get("alarm_kind")))))
+        TimelineLine(
+            entry,
+            _tell_receipt(entry, boots)
+            if "kit_at_ms" in entry.detail
+            else alarms.get((str(entry.detail.get("alarm_id")), str(entry.detail.get("alarm_kind")))),
+        )
         for entry in entries
     ]
     return sorted(lines, key=lambda line: (line.at_ms, line.entry.id))
+
+
+def _tell_receipt(entry: IncidentEntry, boots: Mapping[str, PlacedBoot]) -> Told:
+    """When the kit wrote the receipt that this line is about."""
+    moment = Moment(str(entry.detail.get("boot", "")), entry.detail.get("mono_ms"))
+    return tell_moment(boots, moment, wall_ms=int(entry.detail["kit_at_ms"]), received_ms=entry.at_ms)
 
 
 def list_kit_alarms(session: Session, actor: Actor, kit_id: str, *, limit: int = 100) -> Sequence[AlarmRecord]:

@@ -16,6 +16,7 @@ from central.cases.recusals import list_recusable
 from central.cases.views import CaseView
 from central.courts import queries as courts
 from central.courts.permissions import Actor, may, sees_court
+from central.flows.tasks import list_case_tasks
 from central.people import queries as people
 from central.web.case_names import Names
 from central.web.case_views import Urgency, urgency_of
@@ -91,6 +92,7 @@ def page_values(
         "private_fields": [(name, words(label)) for name, label in PRIVATE_FIELDS.items()],
         "act_steps": [(s, i, words(w), tone, words(ask) if ask else "") for s, i, w, tone, ask in ACT_STEPS],
         "timeline": lines,
+        "tasks": list_case_tasks(session, actor, case.case_no, now_ms=now_ms),
         "older": lines[-1].entry_id if len(rows) > TIMELINE_LINES else None,
         "is_paged": before is not None,
         **shared,

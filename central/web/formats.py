@@ -19,6 +19,8 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 NOTHING = "—"
 # From here on an error reads better as a span.
 WIDE_MS = 60_000
+# Up to here an error is not worth a word beside a time in seconds.
+PRECISE_MS = 1000
 # From 0001-01-02 to 9999-12-31 in Shanghai.
 _FIRST_MS = -62_135_510_400_000
 _LAST_MS = 253_402_271_999_000
@@ -134,6 +136,30 @@ def told(words: Words) -> Callable[[int | None, int | None, str], str]:
     return show_told
 
 
+def told_short(words: Words) -> Callable[[int, int | None, str, int], str]:
+    """Return the filter for a moment of a kit in a narrow place: the day only when it is another than `beside_ms`'s.
+
+    A moment known to a second is a mere time; whatever else is known of it is said.
+    """
+
+    def show_short(at_ms: int, error_ms: int | None, by: str, beside_ms: int) -> str:
+        def short(moment_ms: int) -> str:
+            same_day = show_date(moment_ms) == show_date(beside_ms)
+            return show_time(moment_ms) if same_day else show_moment(moment_ms)[5:]
+
+        if error_ms is None and by == "received":
+            return words("不晚于 %(at)s", at=short(at_ms))
+        if error_ms is None:
+            return words("%(at)s（%(by)s）", at=short(at_ms), by=words(look_up_source(by)))
+        if error_ms >= WIDE_MS:
+            return words("%(first)s 至 %(last)s", first=short(at_ms - error_ms), last=short(at_ms + error_ms))
+        if error_ms > PRECISE_MS:
+            return words("%(at)s ±%(n)s 秒", at=short(at_ms), n=math.ceil(error_ms / 1000))
+        return short(at_ms)
+
+    return show_short
+
+
 def look_up_source(by: str) -> str:
     """Return on whose time a moment rests, in words to be translated."""
     label = TIME_SOURCES.get(by)
@@ -153,4 +179,5 @@ def filters(words: Words) -> dict[str, Callable[..., Any]]:
         "mark": mark_text,
         "ago": ago(words),
         "told": told(words),
+        "told_short": told_short(words),
     }

@@ -9,9 +9,8 @@ from fastapi.responses import RedirectResponse
 
 from central.courts import queries as courts
 from central.devices import queries as devices
-from central.devices import tasks
 from central.devices.task_rules import TaskDraft
-from central.flows.tasks import assign_task, recall_task
+from central.flows import tasks as flows
 from central.web.context import Here, SignedIn
 from central.web.render import render
 from central.web.task_choices import TASK_CHOICES
@@ -42,7 +41,7 @@ Draft = Annotated[TaskDraft, Depends(read_draft)]
 def list_tasks(request: Request, here: Here, actor: SignedIn, show: Literal["open", "closed"] = "open") -> Response:
     """List tasks; those that nobody answers, that were refused or are late stand on top."""
     with here.store.read() as session:
-        every = tasks.list_tasks(session, actor, now_ms=here.now_ms())
+        every = flows.list_tasks(session, actor, now_ms=here.now_ms())
         known = courts.list_courts(session, actor)
         kits = devices.list_kits(session, actor, now_ms=here.now_ms())
     closed = [view for view in every if not (view.is_open or view.needs_somebody or view.state == "recalling")]
@@ -64,7 +63,7 @@ def list_tasks(request: Request, here: Here, actor: SignedIn, show: Literal["ope
 def assign_to(here: Here, actor: SignedIn, draft: Draft, kit_id: Annotated[str, Form(max_length=32)]) -> Response:
     """Give a task to the officer of the kit chosen."""
     with here.store.write() as uow:
-        assign_task(uow, actor, kit_id, draft)
+        flows.assign_task(uow, actor, kit_id, draft)
     return RedirectResponse("/tasks", status_code=303)
 
 
@@ -73,7 +72,7 @@ def show_kit_tasks(request: Request, here: Here, actor: SignedIn, kit_id: str) -
     """Show a kit's tasks alone: what its page asks for again and again."""
     with here.store.read() as session:
         view = devices.get_kit(session, actor, kit_id, now_ms=here.now_ms())
-        found = tasks.list_kit_tasks(session, actor, kit_id, now_ms=here.now_ms())
+        found = flows.list_kit_tasks(session, actor, kit_id, now_ms=here.now_ms())
     return render(request, "kits/_tasks.html", view=view, tasks=found, **TASK_CHOICES)
 
 
@@ -81,7 +80,7 @@ def show_kit_tasks(request: Request, here: Here, actor: SignedIn, kit_id: str) -
 def assign(here: Here, actor: SignedIn, draft: Draft, kit_id: str) -> Response:
     """Give this kit's officer a task; it goes through the mailbox and waits for the kit."""
     with here.store.write() as uow:
-        assign_task(uow, actor, kit_id, draft)
+        flows.assign_task(uow, actor, kit_id, draft)
     return RedirectResponse(f"/kits/{kit_id}#tasks", status_code=303)
 
 
@@ -91,5 +90,5 @@ def recall(
 ) -> Response:
     """Take a task back."""
     with here.store.write() as uow:
-        recall_task(uow, actor, kit_id, number, reason=reason)
+        flows.recall_task(uow, actor, kit_id, number, reason=reason)
     return RedirectResponse(f"/kits/{kit_id}#tasks", status_code=303)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi import Path as PathParam
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
 from central.base.ids import new_id
@@ -22,7 +22,8 @@ from central.evidence import queries as evidence
 from central.evidence import rules as evidence_rules
 from central.evidence import service as evidence_service
 from central.evidence.export import export_package
-from central.evidence.queries import SegmentEntry
+from central.evidence.queries import RecordingView, SegmentEntry
+from central.flows import link
 from central.incidents import queries as incidents
 from central.web.context import Context, Here, Proven, SignedIn
 from central.web.formats import in_shanghai
@@ -102,6 +103,7 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         notes = evidence.list_notes(session, recording_id)
         call = view.recording.together or view.recording.opening.get("alarm")
         beside = evidence.list_recordings(session, actor, together=call) if isinstance(call, str) and call else []
+        originals = _describe_originals(session, here, actor, view)
     lines = place_segments(view.segments)
     total_ms = max((line["at_ms"] + line["duration_ms"] for line in lines), default=0)
     return render(
@@ -116,7 +118,45 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         beside=[row for row in beside if row.id != recording_id],
         court=court,
         officer=officer,
+        **originals,
     )
+
+
+def _describe_originals(session: ReadSession, here: Context, actor: Actor, view: RecordingView) -> dict[str, Any]:
+    """What is still on the kit and what of it was asked for; nothing for those who may not see kits."""
+    recording = view.recording
+    missing = link.list_missing(view.segments)
+    found: dict[str, Any] = {
+        "missing": missing,
+        "has_previews": any(entry.has_proxy for entry in view.segments),
+        "last": max((entry.seq for entry in view.segments), default=0),
+        "is_metered": False,
+        "asked": [],
+        "can_ask": False,
+    }
+    if not missing or not may(actor, "see_kits", recording.court_code):
+        return found
+    kit = devices.get_kit(session, actor, recording.kit_id, now_ms=here.now_ms())
+    found["is_metered"] = bool(((kit.state.health if kit.state else None) or {}).get("metered"))
+    found["asked"] = link.list_asked(session, actor, recording.kit_id, recording.id, now_ms=here.now_ms())
+    found["can_ask"] = may(actor, "order_recording", recording.court_code) and kit.kit.revoked_ms is None
+    return found
+
+
+@router.post("/{recording_id}/originals")
+def ask_originals(
+    *,
+    here: Here,
+    actor: SignedIn,
+    recording_id: str,
+    first: Annotated[int, Form(ge=0, lt=2**31)] = 0,
+    last: Annotated[int, Form(ge=0, lt=2**31)] = 2**31 - 1,
+    reason: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Ask the kit for segments in full although its link is metered or thin; through the mailbox, audited."""
+    with here.store.write() as uow:
+        link.order_originals(uow, actor, recording_id, reason=reason, first=first, last=last)
+    return RedirectResponse(f"/recordings/{recording_id}#originals", status_code=303)
 
 
 @router.get("/{recording_id}/index")

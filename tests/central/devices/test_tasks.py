@@ -61,7 +61,7 @@ def test_each_step_is_kept_with_the_officers_time_and_ours(store, kit, operator)
     told = view(store, operator, kit, number)
     assert (told.state, told.is_open, told.needs_somebody) == ("done", False, False)
     assert [step.state for step in told.steps] == ["received", "felt", "read", "accepted", "done"]
-    assert {step.kit_at_ms for step in told.steps} == {dark_ms}
+    assert {step.told.at_ms for step in told.steps} == {dark_ms}
     assert {step.received_ms for step in told.steps} == {store.clock.now_ms()}
     with store.read() as session:
         answers = [row.action for row in session.exec(select(AuditEntry)) if row.action.startswith("devices:task:")]

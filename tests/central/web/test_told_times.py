@@ -1,10 +1,12 @@
 """Pages that show when something happened at a kit say how sure that is, and what its wrong clock said."""
 
+from central.devices.boots import BootBook
 from central.devices.rules import ItemKey
-from central.devices.times import Anchor, claim_of_fix, place_boots
+from central.devices.times import Anchor, Moment, claim_of_fix, place_boots
+from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.flows.times import settle_times
-from contract.messages import Alarm
+from contract.messages import Alarm, CommandReceipt
 
 BOOT = "b" * 32
 HOUR = 3_600_000
@@ -57,3 +59,63 @@ def test_the_timeline_stands_in_the_order_of_the_acts(log_in, store, kits, clock
     text = log_in("zhiban").get(page).text
     steps = text[text.index("处置时间线") :]
     assert steps.index("告警接收") < steps.index("警官撤回") < steps.index("已受理")
+
+
+def say(store, kit, number, state, *, mono_ms, note=""):
+    """A receipt of a kit whose wall clock stands in 1970."""
+    told = CommandReceipt(number=number, state=state, at_ms=100_000 + mono_ms, note=note)
+    with store.write() as uow:
+        assert receive_command_receipt(uow, kit, told, moment=Moment(BOOT, mono_ms))
+
+
+def place_boot(store, kit, began_ms):
+    """The centre learns by a satellite fix when the kit's boot began."""
+    book = BootBook()
+    with store.write() as uow:
+        anchor = book.see(uow, kit.kit_no, BOOT, 1, 1, 0)
+        book.hear(kit.kit_no, anchor, claim_of_fix(began_ms, 0))
+        book.flush(uow)
+
+
+def test_answers_to_a_task_out_of_the_dark_by_a_kit_in_1970(log_in, store, kits, clock):
+    kit, operator = kits["dl-2901-01"], log_in("zhiban")
+    assert operator.post("/kits/dl-2901-01/tasks", data={"title": "样例任务"}).status_code == 303
+    clock.advance(ms=3 * HOUR)
+    say(store, kit, 1, "accepted", mono_ms=HOUR)
+    operator = log_in("zhiban")  # whoever was away for so long logs in anew
+    page = operator.get("/tasks").text
+    assert "不晚于 17:00:00" in page and "1970" not in page and "08:" not in page, "nothing but its clock is known"
+    place_boot(store, kit, clock.now_ms() - 2 * HOUR)
+    say(store, kit, 1, "done", mono_ms=HOUR + 90_000)
+    for path in ("/tasks?show=closed", "/kits/dl-2901-01"):
+        page = operator.get(path).text
+        assert "16:00:00" in page and "16:01:30" in page, path
+        assert "（17:00:00 补报）" in page and "±1 秒（按卫星时间）" in page and "1970" not in page, path
+    mailbox = page[page.index('id="directives"') :]
+    assert "16:01:30" in mailbox
+
+
+def test_when_the_officer_felt_the_answer_stands_in_its_place_with_its_error(log_in, store, kits, clock):
+    kit, operator = kits["dl-2901-01"], log_in("zhiban")
+    incident = press(store, kit, kind="sos", mono_ms=60_000, seq=1)
+    clock.advance(ms=HOUR)
+    assert operator.post(f"/incidents/{incident}/acknowledge").status_code == 303
+    clock.advance(ms=HOUR)
+    assert operator.post(f"/incidents/{incident}/notes", data={"note": "派人前往"}).status_code == 303
+    clock.advance(ms=HOUR)
+    place_boot(store, kit, clock.now_ms() - 3 * HOUR)
+    say(store, kit, 1, "felt", mono_ms=HOUR + 5_000)  # five seconds after it was ordered; its receipt was late
+    text = operator.get(f"/incidents/{incident}").text
+    steps = text[text.index("处置时间线") :]
+    assert steps.index("已受理") < steps.index("已被警官感知") < steps.index("派人前往")
+    assert "2026-11-24 15:00:05 ±1 秒（按卫星时间）" in steps and "中心接收 2026-11-24 17:00:00" in steps
+    assert "1970" not in steps
+
+
+def test_a_kit_of_before_says_no_time_since_boot(log_in, store, kits, clock):
+    kit, operator = kits["dl-2901-01"], log_in("zhiban")
+    operator.post("/kits/dl-2901-01/tasks", data={"title": "样例任务"})
+    told = CommandReceipt(number=1, state="read", at_ms=clock.now_ms() - 90_000)
+    with store.write() as uow:
+        receive_command_receipt(uow, kit, told)
+    assert "13:58:30（仅凭装备时钟）" in operator.get("/tasks").text
