@@ -22,7 +22,27 @@ REPEAT_MS: Final = 10_000
 RETRY_S: Final = 1.0
 # So long after an SOS a held mark button is still meant for it, though it be too late to withdraw.
 MEANT_FOR_SOS_MS: Final = 60_000
+CALLS_KEPT: Final = 20
 _T = TypeVar("_T")
+
+
+def want_recording_for(alarm: Alarm, by: str, wanted: dict[str, Any], *, is_recording: bool) -> dict[str, Any]:
+    """The state ``recording_wanted`` from this call on; ``wanted`` is what it was.
+
+    What runs by the officer's or the centre's wish goes on as it is. Else it is this call's and ends with it; then
+    ``also`` names earlier calls that have to end first, and ``own`` the wish that outlives them all.
+    """
+    cause = wanted.get("cause") if wanted.get("on") else None
+    his_own = cause not in (None, "sos", "neighbour")
+    if is_recording and his_own:
+        return wanted
+    wish: dict[str, Any] = {"on": True, "cause": "sos", "by": by}
+    wish.update(recording_id=alarm.recording_id, alarm_id=alarm.alarm_id)
+    if cause == "sos":
+        # Also where the recorder is just starting anew: each of the calls needs its recording.
+        wish["also"] = [*wanted.get("also", []), wanted.get("alarm_id")][-CALLS_KEPT:]
+    own = cause if his_own else wanted.get("own") if cause == "sos" else None
+    return {**wish, "own": own} if own else wish
 
 
 class Distress:
@@ -54,6 +74,9 @@ class Distress:
             alarm, by = self._unsaved
             self._store(alarm, by)
             return {"done": "sos", "alarm_id": alarm.alarm_id, "repeated": True}
+        if at_ms is not None and sos.get("pressed_ms") == at_ms:
+            # This very press was stored from memory, or by a panel that was killed before it could answer.
+            return {"done": "sos", "alarm_id": sos.get("alarm_id"), "repeated": True}
         if not sos.get("withdrawn") and self._is_recent(sos, REPEAT_MS):
             desk.play(feedback.SOS_SENT)
             return {"done": "sos", "alarm_id": sos.get("alarm_id"), "repeated": True}
@@ -149,11 +172,8 @@ class Distress:
             desk.spool.outbox.append("alarm", encode(alarm), urgent=True)
             state.set("sos", told)
             wanted = state.get("recording_wanted") or {}
-            # What runs for a neighbour would end with the neighbour's call; from now on it is this call's.
-            if not (desk.status().get("recording") and wanted.get("on") and wanted.get("cause") != "neighbour"):
-                wish = {"on": True, "cause": "sos", "by": by}
-                ids = {"recording_id": alarm.recording_id, "alarm_id": alarm.alarm_id}
-                state.set("recording_wanted", {**wish, **ids})
+            is_recording = bool(desk.status().get("recording"))
+            state.set("recording_wanted", want_recording_for(alarm, by, wanted, is_recording=is_recording))
             desk.ring("control", "recorder")
             desk.play(feedback.SOS_SENT)
         self._let_go()

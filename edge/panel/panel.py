@@ -75,11 +75,16 @@ class Panel:
             }
 
     def take_presses(self) -> None:
-        """Carry out what was pressed on the officer's page: act and answer are one transaction, or neither is."""
+        """Carry out what was pressed on the officer's page: act and answer are one transaction, or neither is.
+
+        Only a cry for help is stored by itself, and a repeat known by its time: a card that fails in the commit then
+        leaves it in hand, as after the press of a button, and it calls from memory.
+        """
         for press in self._spool.presses.waiting():
             try:
+                called = self._perform_press(press) if press.act == "sos" else None
                 with self._desk.transaction():
-                    self._spool.presses.answer(press.number, self._perform_press(press))
+                    self._spool.presses.answer(press.number, called or self._perform_press(press))
                     self._desk.ring("screen")
             except sqlite3.Error as error:
                 log.critical("panel: %s of the page could not be stored and is tried again: %s", press.act, error)
@@ -130,7 +135,9 @@ class Panel:
         def change(wanted: Any) -> Any:
             now_on = isinstance(wanted, dict) and bool(wanted.get("on"))
             target = not now_on if on is None else on
-            # Switched on by hand while it runs for a neighbour, it is the officer's own and ends when he says so.
+            # Switched on by hand while it runs for a call, it is the officer's own and ends when he says so.
+            if target and now_on and wanted.get("cause") == "sos":
+                return {**wanted, "own": "officer"}
             his_own = target and now_on and wanted.get("cause") == "neighbour"
             return wanted if target == now_on and not his_own else {"on": target, "cause": "officer", "by": by}
 

@@ -38,8 +38,8 @@ def _leave(wanted: dict[str, Any], told: RecordOrder) -> tuple[dict[str, Any], s
     by = told.by or told.cause
     if not wanted.get("on"):
         return wanted, "was not recording"
-    if wanted.get("cause") == "sos" and wanted.get("alarm_id") == told.for_alarm:
-        return {"on": False, "cause": "centre", "by": by}, "handed to the recorder"
+    if wanted.get("cause") == "sos":
+        return _end_own_call(wanted, told.for_alarm, by)
     calls = _calls(wanted)
     if wanted.get("cause") != "neighbour" or told.for_alarm not in calls:
         return wanted, "goes on: recorded for another reason"
@@ -47,6 +47,19 @@ def _leave(wanted: dict[str, Any], told: RecordOrder) -> tuple[dict[str, Any], s
     if rest:
         return {**wanted, "calls": rest}, "goes on for another call"
     return {"on": False, "cause": "neighbour", "by": by}, "handed to the recorder"
+
+
+def _end_own_call(wanted: dict[str, Any], call: str | None, by: str) -> tuple[dict[str, Any], str]:
+    """One of the kit's own calls is over: another may still be open, and the officer may want it by himself."""
+    open_calls = [*wanted.get("also", []), wanted.get("alarm_id")]
+    if call not in open_calls:
+        return wanted, "goes on: recorded for another reason"
+    rest = [other for other in open_calls if other != call]
+    if rest:
+        return {**wanted, "alarm_id": rest[-1], "also": rest[:-1]}, "goes on for another call"
+    if own := wanted.get("own"):
+        return {"on": True, "cause": own, "by": wanted.get("by", "")}, "goes on: recorded for another reason"
+    return {"on": False, "cause": "centre", "by": by}, "handed to the recorder"
 
 
 def _calls(wanted: dict[str, Any]) -> list[Any]:

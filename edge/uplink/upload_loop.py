@@ -1,4 +1,4 @@
-"""The upload's thread: turn after turn, woken by the bell, with what else may be done on its connection in between."""
+"""The upload thread: turn after turn, woken by the bell, with what else may use its connection in between."""
 
 import threading
 import time

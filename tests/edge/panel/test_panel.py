@@ -7,13 +7,15 @@ import pytest
 
 from contract.categories import CATEGORIES
 from contract.messages import Alarm, CommandReceipt, decode, encode
-from contract.orders import SosAck, Task, TaskRecall
+from contract.orders import RecordOrder, SosAck, Task, TaskRecall
 from edge.options import PanelSettings
 from edge.panel.feedback import count_out
 from edge.panel.gestures import Act
 from edge.panel.keepsake import Keepsake
 from edge.panel.panel import Panel
 from edge.spool import Doorbell, open_spool
+from edge.spool.presses import UNSTORED_WORD
+from edge.uplink.recording_orders import obey_record_order
 from tests.fakes.hand import Clocks
 
 BOOT = "b" * 32
@@ -135,6 +137,31 @@ class TestSos:
         bench.panel.perform(Act.SOS, by="button")
         assert bench.alarms()[0].recording_id == running
         assert bench.spool.state.get("recording_wanted") == wanted
+
+    def test_a_second_one_is_recorded_to_its_own_end(self, bench):
+        first = bench.panel.perform(Act.SOS, by="button")["alarm_id"]
+        bench.spool.state.set("recorder_status", {"recording": True, "recording_id": uuid.uuid4().hex})
+        bench.pass_time(60)
+        second = bench.panel.perform(Act.SOS, by="button")["alarm_id"]
+        obey_record_order(bench.spool, RecordOrder(cause="SOS", for_alarm=first), on=False)
+        assert bench.spool.state.get("recording_wanted")["on"], "the second call is still open"
+        obey_record_order(bench.spool, RecordOrder(cause="SOS", for_alarm=second), on=False)
+        assert not bench.spool.state.get("recording_wanted")["on"]
+
+    @pytest.mark.parametrize("act", [Act.RECORD_ON, Act.RECORD])
+    def test_what_the_officer_wanted_by_himself_outlives_it(self, bench, act):
+        """Switched on while the camera was still starting, or during the call: his own, and not the call's to end."""
+        if act is Act.RECORD:
+            bench.panel.perform(act, by="button")
+        call = bench.panel.perform(Act.SOS, by="button")["alarm_id"]
+        if act is Act.RECORD_ON:
+            bench.panel.perform(act, by="button")
+        assert bench.spool.state.get("recording_wanted")["alarm_id"] == call
+        obey_record_order(bench.spool, RecordOrder(cause="SOS", for_alarm=call), on=False)
+        wanted = bench.spool.state.get("recording_wanted")
+        assert wanted["on"] and wanted["cause"] == "officer"
+        bench.panel.perform(Act.RECORD_OFF, by="button")
+        assert bench.spool.state.get("recording_wanted")["on"] is False
 
     def test_holding_again_at_once_is_the_same_cry(self, bench):
         first = bench.panel.perform(Act.SOS, by="button")
@@ -359,17 +386,55 @@ class TestPage:
         (alarm,) = bench.alarms()
         assert (alarm.pressed_ms, alarm.boot_ms) == (press.at_ms, 1_000_000)
 
-    def test_a_panel_that_dies_between_press_and_answer_doubles_nothing(self, bench, monkeypatch):
-        bench.spool.presses.put("k", "sos")
+    @pytest.mark.parametrize("act", ["sos", "mark"])
+    def test_a_panel_that_dies_between_press_and_answer_doubles_nothing(self, bench, monkeypatch, act):
+        bench.spool.presses.put("k", act)
         monkeypatch.setattr(bench.spool.presses, "answer", lambda *_: (_ for _ in ()).throw(RuntimeError("dies")))
         with pytest.raises(RuntimeError, match="dies"):
             bench.panel.take_presses()
-        assert bench.alarms() == [], "act and answer are one transaction"
-        assert bench.patterns() == [], "nothing is felt that is not durable"
+        durable = len(bench.alarms())
+        assert bench.patterns() == ["sos_sent"][:durable], "nothing is felt that is not durable"
+        assert durable == (1 if act == "sos" else 0), "a cry for help does not wait for its answer to be written"
         monkeypatch.undo()
+        bench.clocks.s += 9 if act == "mark" else 60
         bench.panel = bench.make_panel()
         bench.panel.take_presses()
-        assert len(bench.alarms()) == 1
+        assert len(bench.alarms()) == 1 and bench.spool.presses.find_answer("k")["done"] == act
+
+    def test_one_that_was_stored_meanwhile_is_not_called_again(self, bench):
+        bench.spool.presses.put("k", "sos")
+        with sqlite3.connect(bench.folder / "spool.db") as other:
+            other.execute("CREATE TRIGGER refuse BEFORE INSERT ON outbox BEGIN SELECT RAISE(FAIL, 'no'); END")
+        bench.panel.take_presses()
+        bench.pass_time(20)
+        with other:
+            other.execute("DROP TRIGGER refuse")
+        other.close()
+        bench.pass_time(2)
+        assert len(bench.alarms()) == 1, "from memory"
+        bench.panel.take_presses()
+        assert len(bench.alarms()) == 1, "one press is one cry for help, however late it was stored"
+
+    def test_a_card_that_fails_in_the_commit_keeps_no_sos_from_the_link(self, bench):
+        """A full or dying card takes every row and fails in the end."""
+        bench.spool.presses.put("k", "sos")
+        connection = bench.spool._store.connection
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executescript(
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+            "CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);"
+            "CREATE TRIGGER orphan AFTER INSERT ON outbox BEGIN INSERT INTO child VALUES (1); END"
+        )
+        bell = Doorbell(bench.folder, "control")
+        bench.panel.take_presses()
+        assert bench.alarms() == [] and bell.wait(0)
+        (word,) = bell.take_words()
+        bell.close()
+        assert word.startswith(UNSTORED_WORD), "it leaves from memory"
+        told = decode(word[len(UNSTORED_WORD) :], Alarm)
+        connection.execute("DROP TRIGGER orphan")
+        bench.panel.take_presses()
+        assert [alarm.alarm_id for alarm in bench.alarms()] == [told.alarm_id]
 
     def test_a_card_that_refuses_tries_on(self, bench):
         bench.spool.presses.put("k", "sos")
@@ -449,7 +514,7 @@ class TestOtherButtons:
         bench.panel.perform(Act.SOS, by="button")
         wanted = bench.spool.state.get("recording_wanted")
         bench.panel.perform(Act.RECORD_ON, by="button")
-        assert bench.spool.state.get("recording_wanted") == wanted
+        assert bench.spool.state.get("recording_wanted") == {**wanted, "own": "officer"}
 
     def test_a_mark_names_the_recording(self, bench):
         running = uuid.uuid4().hex
