@@ -106,6 +106,19 @@ def list_directives(
     return session.exec(query.order_by(col(MailboxEntry.number).desc()).limit(limit)).all()
 
 
+def survey_kits(session: Session, *, now_ms: int) -> list[KitView]:
+    """Return every kit that is not revoked, for the centre's own figures (no actor)."""
+    query = select(Kit, KitState).join(KitState, col(KitState.kit_no) == Kit.kit_no, isouter=True)
+    ends = _list_certificate_ends(session)
+    found = session.exec(query.where(col(Kit.revoked_ms).is_(None)).order_by(Kit.kit_id))
+    return [_view(kit, state, now_ms, ends.get(kit.kit_no or 0)) for kit, state in found]
+
+
+def count_mailbox(session: Session) -> dict[str, int]:
+    """Return how many directives are in each state of the mailbox, for the centre's own figures (no actor)."""
+    return dict(session.exec(select(MailboxEntry.state, func.count()).group_by(MailboxEntry.state)).all())
+
+
 def list_set_aside(session: Session, actor: Actor, *, limit: int = 100) -> Sequence[SetAside]:
     """Return the newest messages set aside; raises ForbiddenError without `see_set_aside`."""
     check_permission(actor, "see_set_aside")

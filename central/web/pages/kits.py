@@ -14,7 +14,7 @@ from central.devices import logs, lost
 from central.devices import queries as devices
 from central.devices.health_history import KitHour, judge_view, list_hours
 from central.devices.rules import STALE_MS
-from central.devices.steps import load_steps
+from central.devices.steps import find_answers
 from central.evidence import queries as evidence
 from central.flows.link import order_metered
 from central.flows.recording import order_recording
@@ -81,7 +81,7 @@ def show_kit(
             "alarms": None,
             "together": bool(list_open_calls(session, view.kit.kit_no or 0)),
         }
-        parts["answers"] = load_steps(session, parts["directives"])
+        parts["answers"] = find_answers(session, parts["directives"])
         if may(actor, "see_tasks"):
             parts["tasks"] = list_kit_tasks(session, actor, kit_id, now_ms=now_ms)
         if may(actor, "fetch_logs"):
