@@ -45,6 +45,7 @@ class Parcel(msgspec.Struct, frozen=True):
 class _Deferred(msgspec.Struct):
     until_s: float
     backoff: Backoff
+    is_held: bool = False
 
 
 class Shelf:
@@ -62,16 +63,19 @@ class Shelf:
         """The most urgent parcel that is not among `besides` (those in flight)."""
         self._policy.look()
         count = LOOK_AHEAD + len(besides) + len(self._deferred)
-        originals = self._find_originals(count)
-        proxies = (
-            [_from_proxy(row) for row in self._spool.proxies.pending(count)] if self._policy.wants_proxies else []
-        )
+        originals, proxies = self._find_originals(count), self._find_proxies(count)
         found = [
             next((parcel for parcel in parcels if self._is_due(parcel, besides)), None)
             for parcels in (proxies, originals)
         ]
         # Of equals the proxy goes first: it costs little, and shows something soon.
         return max((parcel for parcel in found if parcel), key=lambda parcel: parcel.priority, default=None)
+
+    def _find_proxies(self, count: int) -> list[Parcel]:
+        if not self._policy.wants_proxies:
+            return []
+        rows = self._spool.proxies.pending(count)
+        return [_from_proxy(row) for row in rows if self._policy.wants_proxy_of(row.original)]
 
     def _find_originals(self, count: int) -> list[Parcel]:
         vault, asked = self._spool.vault, []
@@ -105,15 +109,18 @@ class Shelf:
     def hold(self, parcel: Parcel, wait_s: float) -> None:
         """It is on its way beyond the door: ask for the answer then, however often that was said before."""
         held = self._deferred.setdefault(parcel.key, _Deferred(0.0, Backoff(first_s=10.0, cap_s=1800.0)))
-        held.until_s = self._monotonic_s() + wait_s
+        held.until_s, held.is_held = self._monotonic_s() + wait_s, True
 
     def is_deferred(self, parcel: Parcel) -> bool:
         """Whether it was deferred before."""
         return parcel.key in self._deferred
 
     def forget(self, parcel: Parcel) -> None:
-        """It arrived."""
-        self._deferred.pop(parcel.key, None)
+        """It arrived; what is held beyond the door has an answer by now, too."""
+        arrived = self._deferred.pop(parcel.key, None)
+        if arrived is not None and arrived.is_held:
+            for held in self._deferred.values():
+                held.until_s = 0.0 if held.is_held else held.until_s
 
     def next_due_s(self) -> float | None:
         """In how many seconds the first that was deferred may be tried again."""

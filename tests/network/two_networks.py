@@ -1,6 +1,7 @@
 """Field, zone and the court's closed network in three namespaces: kits reach the zone alone, the inside reaches out.
 
-``field`` has a route to the inside through the zone, as an attacker would wish; the zone forwards nothing.
+``field`` has a route to the inside and to the zone's inner address, as an attacker would wish; the zone forwards
+nothing, and its inner doors open to the services' certificates alone.
 """
 
 from __future__ import annotations
@@ -78,12 +79,17 @@ class TwoNetworks:
         for port in (self.stand.ports.web, self.stand.ports.est):
             self.stand.wait_until(lambda p=port: accepts(self.inside, "127.0.0.1", p), f"port {port} inside")
 
-    def kill(self, name: str) -> None:
-        """Kill one of our children with all of its processes, as a power cut would."""
-        (child,) = [child for child in self.stand.children if child.name == name]
+    def kill_zone(self) -> None:
+        """Kill the zone with all of its processes, as a power cut would."""
+        (child,) = [child for child in self.stand.children if child.name == "zone"]
         self.stand.children.remove(child)
         os.killpg(child.process.pid, signal.SIGKILL)
         child.process.wait()
+        self.stand.wait_until(lambda: not self._listens(), "the zone's ports to be free", timeout_s=20)
+
+    def _listens(self) -> bool:
+        listening = self.zone.run(["cat", "/proc/net/tcp"], capture_output=True, text=True).stdout
+        return " 0A " in listening
 
     def cut_inner(self, *, is_cut: bool) -> None:
         """Pull the cable between zone and inside, or put it in again."""
@@ -95,7 +101,8 @@ def open_two_networks(folder: Path) -> Iterator[TwoNetworks]:
     """Three running places; no process and no namespace is left behind."""
     with Namespace("field") as field, Namespace("zone") as zone, Namespace("inside") as inside:
         outer, inner = Wire(field, zone), Wire(zone, inside)
-        field.ip("route", "add", inner.far, "via", outer.far)
+        for address in (inner.near, inner.far):
+            field.ip("route", "add", address, "via", outer.far)
         inside.ip("route", "add", outer.near, "via", inner.near)
         stage = Stage(folder / "stage", folder / "escrow.age", host=outer.far)
         stage.set_up(has_cases=False)
