@@ -8,7 +8,10 @@ from edge.spool.store import Store
 
 
 class ProxyRow(msgspec.Struct, frozen=True):
-    """A parcel (contract.proxy) on the card: `digest` is SHA-256 of the file, `length` its bytes."""
+    """A parcel (contract.proxy) on the card: `digest` is SHA-256 of the file, `length` its bytes.
+
+    `original`: bytes of its segment, where the row was read from the spool.
+    """
 
     recording_id: str
     seq: int
@@ -16,6 +19,7 @@ class ProxyRow(msgspec.Struct, frozen=True):
     length: int
     started_ms: int
     priority: int = 0
+    original: int = 0
 
 
 class Proxies:
@@ -39,9 +43,9 @@ class Proxies:
             )
 
     def pending(self, limit: int) -> list[ProxyRow]:
-        """Parcels whose segment has not arrived, in the order of their segments, with the segment's priority."""
+        """Parcels whose segment has not arrived, in the order of their segments, with the segment's priority and length."""
         rows = self._store.rows(
-            "SELECT p.recording_id, p.seq, p.digest, p.length, p.started_ms, s.priority FROM proxies p "
+            "SELECT p.recording_id, p.seq, p.digest, p.length, p.started_ms, s.priority, s.length FROM proxies p "
             "JOIN segments s ON s.recording_id = p.recording_id AND s.seq = p.seq AND s.receipt IS NULL "
             "ORDER BY s.priority DESC, CASE s.priority WHEN 2 THEN -s.started_ms ELSE s.started_ms END LIMIT ?",
             limit,

@@ -31,6 +31,7 @@ log = logging.getLogger("zhixing.upload")
 IDLE_S = 15.0
 # One is being sent while the answer to the one before is on its way: the link is never empty for a round trip.
 IN_FLIGHT = 2
+REFUSED_WITHIN_S = 0.5
 REVOKED_WAIT_S = 300.0
 STORE_FULL_WAIT_S = 60.0
 TOO_LARGE_WAIT_S = 6 * 3600.0
@@ -151,7 +152,6 @@ class Uploader:
         answer = self._door.get("/v1/trust")
         self._trust_due_s = now + TRUST_EVERY_S
         if answer.status == 200:
-            self._window = IN_FLIGHT
             try:
                 self._keeper.accept(answer.body)
             except (CodecError, BadSignatureError, trust.StaleListError) as error:
@@ -190,11 +190,16 @@ class Uploader:
 
     def _send(self, parcel: Parcel, path: Path, *, offset: int) -> None:
         self._sent.append(parcel)
+        began_s = self._monotonic_s()
         watch = SendWatch(self._spool, self._shelf, parcel, self._is_stopping)
         try:
             self._door.send_file(parcel.where, path, parcel.digest, offset=offset, should_stop=watch.should_stop)
         except StoppedError:
             self._note_cut()
+            return
+        # What the door refuses it refuses at the head; of so long a body it would have said so by now.
+        if self._door.can_send and self._monotonic_s() - began_s > REFUSED_WITHIN_S + 2 * self._door.speed.round_s:
+            self._window = IN_FLIGHT
 
     def _settle_one(self) -> float:
         """Take the oldest answer that is due, and act on it."""

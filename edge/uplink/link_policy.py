@@ -16,6 +16,8 @@ from edge.uplink.pace import Speed
 
 LOOK_EVERY_S = 1.0
 TELL_EVERY_S = 10.0
+# An original that the link carries in this time needs no proxy before it.
+AT_ONCE_S = 10.0
 # Once thin, a link must be twice as fast before it is believed to be a good one.
 HYSTERESIS = 2.0
 MAX_ASKED = 50
@@ -69,6 +71,10 @@ class LinkPolicy:
     def wants_proxies(self) -> bool:
         """Whether proxies are worth their bytes."""
         return self.metered or self.thin
+
+    def wants_proxy_of(self, original: int) -> bool:
+        """Whether the proxy of a segment of so many bytes is: on a thin link not where that goes nearly as soon."""
+        return self.metered or (self.thin and original > self._speed.bytes_per_s * AT_ONCE_S)
 
     def look(self) -> None:
         """Read what officer, centre and the measure say; cheap, so it may be called at every turn."""

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from contract import messages
+from contract.packing import pack
 from edge.spool import Entry, Spool
 from edge.spool.store import read_boot_ms
 from edge.uplink.link import Link
@@ -35,6 +36,10 @@ _SMALL_KINDS = ("receipt", "health", "chain")
 BEAT_S = 3.0
 # While a backlog waits for the link, look again this often.
 REFILL_S = 0.25
+# From such a round trip on, a message is packed even when it goes alone: the way is long or full.
+LONG_WAY_MS = 250
+# How much more than its room a batch may weigh unpacked: what packed well before may pack worse now.
+PACKS_TO_AT_BEST = 8.0
 
 
 class _Flight(msgspec.Struct):
@@ -60,6 +65,8 @@ class Telemetry:
         self._flights: dict[int, _Flight] = {}
         self._sos_sent: dict[str, tuple[float, float]] = {}  # alarm id: first and last sent
         self._window = ByteWindow()
+        self._can_unpack = False  # the centre said so
+        self._packs_to: dict[tuple[str, ...], float] = {}  # bytes of messages of these kinds in one byte of packed ones
         self._said_s = 0.0
         self._live_seq = 0
         self._connected = False
@@ -102,6 +109,7 @@ class Telemetry:
         if receipt.spool != self._spool.id:
             log.warning("telemetry: a receipt for another spool (%s) was left aside", receipt.spool)
             return []
+        self._can_unpack = receipt.unpacks
         outbox = self._spool.outbox
         heads = {entry.seq: _read_head(entry) for entry in outbox.pending(WINDOW, ("alarm",))}
         outbox.release(receipt.ranges)
@@ -138,10 +146,22 @@ class Telemetry:
         for entry in self._find_live():
             room -= self._publish([entry], qos=0)
         for kinds, qos in ((_SMALL_KINDS, 1), (("position",), 0)):
-            if room > 0:
-                due = self._find_due(kinds, at_most=room // ENVELOPE_BYTES + 1)
-                room -= self._send_batches(_fit(due, room), qos=qos)
+            room = self._fill(kinds, room, qos=qos)
         return min(wait_s, self._beat(), REFILL_S if room < 8 * ENVELOPE_BYTES else BEAT_S)
+
+    def _fill(self, kinds: tuple[str, ...], room: int, *, qos: int) -> int:
+        """Send what is due of these kinds until the room is taken; how much is left of it."""
+        while room > 0:
+            # Packed it weighs less, by as much as the last of its kind did and a little caution.
+            unpacked = int(room * max(1.0, 0.8 * self._packs_to.get(kinds, 1.0)))
+            due = _fit(self._find_due(kinds, at_most=unpacked // ENVELOPE_BYTES + 1), unpacked)
+            sent = self._send_batches(due, qos=qos)
+            if not sent:
+                break
+            weight = sum(len(entry.body) + ENVELOPE_BYTES for entry in due)
+            self._packs_to[kinds] = min(PACKS_TO_AT_BEST, weight / sent) if self._can_unpack else 1.0
+            room -= sent
+        return room
 
     def _beat(self) -> float:
         """Say something when nothing was said for a while; seconds until the next time."""
@@ -208,6 +228,8 @@ class Telemetry:
         ]
         message = messages.UpMessage(spool=self._spool.id, boot=batch[0].boot, items=items)
         payload = messages.encode(message)
+        if self._is_worth_packing(batch):
+            payload = pack(payload)
         if not self._link.publish(kind, payload, qos=qos):
             return 0
         self._said_s = now = self._monotonic_s()
@@ -216,6 +238,14 @@ class Telemetry:
             flight = self._flights.get(entry.seq)
             self._flights[entry.seq] = _Flight(sent_s=now, attempts=1 if flight is None else flight.attempts + 1)
         return len(payload)
+
+
+    def _is_worth_packing(self, batch: list[Entry]) -> bool:
+        """Whether the centre should have the work of unpacking: not for what is urgent or new and goes well as it is."""
+        if not self._can_unpack or batch[0].urgent:
+            return False
+        is_alone = len(batch) == 1 and not self._link.unacknowledged_bytes()
+        return not is_alone or (self._link.round_trip_ms() or 0) >= LONG_WAY_MS
 
 
 def _fit(due: list[Entry], room: int) -> list[Entry]:

@@ -15,6 +15,7 @@ import msgspec
 
 from edge.uplink.http_answers import AnswerReader, MalformedAnswerError, RawAnswer
 from edge.uplink.pace import Pace, Speed
+from edge.uplink.tcp import unacknowledged_bytes
 
 # A first packet that is lost is sent again after one second and then ever later: better begin anew.
 CONNECT_TIMEOUT_S = 3.0
@@ -61,7 +62,10 @@ class Wire:
         self.is_spent = False
 
     def close(self) -> None:
-        """Close the connection at once."""
+        """Close the connection at once; what is still on its way is given up and not sent again in the next light."""
+        with contextlib.suppress(OSError):
+            if unacknowledged_bytes(self._socket):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     @property

@@ -11,6 +11,7 @@ from edge.spool import Spool
 from edge.uplink.link import Link
 from edge.uplink.telemetry import BEAT_S, REFILL_S, RESEND_S, SOS_LONG_AFTER_S, SOS_REPEAT_S, WINDOW, Telemetry
 from edge.uplink.trusted_time import TrustedTime
+from edge.uplink.window import FIRST_BYTES
 from tests.fakes.recording_link import RecordingLink
 
 FIX = messages.encode(messages.Fix(lat=25.6, lon=100.2))
@@ -40,8 +41,8 @@ class Desk:
         alarm = messages.Alarm(alarm_id=alarm_id, kind=kind, pressed_ms=1)  # type: ignore[arg-type]
         return self.spool.outbox.append("alarm", messages.encode(alarm), urgent=True)
 
-    def receipt(self, *ranges: tuple[int, int], spool: str | None = None) -> list[str]:
-        told = messages.TelemetryReceipt(spool=spool or self.spool.id, ranges=list(ranges))
+    def receipt(self, *ranges: tuple[int, int], spool: str | None = None, unpacks: bool = False) -> list[str]:
+        told = messages.TelemetryReceipt(spool=spool or self.spool.id, ranges=list(ranges), unpacks=unpacks)
         return self.telemetry.on_receipt(messages.encode(told))
 
 
@@ -290,3 +291,34 @@ def test_two_sos_repeat_each_for_itself(desk: Desk) -> None:
     desk.drain()
     desk.receipt((first, second))
     assert desk.drain(SOS_REPEAT_S) == [("alarm", [second], 1)]
+
+
+def test_it_packs_only_for_a_centre_that_unpacks_and_only_what_the_link_is_too_thin_for(desk: Desk) -> None:
+    desk.connect()
+    desk.add(60)
+    desk.drain()
+    assert desk.link.packed == 0, "an old centre would set it aside and never receipt it"
+    desk.receipt((1, 60), unpacks=True)
+    desk.add(1)
+    desk.drain(1)
+    assert desk.link.packed == 0, "a single fix on a good link is read as it is"
+    desk.link.unacknowledged = 1
+    desk.add(1)
+    assert desk.drain(1) == [("position", [62], 0)] and desk.link.packed == 1
+    desk.link.unacknowledged, desk.link.round_trip = 0, 700
+    desk.add(1)
+    assert desk.drain(1) == [("position", [63], 0)] and desk.link.packed == 2
+    sos = desk.alarm("sos")
+    desk.drain(1)
+    assert desk.link.packed == 2, f"an SOS ({sos}) goes as it is"
+
+
+def test_a_packed_backlog_fills_the_window_and_no_more(desk: Desk) -> None:
+    desk.connect()
+    desk.receipt(unpacks=True)
+    desk.link.take()
+    desk.add(590)
+    desk.link.sizes.clear()
+    sent = [seq for _, seqs, _ in desk.drain() for seq in seqs]
+    assert sorted(sent) == list(range(1, 591)), "eight kilobytes packed hold ten minutes of fixes"
+    assert sum(desk.link.sizes) < FIRST_BYTES * 1.5

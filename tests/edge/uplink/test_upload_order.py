@@ -40,8 +40,10 @@ class Kit:
             monotonic_s=lambda: self.now_s,
         )
 
-    def add(self, recording_id: str, seq: int, *, priority: int = 0, has_proxy: bool = True) -> None:
-        data = b"sealed %d" % seq
+    def add(
+        self, recording_id: str, seq: int, *, priority: int = 0, has_proxy: bool = True, length: int = 100_000
+    ) -> None:
+        data = (b"sealed %d" % seq).ljust(length)
         path = self.spool.vault.segment_path(recording_id, seq)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
@@ -142,6 +144,14 @@ def test_on_a_thin_link_proxies_go_first_and_nothing_waits(kit: Kit, door: RudeD
     assert kit.spool.vault.count_pending() == 0
     assert kit.spool.state.get("metered") == {"on": False, "why": "thin", "thin": True}
     assert kit.spool.state.get("link_speed")["up_kbps"] == 64.0
+
+
+def test_what_even_a_thin_link_carries_in_seconds_needs_no_proxy(kit: Kit, door: RudeDoor) -> None:
+    kit.add(A, 1, length=70_000)
+    kit.add(A, 2, length=90_000)
+    kit.door.speed.tell(64_000 / 8, 1.0)
+    kit.upload()
+    assert sent(door) == ["ap2", "as1", "as2"], "nine seconds for the first, eleven for the second"
 
 
 def test_a_refused_or_damaged_proxy_holds_up_nothing(kit: Kit, door: RudeDoor) -> None:
