@@ -27,6 +27,7 @@ from central.courts import service as courts
 from central.courts.permissions import ROLES
 from central.flows import audit_heads, housekeeping, upkeep
 from central.imports import command as import_command
+from central.metrics.serving import serve_metrics
 from central.people import service as people
 from central.people import terminals
 
@@ -121,7 +122,8 @@ async def _supervise(children: Sequence[Child], settings: Settings) -> int:
     supervisor = Supervisor(children, on_ready=lambda: print(f"ready: {settings.web_url}", flush=True))
     house = asyncio.create_task(_keep_house(settings))
     try:
-        return await supervisor.run()
+        with serve_metrics(settings, supervisor):
+            return await supervisor.run()
     finally:
         house.cancel()
         await asyncio.gather(house, return_exceptions=True)

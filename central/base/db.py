@@ -61,6 +61,14 @@ def create_engine(url: str) -> Engine:
     return engine
 
 
+def measure_size(connection: Connection) -> int:
+    """Return how many bytes the database takes on its disk, without what its log has not given back."""
+    if connection.dialect.name == "sqlite":
+        pages = connection.exec_driver_sql("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        return int(pages.scalar_one())
+    return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+
+
 def writer_engine(engine: Engine) -> Engine:
     """Return a view of `engine` (same pool) whose transactions take the write lock at once."""
     return engine.execution_options(zhixing_writer=True)

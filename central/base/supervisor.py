@@ -57,6 +57,11 @@ class Supervisor:
         """How often each child had to be started again."""
         return {running.child.name: max(0, running.starts - 1) for running in self._running}
 
+    def pids(self) -> dict[str, int]:
+        """The processes that run now; each leads a group of its own."""
+        running = ((one.child.name, one.process) for one in self._running)
+        return {name: process.pid for name, process in running if process and process.returncode is None}
+
     async def run(self) -> int:
         """Supervise until told to stop; every child is gone when this returns."""
         loop = asyncio.get_running_loop()

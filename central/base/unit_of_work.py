@@ -96,6 +96,11 @@ class Store:
         with Session(db.reader_engine(self.engine), expire_on_commit=False) as session:
             yield session
 
+    def measure_size(self) -> int:
+        """Return how many bytes the database takes."""
+        with self.engine.connect() as connection:
+            return db.measure_size(connection)
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

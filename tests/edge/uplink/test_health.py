@@ -223,4 +223,6 @@ def test_every_code_the_rules_can_find_is_in_the_contract() -> None:
 
 def test_this_machine_s_own_sensors_can_be_asked(tmp_path: Path) -> None:
     machine = find_sensors(tmp_path)
-    assert machine.memory() is not None and machine.throttle() == [] and machine.power() in ("", "external", "battery")
+    assert (
+        machine.memory() is not None and machine.throttle() == [] and machine.power() in ("", "external", "battery")
+    )
