@@ -89,7 +89,7 @@ class Control:
         self._source = open_source(settings.position)
         self._spool = open_spool(settings.spool_path, check=False)
         floor_ms = max(self._identity.floor_ms(), int(self._spool.state.get("time_floor_ms", 0)))
-        self._time = TrustedTime(floor_ms)
+        self._time = TrustedTime(floor_ms, signed_ms=self._identity.floor_ms())
         self._waker = Waker()
         self._upload_bell = threading.Event()
         self._stopping = threading.Event()

@@ -37,7 +37,7 @@ class TrustKeeper:
         before = self.epoch
         fresh = self._identity.accept_trust(data, not_before_epoch=before)
         self._list = fresh
-        self._trusted_time.learn_floor(fresh.issued_ms)
+        self._trusted_time.learn_signed(fresh.issued_ms)
         if fresh.epoch != before:
             self._spool.state.set("trust_epoch", fresh.epoch)
             self._ring("recorder")

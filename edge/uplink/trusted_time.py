@@ -1,4 +1,8 @@
-"""What time it can be: a floor that only rises, because a kit's own clock may be wrong by years.
+"""What time it can be: a floor below which it is not, because a kit's own clock may be wrong by years.
+
+What the device authority has signed only raises it. What the centre says raises it, too, but within the dates of the
+certificate that vouches for the centre, and a later word of the centre replaces an earlier one: a centre whose clock
+was wrong for an hour, or in wrong hands, must not leave kits behind that hold every certificate for ended.
 
 Python's ssl judges certificate dates by the system clock alone. So the dates are left out of OpenSSL's check
 (X509_V_FLAG_NO_CHECK_TIME) and judged here, right after the handshake and before a byte is sent:
@@ -10,6 +14,7 @@ Not possible: a lower bound cannot show that a certificate has ended since; and 
 show the intermediate's certificate, whose dates are therefore not judged (its signature and limits are).
 """
 
+import logging
 import ssl
 import threading
 import time
@@ -21,9 +26,15 @@ from cryptography import x509
 from edge.spool.store import read_boot_ms
 from edge.uplink.clocks import Reading, age
 
+log = logging.getLogger("zhixing.time")
+
 DAY_MS = 86_400_000
 # A clock further ahead of the floor than this is not believed until the centre has told the time.
 BELIEVED_AHEAD_MS = 400 * DAY_MS
+# So close to the end of its certificate the centre is believed only where the kit's own clock says about the same.
+LAST_DAYS_MS = 30 * DAY_MS
+_ABOUT_MS = DAY_MS
+_TOLERANCE_MS = 5_000
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of openssl/x509_vfy.h
 
 
@@ -38,6 +49,7 @@ class TrustedTime:
         self,
         floor_ms: int,
         *,
+        signed_ms: int | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic_ms: Callable[[], int] = read_boot_ms,
     ) -> None:
@@ -46,23 +58,39 @@ class TrustedTime:
         self._lock = threading.Lock()
         self._floor_ms = floor_ms
         self._floor_at_ms = monotonic_ms()
+        # Of `floor_ms`, what rests on the authority's signature; by default all of it.
+        self._signed_ms = floor_ms if signed_ms is None else signed_ms
+        self._vouched_ms: int | None = None
         self._told = False
         self._reading: Reading | None = None
 
-    def learn_floor(self, passed_ms: int) -> None:
-        """A moment that surely has passed (an order's issue, a signed list)."""
+    def learn_signed(self, passed_ms: int) -> None:
+        """A moment that has passed by the device authority's signature (a trust list's issue)."""
         with self._lock:
+            self._signed_ms = max(self._signed_ms, passed_ms)
             if passed_ms > self._read_floor():
+                self._floor_ms, self._floor_at_ms = passed_ms, self._monotonic_ms()
+
+    def learn_floor(self, passed_ms: int) -> None:
+        """A moment that has passed by the centre's word (an order's issue)."""
+        with self._lock:
+            if self._is_vouched(passed_ms) and passed_ms > self._read_floor():
                 self._floor_ms, self._floor_at_ms = passed_ms, self._monotonic_ms()
 
     def learn_now(self, now_ms: int, *, round_trip_ms: int = 0) -> None:
         """The centre told the time over a verified connection, in answer to what was sent `round_trip_ms` ago.
 
-        It read its clock some time in between, so half the round trip is the error.
+        It read its clock some time in between, so half the round trip is the error. It may correct what it said
+        before, but not what the authority has signed.
         """
         with self._lock:
-            if now_ms < self._read_floor() - 5_000:
+            if not self._is_vouched(now_ms) or now_ms < self._signed_ms - _TOLERANCE_MS:
                 return
+            if now_ms + max(0, round_trip_ms) < self._read_floor() - _TOLERANCE_MS:
+                log.warning("time: the centre corrects its clock by %d ms", now_ms - self._read_floor())
+                self._reading = None
+            elif now_ms < self._read_floor() - _TOLERANCE_MS:
+                return  # an answer that was long on its way
             at_ms, half_ms = self._monotonic_ms(), max(0, round_trip_ms) // 2
             fresh = Reading("centre", now_ms + half_ms - at_ms, half_ms + 1, at_ms)
             if self._reading is None or _supersedes(fresh, self._reading):
@@ -85,7 +113,7 @@ class TrustedTime:
             floor, clock = self._read_floor(), self._clock_ms()
             if self._told:
                 return floor
-            return clock if floor - 5_000 <= clock <= floor + BELIEVED_AHEAD_MS else None
+            return clock if floor - _TOLERANCE_MS <= clock <= floor + BELIEVED_AHEAD_MS else None
 
     def is_past(self, deadline_ms: int) -> bool:
         """Whether a deadline has surely passed."""
@@ -99,7 +127,7 @@ class TrustedTime:
             if self._told:
                 off_s = (clock - floor) / 1000
                 return "ok" if abs(off_s) < 2 else f"off by {off_s:+.0f} s against the centre"
-            if clock < floor - 5_000:
+            if clock < floor - _TOLERANCE_MS:
                 return f"behind by at least {(floor - clock) // 1000} s"
             return "ok, not compared" if clock <= floor + BELIEVED_AHEAD_MS else "far ahead, not believed"
 
@@ -117,6 +145,15 @@ class TrustedTime:
             raise CertificateDateError(
                 f"the server's certificate begins on {begins:%Y-%m-%d}, later than now: check the kit's clock"
             )
+
+        with self._lock:
+            self._vouched_ms = max(self._vouched_ms or 0, int(ends.timestamp() * 1000))
+
+    def _is_vouched(self, told_ms: int) -> bool:
+        """Whether a word of the centre fits the dates of the certificates seen in this process."""
+        if self._vouched_ms is None or told_ms <= self._vouched_ms - LAST_DAYS_MS:
+            return True
+        return told_ms <= self._vouched_ms and abs(self._clock_ms() - told_ms) <= _ABOUT_MS
 
     def _read_floor(self) -> int:
         return self._floor_ms + self._monotonic_ms() - self._floor_at_ms

@@ -56,6 +56,24 @@ def test_the_centre_cannot_turn_time_back() -> None:
     assert time.floor_ms() == NOW_MS and time.find_now_ms() is None
 
 
+def test_a_centre_whose_clock_was_wrong_is_believed_again_when_it_is_right() -> None:
+    clock = Clock(0)
+    time = TrustedTime(
+        NOW_MS, signed_ms=NOW_MS - 90 * DAY_MS, clock_ms=lambda: clock.wall_ms, monotonic_ms=lambda: clock.run_ms
+    )
+    time.learn_floor(NOW_MS + 300 * DAY_MS)
+    time.learn_now(NOW_MS + 300 * DAY_MS)
+    clock.run_ms += 3_600_000
+    time.learn_now(NOW_MS + 300 * DAY_MS + 1_000, round_trip_ms=3_600_000)
+    assert time.floor_ms() > NOW_MS + 300 * DAY_MS + 3_000_000, "an answer that was long on its way corrects nothing"
+    time.learn_now(NOW_MS, round_trip_ms=100)
+    assert time.floor_ms() == NOW_MS and time.find_now_ms() == NOW_MS
+    reading = time.find_reading()
+    assert reading is not None and abs(reading.offset_ms + clock.run_ms - NOW_MS) <= 51
+    time.learn_now(NOW_MS - 91 * DAY_MS)
+    assert time.floor_ms() == NOW_MS, "but never below what the authority has signed"
+
+
 def test_the_most_exact_word_of_the_centre_is_kept_while_it_is_the_most_exact() -> None:
     clock = Clock(0)
     time = clock.make(NOW_MS - DAY_MS)
@@ -136,3 +154,23 @@ def test_strangers_and_other_names_are_refused_whatever_the_clock(world: SmallAu
             shake_hands(world, Clock(wall_ms).make(NOW_MS), stranger.serve(f"s{wall_ms}"))
         with pytest.raises(ssl.SSLCertVerificationError, match="ostname"):
             shake_hands(world, Clock(wall_ms).make(NOW_MS), world.serve(f"w{wall_ms}"), host="other.example")
+
+
+@pytest.mark.parametrize("ahead_days", [1064, 1066, 1094, 3650])
+def test_no_word_of_a_centre_makes_its_own_certificate_end(world: SmallAuthority, ahead_days: int) -> None:
+    time = Clock(0).make(NOW_MS)
+    shake_hands(world, time, world.serve("before"))
+    time.learn_floor(NOW_MS + ahead_days * DAY_MS)
+    time.learn_now(NOW_MS + ahead_days * DAY_MS)
+    shake_hands(world, time, world.serve("after"))
+
+
+def test_in_its_last_days_a_centre_is_believed_where_the_clock_agrees(
+    world: SmallAuthority,
+) -> None:
+    keys = world.serve(now=datetime.now(UTC) - timedelta(days=3 * 365 - 10))
+    for wall_ms, told in ((NOW_MS, True), (0, False)):
+        time = Clock(wall_ms).make(NOW_MS - DAY_MS)
+        shake_hands(world, time, keys)
+        time.learn_now(NOW_MS)
+        assert (time.find_reading() is not None) is told
