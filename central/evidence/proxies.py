@@ -43,6 +43,7 @@ def receive_proxy(store: Store, vault: Vault, *, kit: KitRef, recording_id: str,
     vault.place_proxy(recording_id, seq, sealed)
     with store.write() as uow:
         if queries.find_segment(uow.session, recording_id, seq) is not None:
+            vault.drop_proxy(recording_id, seq)  # the original came between, and nobody else takes this file away
             return False
         uow.session.merge(
             StoredProxy(

@@ -86,7 +86,7 @@ def receive_alarm(
         record.incident_id = incident.id
         uow.session.add(record)
         if alarm.kind == "sos" and incident.withdrawn_ms is None:
-            call_neighbours(uow, kit, incident, radius_m=neighbour_radius_m)
+            call_neighbours(uow, kit, incident, radius_m=neighbour_radius_m, fix=alarm.fix)
     audit.append(
         uow,
         actor=f"kit:{kit.kit_id}",

@@ -20,18 +20,29 @@ from central.devices.rules import KitRef
 from central.incidents import calls, rules
 from central.incidents import service as incidents
 from central.incidents.models import Incident
+from contract.messages import TIME_SUSPECTS, Fix
 
 # A neighbour that hears of it later than this would record an empty street.
 EXPIRY_MS: Final = 120_000
 # So long after the press the neighbours have moved on; a kit comes out of a tunnel with an old call.
 LATE_MS: Final = 600_000
+# Calls of one kit within that time for which others are ordered: in wrong hands, with invented places, it must not
+# set the cameras of a whole prefecture running. The SOS itself always counts.
+MAX_CALLS: Final = 5
 
 
-def call_neighbours(uow: UnitOfWork, kit: KitRef, incident: Incident, *, radius_m: int) -> list[str]:
-    """Order the kits near a fresh SOS to record; returns their ids, nearest first. 0 metres: none."""
+def call_neighbours(
+    uow: UnitOfWork, kit: KitRef, incident: Incident, *, radius_m: int, fix: Fix | None = None
+) -> list[str]:
+    """Order the kits near a fresh SOS to record; returns their ids, nearest first. 0 metres: none.
+
+    `fix`: what came with the alarm, if anything; it may be of hours ago, and says so.
+    """
     old = not incident.clock_doubt and incident.received_ms - incident.pressed_ms > LATE_MS
-    stale = (incident.position_age_ms or 0) > EXPIRY_MS
+    stale = (incident.position_age_ms or 0) > EXPIRY_MS or (fix is not None and _is_elsewhere(fix, incident))
     if radius_m <= 0 or incident.lat is None or incident.lon is None or old or stale:
+        return []
+    if calls.count_calls(uow.session, kit.kit_no, since_ms=uow.now_ms - LATE_MS) >= MAX_CALLS:
         return []
     near = list_nearby(uow.session, kit, lat=incident.lat, lon=incident.lon, radius_m=radius_m, now_ms=uow.now_ms)
     _order(uow, kit, near, call_id=incident.alarm_id, actor=f"kit:{kit.kit_id}", cause=f"SOS {kit.kit_id}", by="")
@@ -83,6 +94,13 @@ def end_together(uow: UnitOfWork, actor: Actor, kit_id: str, *, cause: str) -> l
     for call_id in calls.list_open_calls(uow.session, kit.kit_no):
         told += _stop(uow, call_id, actor=actor.audit_name, cause=cause, by=actor.name[:64])
     return told
+
+
+def _is_elsewhere(fix: Fix, incident: Incident) -> bool:
+    """Tell whether the kit doubts its fix for its age, and the fix is as old as that or of unknown age."""
+    if not fix.suspect or fix.suspect in TIME_SUSPECTS:
+        return False
+    return fix.fix_ms is None or not 0 <= incident.pressed_ms - fix.fix_ms <= EXPIRY_MS
 
 
 def _check(uow: UnitOfWork, actor: Actor, kit_id: str, cause: str) -> tuple[KitRef, str]:

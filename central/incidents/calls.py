@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from central.base.unit_of_work import UnitOfWork
@@ -33,6 +33,14 @@ def close_call(uow: UnitOfWork, call_id: str) -> list[str]:
     kit_ids = list(uow.session.exec(query.order_by(col(RecordingCall.distance_m))))
     rule = update(RecordingCall).where(col(RecordingCall.call_id) == call_id, col(RecordingCall.ended_ms).is_(None))
     return kit_ids if uow.connection.execute(rule.values(ended_ms=uow.now_ms)).rowcount else []
+
+
+def count_calls(session: Session, origin_kit_no: int, *, since_ms: int) -> int:
+    """Return for how many calls from a kit others were ordered since then, for work inside the centre."""
+    query = select(func.count(col(RecordingCall.call_id).distinct())).where(
+        RecordingCall.origin_kit_no == origin_kit_no, RecordingCall.ordered_ms >= since_ms
+    )
+    return session.exec(query).one()
 
 
 def list_open_calls(session: Session, origin_kit_no: int) -> list[str]:

@@ -147,6 +147,34 @@ class TestSos:
         self.call(raise_alarm, crew)
         assert told_kits(store, crew, "record_start") == set()
 
+    @pytest.mark.parametrize(
+        ("suspect", "age_s", "called"),
+        [
+            ("", 5, True),
+            ("90 s old", 90, True),
+            ("18000 s old", 18_000, False),
+            ("known before the kit's restart", 20, True),
+            ("known before the kit's restart", None, False),
+            ("receiver_time_behind", 7 * 86_400, True),  # of the satellites' time only the place is to be trusted
+        ],
+    )
+    def test_a_fix_of_hours_ago_is_no_place_either(self, store, clock, crew, raise_alarm, suspect, age_s, called):
+        """The kit sends what it knows last, and says how old that is: out of a cellar it may be of this morning."""
+        fix_ms = None if age_s is None else clock.now_ms() - age_s * 1000
+        self.call(raise_alarm, crew, fix=msgspec.structs.replace(FIX, suspect=suspect, fix_ms=fix_ms))
+        assert bool(told_kits(store, crew, "record_start")) is called
+
+    def test_a_kit_in_wrong_hands_does_not_set_every_camera_running(self, store, clock, crew, raise_alarm):
+        for number in range(together.MAX_CALLS + 3):
+            assert self.call(raise_alarm, crew, alarm_id=f"{number:032x}").incident_id is not None
+        assert len(orders(store, crew["dl-2901-02"])) == together.MAX_CALLS
+        clock.advance(s=together.LATE_MS // 1000 + 1)
+        place(store, crew["dl-2901-02"], 202)
+        self.call(raise_alarm, crew, alarm_id="e" * 32)
+        assert len(orders(store, crew["dl-2901-02"])) == together.MAX_CALLS + 1, (
+            "an officer in distress is heard again"
+        )
+
     def test_one_withdrawn_before_it_came_orders_nobody(self, store, crew, raise_alarm):
         self.call(raise_alarm, crew, kind="sos_withdrawn")
         self.call(raise_alarm, crew)
