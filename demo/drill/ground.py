@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from central.base.unit_of_work import Store
 from demo.children import script
@@ -84,29 +84,43 @@ class KitGround:
 
 
 class Ground:
-    """Everything that runs; `Stand` is used for what it does for demo and tests alike."""
+    """Everything that runs."""
 
-    def __init__(self, folder: Path, kits: int, *, postgres: PostgresServer | None, has_volumes: bool) -> None:
+    def __init__(self, folder: Path, *, postgres: PostgresServer | None, has_volumes: bool) -> None:
+        """Nothing is made yet; :meth:`stop` undoes whatever `set_up` and `start` came to."""
         self.postgres = postgres
-        options: dict[str, Any] = {"evidence_min_free_bytes": 8_000_000}
+        options: dict[str, str | int] = {"evidence_min_free_bytes": 8_000_000}
         if postgres is not None:
             options["database_url"] = postgres.url(postgres.create())
         self.stage = Stage(folder / "stage", folder / "escrow.age", centre_options=options)
-        data = self.stage.centre_dir / "data"
-        self.volume = Volume(data, folder / "centre.img", _CENTRE_MB) if has_volumes else None
-        self.stage.set_up(has_cases=False)
-        self.stand = Stand(self.stage)
-        self.kits = [
-            KitGround(self.stage, replace(PARTS[1 + number], label=f"演练 {number + 1}"), has_volume=has_volumes)
-            for number in range(kits)
-        ]
-        authority = [script("zhixing-provision"), "serve", "--bind", "127.0.0.1", "--authority"]
-        authority.append(str(self.stage.authority_dir))
+        self.volume: Volume | None = None
+        self.kits: list[KitGround] = []
+        self._has_volumes, self._image = has_volumes, folder / "centre.img"
+        run = [script("zhixing-provision"), "serve", "--bind", "127.0.0.1", "--authority"]
+        run.append(str(self.stage.authority_dir))
         centre = [script("zhixing-central"), "--config", str(self.stage.centre_config)]
-        logs = self.stage.log_dir
-        self.authority = Unit("authority", lambda: authority, logs, _CENTRE_PAUSE_S)
-        self.centre = Unit("centre", lambda: centre, logs, _CENTRE_PAUSE_S)
-        self.keeper = Keeper([self.authority, self.centre, *(kit.unit for kit in self.kits)])
+        self.authority = Unit("authority", lambda: run, self.stage.log_dir, _CENTRE_PAUSE_S)
+        self.centre = Unit("centre", lambda: centre, self.stage.log_dir, _CENTRE_PAUSE_S)
+        self.keeper = Keeper([self.authority, self.centre])
+        self._stand: Stand | None = None
+
+    def set_up(self, kits: int) -> None:
+        """Make file systems, authority, database and ``kits`` kits."""
+        if self._has_volumes:
+            self.volume = Volume(self.stage.centre_dir / "data", self._image, _CENTRE_MB)
+        self.stage.set_up(has_cases=False)
+        self._stand = Stand(self.stage)
+        for number in range(kits):
+            part = replace(PARTS[1 + number], label=f"演练 {number + 1}")
+            self.kits.append(KitGround(self.stage, part, has_volume=self._has_volumes))
+            self.keeper.units.append(self.kits[-1].unit)
+
+    @property
+    def stand(self) -> Stand:
+        """What demo and tests share: enrolling, waiting, the centre's database."""
+        if self._stand is None:
+            raise RuntimeError("the ground is not set up yet")
+        return self._stand
 
     @property
     def store(self) -> Store:
@@ -136,7 +150,8 @@ class Ground:
         self.keeper.stop()
         for kit in self.kits:
             kit.close()
-        self.store.close()
+        if self._stand is not None:
+            self._stand.store.close()
         if self.volume is not None:
             self.volume.close()
 
@@ -144,8 +159,9 @@ class Ground:
 @contextlib.contextmanager
 def open_ground(folder: Path, kits: int, *, postgres: PostgresServer | None, has_volumes: bool) -> Iterator[Ground]:
     """A running ground, ended afterwards whatever happens."""
-    ground = Ground(folder, kits, postgres=postgres, has_volumes=has_volumes)
+    ground = Ground(folder, postgres=postgres, has_volumes=has_volumes)
     try:
+        ground.set_up(kits)
         ground.start()
         yield ground
     finally:

@@ -215,6 +215,8 @@ def _count(
 @contextlib.contextmanager
 def _open_folder(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
+        if folder.exists() and any(folder.iterdir()):
+            raise OSError(f"{folder} is not empty: name another folder, a drill begins from nothing.")
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return

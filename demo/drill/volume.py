@@ -33,7 +33,7 @@ class Volume:
 
     def __init__(self, folder: Path, image: Path, megabytes: int) -> None:
         self.folder = folder
-        self._image = image
+        self._image = self._first_image = image
         self._generation = 0
         folder.mkdir(parents=True, exist_ok=True)
         with image.open("wb") as file:
@@ -47,7 +47,7 @@ class Volume:
         Whoever used it is dead already. The copy is taken until two are alike, so that it is of one moment.
         """
         self._generation += 1
-        copy = self._image.with_name(f"{self._image.stem}.{self._generation}.img")
+        copy = self._first_image.with_suffix(f".{self._generation}.img")
         again = copy.with_suffix(".again")
         _copy(self._image, copy)
         for _ in range(_TRIES):
