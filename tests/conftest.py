@@ -1,0 +1,15 @@
+"""How the suite is shared between two workers (`pytest -n 2`, as `make test` runs it); alone it runs as ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whole files at a time, what lives by the clock on one worker alone."""
+    from tests.two_ends import TwoEnds
+
+    return TwoEnds(config, log)
