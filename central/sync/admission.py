@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -19,6 +19,17 @@ from contract.names import BadNameError, check_kit_id
 
 # An authority's clock may be a little ahead of the centre's.
 NOT_BEFORE_LEEWAY: Final = timedelta(minutes=5)
+
+
+# What `cryptography` raises over certificates that are damaged or made to trip a reader.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class RefusedError(Exception):
@@ -53,6 +64,12 @@ class Gate:
 
     def admit(self, certificate: x509.Certificate, now_ms: int) -> Admission:
         """Let the certificate's kit in; raise RefusedError with the one reason why not."""
+        try:
+            return self._judge(certificate, now_ms)
+        except _UNREADABLE as error:  # names and extensions are parsed only when asked for
+            raise _explain_unreadable(error) from error
+
+    def _judge(self, certificate: x509.Certificate, now_ms: int) -> Admission:
         kit_id = self._named_kit(certificate)
         public_key = self._check_issue(certificate, kit_id)
         until = self._check_dates(certificate, kit_id, now_ms)
@@ -104,6 +121,18 @@ class Gate:
         if now >= certificate.not_valid_after_utc:
             raise RefusedError("expired", f"The certificate of {kit_id} has expired: enrol or renew it.")
         return int(certificate.not_valid_after_utc.timestamp() * 1000)
+
+
+def load_certificate(data: bytes) -> x509.Certificate:
+    """A certificate from DER, as somebody outside sent it; raise RefusedError when it cannot be read."""
+    try:
+        return x509.load_der_x509_certificate(data)
+    except _UNREADABLE as error:
+        raise _explain_unreadable(error) from error
+
+
+def _explain_unreadable(error: Exception) -> RefusedError:
+    return RefusedError("bad_certificate", f"The certificate cannot be read ({str(error)[:200]}): enrol the kit.")
 
 
 def read_certificate(path: Path) -> x509.Certificate:

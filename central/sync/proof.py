@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from central.base.clock import Clock
-from central.sync.admission import Admission, Gate, RefusedError
+from central.sync.admission import Admission, Gate, RefusedError, load_certificate
 from contract import door_auth
 
 NONCE_LIFE_MS: Final = 5 * 60 * 1000
@@ -126,7 +126,7 @@ class Prover:
             if header.get("typ") != door_auth.TOKEN_TYPE:
                 raise _bad_token(f"The token must have typ {door_auth.TOKEN_TYPE} and an x5c chain.")
             certificate = self._find_certificate(header)
-        except (jwt.InvalidTokenError, LookupError, TypeError, ValueError) as error:
+        except (jwt.InvalidTokenError, LookupError, TypeError, ValueError, RefusedError) as error:
             raise _bad_token(f"The token or its certificate cannot be read ({error}): make it anew.") from error
         try:
             admission = self._gate.admit(certificate, self._clock.now_ms())
@@ -148,7 +148,7 @@ class Prover:
         chain = header["x5c"]
         if not isinstance(chain, list):
             raise _bad_token(f"The token must have typ {door_auth.TOKEN_TYPE} and an x5c chain.")
-        return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
+        return load_certificate(base64.b64decode(chain[0], validate=True))
 
     def learn_certificate(self, certificate: x509.Certificate) -> None:
         """Know a certificate that a kit has shown elsewhere, for tokens that only name it; trusts it with nothing."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 
-from cryptography import x509
-
 from central.devices.rules import KitRef
-from central.sync.admission import Admission, Gate, RefusedError
+from central.sync.admission import Admission, Gate, RefusedError, load_certificate
 
 
 def admit_signer(gate: Gate, kit: KitRef, text: str, now_ms: int) -> Admission:
     """Judge a signing certificate (base64 DER); raise RefusedError unless it is this very kit's and in force."""
     try:
-        certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RefusedError("bad_certificate", f"The signing certificate cannot be read: {error}.") from error
-    admission = gate.admit(certificate, now_ms)
+        raise RefusedError("bad_certificate", f"The signing certificate is not base64: {error}.") from error
+    admission = gate.admit(load_certificate(data), now_ms)
     if admission.kit.kit_no != kit.kit_no:
         raise RefusedError(
             "serial_refused", f"The signing certificate is {admission.kit.kit_id}'s, not {kit.kit_id}'s."

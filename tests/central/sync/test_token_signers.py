@@ -1,16 +1,24 @@
 """A kit with its signing key in a token names that key's certificate in its hello, and only its own counts."""
 
 import base64
+import contextlib
+import itertools
+import warnings
 from datetime import timedelta
 
+import jwt
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from central.base.clock import SystemClock
 from central.devices import service as devices
-from central.sync.admission import Gate
+from central.sync.admission import Gate, RefusedError
 from central.sync.intake import Batch, Intake
+from central.sync.proof import Nonces, ProofError, Prover
+from central.sync.signers import admit_signer
+from contract import door_auth
 from contract.trust import KitEntry, Registry
 from tests.central.sync.kit_client import now_ms
 from tests.central.sync.pki import Pki, now
@@ -91,6 +99,22 @@ def test_another_kit_s_certificate_opens_nothing(store, world):
     intake.commit(Batch(messages=[hello(stranger)]))
     assert reasons(store) == ["serial_refused"]
     assert intake.commit(Batch(messages=[records(stranger)])).receipts == {}
+
+
+def test_damaged_certificates_are_refused_and_never_an_error_of_ours(world, pki):
+    """Every byte of one in turn: names, versions and extensions trip a reader in ways of their own."""
+    intake, holders = world
+    kit, der = intake._directory.find(KIT), holders[KIT][1].cert.public_bytes(Encoding.DER)
+    prover = Prover(intake._gate, Nonces(SystemClock()), SystemClock())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for place, value in itertools.product(range(len(der)), (0x03, 0x13)):
+            text = base64.b64encode(der[:place] + bytes([value]) + der[place + 1 :]).decode()
+            with contextlib.suppress(RefusedError):
+                admit_signer(intake._gate, kit, text, now_ms())
+            token = jwt.encode({}, "k" * 32, headers={"typ": door_auth.TOKEN_TYPE, "x5c": [text]})
+            with pytest.raises(ProofError):
+                prover.check(f"Bearer {token}", method="GET", path="/")
 
 
 def test_a_certificate_nobody_issued_opens_nothing(store, world, pki):
