@@ -36,6 +36,8 @@ class Footage:
     started_ms: int
     recording_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     opening: dict[str, Any] = field(default_factory=dict)
+    on_card: dict[int, bytes] = field(default_factory=dict)
+    """Sealed segments by number that have not arrived."""
 
     def __post_init__(self) -> None:
         self.holder = authority().kit(self.kit_id)
@@ -77,13 +79,20 @@ class Footage:
             )
         )  # fmt: skip
         self.at_ms += duration_ms
+        self.on_card[seq] = sealed
         if store:
-            draft = self.vault.new_draft()
-            draft.write(sealed)
-            self.vault.place(draft, self.id, seq)
-            with self.world.store.write() as uow:
-                evidence.enter_segment(uow, self.kit, self.id, seq, cipher_hash=digest, length=len(sealed))
+            self.bring(seq)
         return seq
+
+    def bring(self, seq: int) -> None:
+        """The segment arrives."""
+        sealed = self.on_card.pop(seq)
+        draft = self.vault.new_draft()
+        draft.write(sealed)
+        self.vault.place(draft, self.id, seq)
+        digest = hashlib.sha256(sealed).digest()
+        with self.world.store.write() as uow:
+            evidence.enter_segment(uow, self.kit, self.id, seq, cipher_hash=digest, length=len(sealed))
 
     def gap(self, cause: str, length_ms: int) -> None:
         """The kit states a gap."""

@@ -6,6 +6,7 @@ import math
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from central.base import db, schema
 from central.base.bus import POSITIONS_SUBJECT, LocalBus
@@ -92,12 +93,13 @@ class World:
         battery_pct: float = 82,
         recording_id: str | None = None,
         gps: str = "3D fix",
+        **more: Any,
     ) -> None:
         at_ms = self.now_ms() - age_ms
         health = Health(
             recording=recording, duty=duty, queue_outbox=0, queue_segments=queue, free_bytes=41_300_000_000,
             vault_bytes=queue * 2_600_000, uptime_s=5400, version="0.1.0", recording_id=recording_id,
-            source="file:patrol.mp4", gps=gps, clock="ok", temp_c=48.5, battery_pct=battery_pct,
+            source="file:patrol.mp4", gps=gps, clock="ok", temp_c=48.5, battery_pct=battery_pct, **more,
         )  # fmt: skip
         with self.store.write() as uow:
             devices.record_health(uow, self.kits[kit_id], health, at_ms=at_ms, received_ms=at_ms)

@@ -34,7 +34,7 @@ class Player {
     await this.work();
     if (first.at_ms > 0) video.currentTime = first.at_ms / 1000 + NUDGE_S;
     video.play().catch(() => tell(_('请按播放键')));
-    if (!this.closed) setInterval(() => this.readIndex().then(() => this.work()), POLL_MS);
+    setInterval(() => { if (this.awaits()) this.readIndex().then(() => this.work()); }, POLL_MS);
   }
 
   async readIndex() {
@@ -44,11 +44,26 @@ class Player {
     this.segments = index.segments;
     this.closed = index.closed;
     growStrip(this.segments);
+    markStored(this.segments);
+    this.stepBack();
     const last = this.segments.at(-1);
     if (last && this.source.readyState === 'open' && !this.buffer?.updating) {
       const end_s = (last.at_ms + last.duration_ms) / 1000;
       if (!(this.source.duration >= end_s)) this.source.duration = end_s;
     }
+  }
+
+  /** Whether anything can still come: more of the recording, or originals. */
+  awaits() {
+    return !this.closed || this.segments.some((segment) => !segment.is_gap && !segment.stored);
+  }
+
+  /** What came since it was passed over, and originals of previews, are fetched next; what lies behind is left. */
+  stepBack() {
+    for (const segment of this.segments) if (segment.stored && this.previews.has(segment.seq)) this.appended.delete(segment.seq);
+    const at_ms = video.currentTime * 1000;
+    const index = this.segments.findIndex((segment) => segment.at_ms + segment.duration_ms > at_ms && isPlayable(segment) && !this.appended.has(segment.seq));
+    if (index >= 0) this.next = Math.min(this.next, index);
   }
 
   /** Keep the buffer filled ahead of the playhead, one segment at a time. */
@@ -100,8 +115,13 @@ class Player {
     this.buffer.timestampOffset = segment.at_ms / 1000;
     await this.act(() => this.buffer.appendBuffer(data));
     this.appended.add(segment.seq);
-    this.previews[segment.stored ? 'delete' : 'add'](segment.seq);
+    const at_ms = video.currentTime * 1000;
+    if (!segment.stored) this.previews.add(segment.seq);
+    else if (this.previews.delete(segment.seq) && segment.at_ms <= at_ms && at_ms < segment.at_ms + segment.duration_ms) {
+      video.currentTime = at_ms / 1000; // the decoder drops what it holds of the preview
+    }
     box.dataset.appended = this.appended.size;
+    this.showPlace();
   }
 
   act(change) {
@@ -163,6 +183,20 @@ class Player {
 /** A segment that is here, or a small picture in its place. */
 function isPlayable(segment) {
   return !segment.is_gap && (segment.stored || segment.has_proxy);
+}
+
+/** What has come since the page was made is said in its line of the index. */
+function markStored(segments) {
+  for (const segment of segments) {
+    if (!segment.stored) continue;
+    const row = document.querySelector(`#index tr[data-seq="${segment.seq}"][data-missing]`);
+    if (!row) continue;
+    row.removeAttribute('data-missing');
+    const told = document.createElement('span');
+    told.className = 'state ok';
+    told.textContent = _('已入库');
+    row.lastElementChild.replaceChildren(told);
+  }
 }
 
 /** A recording that goes on grows its strip too, so that place and length stay true. */
