@@ -66,6 +66,7 @@ class Sessions:
     def __init__(self, on_change: Callable[[str, bool, str], None]) -> None:
         self._on_change = on_change
         self._live: dict[str, set[Session]] = {}
+        self._moved: set[str] = set()  # kits of which an event told since the last stock-taking began
         self._client: Client | None = None
 
     def connected(self) -> list[str]:
@@ -83,15 +84,20 @@ class Sessions:
         """Compare with the broker's own list; mends what was missed while the broker or we were away."""
         if self._client is None:
             return
+        self._moved.clear()
         try:
             present = await self._take_stock(self._client)
         except NatsError as error:
             log.warning("sessions: the broker did not list its connections (%s), trying again later", error)
             return
-        for kit_id in self._live.keys() - present.keys():
+        # Of these an event has told meanwhile what the list, written before it, does not know.
+        moved = frozenset(self._moved)
+        for kit_id in self._live.keys() - present.keys() - moved:
             del self._live[kit_id]
             self._on_change(kit_id, False, "Connection Lost")
         for kit_id, sessions in present.items():
+            if kit_id in moved:
+                continue
             is_new = kit_id not in self._live
             self._live[kit_id] = sessions
             if is_new:
@@ -138,6 +144,7 @@ class Sessions:
     async def _disconnected(self, message: Msg) -> None:
         event = msgspec.json.decode(message.data, type=_Event)
         kit_id, session = event.client.user, Session(event.server.id, event.client.id)
+        self._moved.add(kit_id)
         left = self._live.get(kit_id)
         if left is None or session not in left:
             return
@@ -147,6 +154,7 @@ class Sessions:
             self._on_change(kit_id, False, event.reason)
 
     def _add(self, kit_id: str, session: Session, reason: str) -> None:
+        self._moved.add(kit_id)
         known = kit_id in self._live
         self._live.setdefault(kit_id, set()).add(session)
         if not known:
