@@ -91,6 +91,7 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     """An act or fault that a person must see. ``boot_ms`` is monotonic time since boot at the press.
 
     A mark may name its ``category`` (``contract.categories``) and the ``task`` (directive number) it belongs to.
+    ``unstored``: the card refused it, and it left from memory; the same alarm follows once it is stored.
     """
 
     alarm_id: _Hex32
@@ -102,6 +103,7 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     note: _Note = ""
     category: _Short = ""
     task: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
+    unstored: bool = False
 
 
 class ChainItem(Struct, frozen=True):

@@ -57,9 +57,12 @@ def receive_alarm(
     `neighbour_radius_m` of a fresh SOS are ordered to record together with it.
     """
     known = incidents.find_alarm(uow, kit.kit_no, alarm.alarm_id, alarm.kind)
+    # One that left a kit's memory has a spool of its own, which no later fix would continue: its fix tells where
+    # the call comes from, and joins the trail with the stored one that follows.
+    if not alarm.unstored:
+        _store_fix(uow, alarm, key=key, digest=digest, at_ms=at_ms, received_ms=received_ms)
     if known is not None:
         return AlarmOutcome(False, known.incident_id)
-    _store_fix(uow, alarm, key=key, digest=digest, at_ms=at_ms, received_ms=received_ms)
     told = tell_by_wall(alarm.pressed_ms, received_ms)
     record = AlarmRecord(
         kit_no=kit.kit_no,

@@ -61,9 +61,7 @@ class UnstoredSos:
             return
         if alarm.alarm_id not in self._calls:
             log.critical("unstored: the card refuses an SOS; it leaves from memory")
-            # Its fix would join the trail under a spool that no later fix continues: as words it harms nothing.
-            place = f"; {alarm.fix.lat:.6f},{alarm.fix.lon:.6f}" if alarm.fix else ""
-            told = msgspec.structs.replace(alarm, fix=None, note=f"from memory, the card refuses it{place}")
+            told = msgspec.structs.replace(alarm, unstored=True, note="from memory, the card refuses it")
             self._calls[alarm.alarm_id] = _Call(len(self._calls) + 1, told, read_clock_ms(), read_boot_ms())
 
     @property

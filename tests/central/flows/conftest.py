@@ -32,6 +32,7 @@ def raise_alarm(store: Store, clock: FakeClock, kit: KitRef) -> Callable[..., so
         note="",
         recording_id=None,
         radius_m=0,
+        unstored=False,
     ):
         now_ms = clock.now_ms()
         alarm = Alarm(
@@ -42,6 +43,7 @@ def raise_alarm(store: Store, clock: FakeClock, kit: KitRef) -> Callable[..., so
             fix=fix,
             recording_id=recording_id,
             note=note,
+            unstored=unstored,
         )
         seq = next(numbers)
         with store.write() as uow:

@@ -87,6 +87,17 @@ class TestSos:
         assert again.incident_id == first.incident_id
         assert (count(store, Incident), len(told(store, "incident_opened"))) == (1, 1)
 
+    def test_one_from_a_kits_memory_tells_its_place_and_the_stored_one_joins_the_trail(
+        self, store, clock, kit, raise_alarm
+    ):
+        save_fix(store, kit, Fix(lat=25.0, lon=100.0), clock.now_ms())
+        raise_alarm(unstored=True)
+        incident = only_incident(store)
+        assert (incident.lat, incident.lon, incident.position_source) == (FIX.lat, FIX.lon, "alarm")
+        assert count(store, Position) == 1, "a spool that lives in memory leaves no trail"
+        assert not raise_alarm().fresh
+        assert (count(store, Incident), count(store, Position)) == (1, 2)
+
     def test_every_sos_stands_for_itself(self, store, raise_alarm):
         raise_alarm()
         raise_alarm(alarm_id="c" * 32)

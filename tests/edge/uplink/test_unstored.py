@@ -157,13 +157,13 @@ class TestUnstored:
         assert calls.turn() <= 1.0
         assert len(link.sent) == 1
 
-    def test_its_place_travels_as_words_so_that_the_live_marker_stays_the_stored_fixes_own(self) -> None:
+    def test_it_carries_its_place_and_says_that_it_is_not_stored(self) -> None:
         calls, link, _, _ = self.make()
         calls.take(self.word())
         calls.turn()
         alarm = messages.decode(link.sent[0].items[0].body, messages.Alarm)
-        assert alarm.fix is None
-        assert "25.600000,100.200000" in alarm.note
+        assert alarm.fix is not None and (alarm.fix.lat, alarm.fix.lon) == (25.6, 100.2)
+        assert alarm.unstored
 
     def test_nonsense_and_other_words_are_left_aside(self) -> None:
         calls, link, _, _ = self.make()
