@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +49,7 @@ class Striker:
         self.blows: list[Blow] = []
         self._ground, self._officers = ground, officers
         self._threads: list[threading.Thread] = []
+        self._restarts: list[Future[None]] = []
         self._ending = threading.Event()
 
     def strike(self, fault: Fault) -> Blow:
@@ -69,6 +71,8 @@ class Striker:
         self._ending.set()
         for thread in self._threads:
             thread.join()
+        for restart in self._restarts:
+            restart.result()
         for kit in self._ground.kits:
             for relay in kit.relays:
                 relay.mend()
@@ -80,8 +84,10 @@ class Striker:
 
     def _kill(self, blow: Blow) -> None:
         fault = blow.fault
-        if fault.victim == "postgresql":
-            self._go_on(lambda: self._kill_postgresql(blow))
+        if fault.victim == "postgresql" and self._ground.postgres is not None:
+            _stamp(blow)
+            self._ground.postgres.kill()
+            self._restarts.append(self._ground.database_hand.submit(self._ground.postgres.restart))
             return
         unit = self._ground.centre if fault.kit < 0 else self._ground.kits[fault.kit].unit
         if fault.victim in ("kit", "centre"):
@@ -119,13 +125,6 @@ class Striker:
                 return
             time.sleep(0.05)
         blow.missed = f"it did not work again within {PROBE_S:.0f} s"
-
-    def _kill_postgresql(self, blow: Blow) -> None:
-        server = self._ground.postgres
-        if server is not None:
-            _stamp(blow)
-            server.kill()
-            server.restart()
 
     def _cut_power(self, blow: Blow) -> None:
         kit = self._ground.kits[blow.fault.kit]

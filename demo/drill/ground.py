@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -102,6 +103,8 @@ class Ground:
         self.authority = Unit("authority", lambda: run, self.stage.log_dir, _CENTRE_PAUSE_S)
         self.centre = Unit("centre", lambda: centre, self.stage.log_dir, _CENTRE_PAUSE_S)
         self.keeper = Keeper([self.authority, self.centre])
+        # The kernel ends the server with the thread that started it, so it is a thread that stays.
+        self.database_hand = ThreadPoolExecutor(1, "database")
         self._stand: Stand | None = None
 
     def set_up(self, kits: int) -> None:
@@ -150,6 +153,7 @@ class Ground:
         self.keeper.stop()
         for kit in self.kits:
             kit.close()
+        self.database_hand.shutdown()
         if self._stand is not None:
             self._stand.store.close()
         if self.volume is not None:
