@@ -46,11 +46,12 @@ class FactsReader:
 
     def read(self) -> Facts:
         """Everything the page shows, as JSON can carry it. Times are ms, wall clock of the kit."""
+        lost = self._table("lost") or None
         return {
             "kit": self._settings.kit.id,
             "version": __version__,
             "boot": self._spool.boot,
-            "lost": self._table("lost") or None,
+            "lost": lost,
             "recording": self._read_recording(),
             "category": str((self._table("category")).get("code", "")),
             "categories": CATEGORIES,
@@ -67,8 +68,9 @@ class FactsReader:
             "warnings": self._spool.state.get("health_warnings") or [],
             "sos": self._read_sos(),
             "felt": (self._spool.state.get("felt") or [])[-_FELT_SHOWN:],
-            "tasks": [self._read_task(task) for task in self._spool.tasks.newest()],
-            "task_current": self._spool.state.get("task_current"),
+            # In whose hands a lost kit is nobody knows: names and cases of tasks do not leave the spool.
+            "tasks": [] if lost else [self._read_task(task) for task in self._spool.tasks.newest()],
+            "task_current": None if lost else self._spool.state.get("task_current"),
             "restarts": self._read_restarts(),
             **self._read_slow(),
         }

@@ -212,6 +212,7 @@ class TestOtherProcessesDown:
         assert running.post("/press/record", value="on")[1]["code"] == "locked"
         assert running.post("/press/sos")[1]["done"] == "sos"
         assert running.state()["lost"]["step"] == "locked"
+        assert (running.state()["tasks"], running.state()["task_current"]) == ([], None), "nothing of cases is shown"
         assert running.close() == [0, 0]
 
 
