@@ -1,7 +1,7 @@
 """Uplink messages packed for a link that is full: raw DEFLATE (RFC 1951) over words both ends know beforehand.
 
-A message is JSON and begins with ``{``; a packed one begins with a byte that no JSON begins with, and that names the
-words. One fix in its envelope shrinks from some 300 bytes to 130, two hundred from 39 kB to 4 kB. A kit packs only
+A message is JSON and begins with ``{``; a packed one begins with a byte that neither JSON nor a sealed frame
+(`contract.channel`) begins with, and that names the words. Where frames are sealed, what is sealed is packed. One fix in its envelope shrinks from some 300 bytes to 130, two hundred from 39 kB to 4 kB. A kit packs only
 for a centre that said in a receipt that it can unpack (`messages.TelemetryReceipt.unpacks`).
 """
 
@@ -11,7 +11,7 @@ import zlib
 from typing import Final
 
 # Another dictionary needs another mark: what was packed with this one stays readable.
-_MARK: Final = b"\x01"
+_MARK: Final = b"\x10"
 _WORDS: Final = (
     b'{"record":"","sig":"","kit_time_ms":,"note":"","number":,"state":"received","felt","done","at_ms":'
     b'{"alarm_id":"","kind":"mark","fault","pressed_ms":,"boot_ms":,"recording_id":"","category":"","task":'

@@ -242,8 +242,8 @@ class Telemetry:
 
     def _is_worth_packing(self, batch: list[Entry]) -> bool:
         """Whether the centre should have the work of unpacking: not for what is urgent or new and goes well as it is."""
-        if not self._can_unpack or batch[0].urgent:
-            return False
+        if not self._can_unpack or batch[0].urgent or any(entry.seq in self._flights for entry in batch):
+            return False  # whatever got no receipt in one form goes in the other
         is_alone = len(batch) == 1 and not self._link.unacknowledged_bytes()
         return not is_alone or (self._link.round_trip_ms() or 0) >= LONG_WAY_MS
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from contract import messages
+from contract.channel import is_frame
 from contract.packing import PackingError, is_packed, pack, unpack
 
 LIMIT = messages.MAX_UP_BYTES
@@ -38,6 +39,7 @@ def test_what_was_packed_comes_out_again_and_was_small(count: int) -> None:
     packed = pack(message)
     assert unpack(packed, max_bytes=LIMIT) == message
     assert is_packed(packed) and not is_packed(message)
+    assert not is_frame(packed), "it would be taken for a sealed one"
     assert len(packed) < len(message) / (2 if count == 1 else 2.5)
 
 
@@ -48,7 +50,7 @@ def test_what_does_not_shrink_goes_as_it_is() -> None:
 
 def test_of_a_bomb_no_more_is_made_than_is_allowed() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    bomb = b"\x01" + packer.compress(bytes(200_000_000)) + packer.flush()
+    bomb = b"\x10" + packer.compress(bytes(200_000_000)) + packer.flush()
     assert len(bomb) < LIMIT
     with pytest.raises(PackingError, match="longer"):
         unpack(bomb, max_bytes=LIMIT)

@@ -13,6 +13,7 @@ from central.devices import service as devices
 from central.devices.rules import KitRef
 from central.sync import intake as intake_module
 from central.sync.intake import Batch, Intake
+from contract.packing import is_packed, pack
 from tests.central.sync.kit_client import fix_item, now_ms
 
 KIT = "dl-2901-01"
@@ -131,3 +132,22 @@ class TestBadItems:
     def test_live_markers_follow_the_commit(self, intake: Intake) -> None:
         outcome = intake.commit(Batch(messages=[message("position", [fix_item(1, lat=25.1), fix_item(2, lat=25.2)])]))
         assert [(marker.kit_id, marker.court_code, marker.lat) for marker in outcome.moved] == [(KIT, "云2901", 25.2)]
+
+
+class TestPacked:
+    def test_packed_messages_are_taken_like_others_and_a_bad_one_is_set_aside(
+        self, intake: Intake, store: Store
+    ) -> None:
+        subject, fixes = message("position", [fix_item(seq) for seq in range(1, 101)])
+        told, calls = message("alarm", [alarm(101, "e")])
+        cut = pack(fixes)[:-5]
+        outcome = intake.commit(Batch(messages=[(subject, pack(fixes)), (told, pack(calls)), (subject, cut)]))
+        assert is_packed(pack(fixes)) and is_packed(pack(calls))
+        assert sorted(outcome.receipts[(KIT, SPOOL)]) == list(range(1, 102))
+        assert reasons(store) == ["unparsable"]
+
+    def test_one_bad_fix_in_a_packed_message_does_not_cost_the_others(self, intake: Intake, store: Store) -> None:
+        subject, fixes = message("position", [fix_item(1), fix_item(2, lat=91.0), fix_item(3)])
+        outcome = intake.commit(Batch(messages=[(subject, pack(fixes))]))
+        assert outcome.receipts == {(KIT, SPOOL): [1, 3]}
+        assert reasons(store) == ["out_of_range"]
