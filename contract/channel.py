@@ -32,6 +32,7 @@ KIND: Final = "channel"
 """The centre's own word under ``cmd/<kit>/channel``: sealed, it answers an opening; empty, it asks for one."""
 SHORT: Final = 1
 OPENING: Final = 2
+FRAME_STARTS: Final = (b"\x01", b"\x02")
 MAX_OPENING_BYTES: Final = 4096
 _ID_BYTES: Final = 8
 _COUNTER_BYTES: Final = 8

@@ -53,6 +53,8 @@ class Channels:
         self._identity = identity
         self._clock = clock
         self.is_required = is_required
+        # Whether a message that is not sealed concerns us: where no kit seals, it costs the busy path next to nothing.
+        self.minds_open = is_required
         self._on_admitted = on_admitted
         self._send = send
         self._open: dict[str, list[CentreChannel]] = {}
@@ -102,6 +104,7 @@ class Channels:
             raise ChannelError(f"The opening is of {opening.kit_id[:64]!r}, but came under {kit_id}'s name.")
         opening.check_signature(admission.public_key)
         channel = CentreChannel(opening, self._identity)
+        self.minds_open = True
         self._open[kit_id] = [*self._open.get(kit_id, [])[1 - KEPT_OF_A_KIT :], channel]
         self._on_admitted(admission)
         return channel

@@ -31,6 +31,7 @@ from central.sync.mailbox import SWEEP_S, Letter, MailCarrier
 from central.sync.receipts import ReceiptBook
 from central.sync.registry import RegistryWatch
 from central.sync.sessions import Sessions
+from contract.channel import FRAME_STARTS
 from contract.names import BadNameError
 
 if TYPE_CHECKING:
@@ -145,8 +146,9 @@ class Station:
 
     async def _receive(self, message: Msg) -> None:
         subject, data, waiting = message.subject, message.data, self._batch.messages
-        if self._channels is not None:
-            opened = self._open(self._channels, subject, data)
+        channels = self._channels
+        if channels is not None and (channels.minds_open or data[:1] in FRAME_STARTS):
+            opened = self._open(channels, subject, data)
             if opened is None:
                 return
             data = opened
@@ -169,7 +171,7 @@ class Station:
             return None  # the kit was asked to open anew, and says again what has no receipt
         except (ChannelError, BadNameError) as error:
             name = subject.split(".", 2)[1][:64]
-            self._batch.refusals.append(Reject(name, subject[:96], "not_sealed_right", str(error), data))
+            self._batch.refusals.append(Reject(name, subject[:96], "seal_broken", str(error), data))
         except RefusedError as refusal:
             self._refused(subject.split(".", 2)[1], refusal)
         self._wake_later()

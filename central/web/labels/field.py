@@ -177,6 +177,7 @@ GAP_CAUSES: Final = {
     "neighbour": Label(_("与邻近装备联动录像"), "users", "info"),
     "shutdown": Label(_("正常关机"), "check-circle", "off"),
     "lost": Label(_("装备遗失，已锁定"), "lock", "warn"),
+    "signing_key": Label(_("签名密钥不可用"), "key", "bad"),
     "not_received": Label(_("尚未收到"), "waiting", "warn"),
     "unstated": Label(_("无说明的间断"), "warning", "bad"),
     "records_missing": Label(_("缺少前序记录"), "waiting", "warn"),
@@ -200,6 +201,7 @@ SET_ASIDE: Final = {
     "number_reused": Label(_("编号重复而内容不同"), "shield-cross", "bad"),
     "foreign": Label(_("主题与证书不符"), "shield-cross", "bad"),
     "forged": Label(_("签名不符"), "shield-cross", "bad"),
+    "seal_broken": Label(_("未加密封装或封装不符"), "shield-cross", "bad"),
 }
 
 # What is worth a look in a kit's health: contract.health.WARNINGS, and what the centre finds itself.

@@ -12,9 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contract import chain, door_auth, messages
+from contract.signing import loads
 from edge.options import DoorSettings, StorageSettings
 from edge.spool import RecordRow, SegmentRow, Spool, open_spool
-from edge.uplink.chain_records import RECORD_WAIT_S
+from edge.uplink.chain_records import RECORD_WAIT_S, RECORDS_AHEAD
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader
 from edge.uplink.identity import Identity
@@ -36,13 +37,14 @@ class Kit:
     def __init__(self, spool: Spool, door: Door, keeper: TrustKeeper) -> None:
         self.spool = spool
         self.now_s = 0.0
-        self.link_up = False
+        self.link_up = self.in_reach = False
         self.uploader = Uploader(
             spool,
             door,
             keeper,
             StorageSettings(),
             is_link_up=lambda: self.link_up,
+            is_in_reach=lambda: self.in_reach,
             monotonic_s=lambda: self.now_s,
         )
 
@@ -197,6 +199,15 @@ def test_chain_records_go_before_their_segment(kit: Kit, door: RudeDoor) -> None
     assert door.records[A] == [[b"open", b"s" * 64], [b"record 1", b"s" * 64]]
 
 
+def test_over_the_door_go_the_records_a_segment_needs_and_a_few_more(kit: Kit, door: RudeDoor) -> None:
+    """The link brings the others meanwhile; over a thin link nothing should go twice."""
+    for seq in range(30):
+        kit.add(seq)
+    kit.uploader.turn()
+    (records,) = [request for request in door.requests if request.path.endswith("/chain")]
+    assert len(loads(records.body)) == 1 + RECORDS_AHEAD
+
+
 def test_records_travel_over_the_link_while_it_stands(kit: Kit, door: RudeDoor) -> None:
     kit.link_up = True
     kit.add(1)
@@ -307,7 +318,9 @@ def test_nobody_there(spool: Spool, identity: Identity, trusted_time: TrustedTim
     assert path.exists() and "refuses connections" in kit.trouble
 
 
-def test_a_link_that_comes_back_ends_the_pause(kit: Kit, door: RudeDoor) -> None:
+@pytest.mark.parametrize("sign", ["link_up", "in_reach"])
+def test_a_link_that_comes_back_ends_the_pause(kit: Kit, door: RudeDoor, sign: str) -> None:
+    """`in_reach`: the broker has answered, its session is not there yet."""
     path, second = kit.add(1), kit.add(2)
     hang_up: list[Callable[[Request], Reply]] = [lambda request: Reply(201, hang_up=True)]
     door.moods = hang_up * 20
@@ -317,7 +330,7 @@ def test_a_link_that_comes_back_ends_the_pause(kit: Kit, door: RudeDoor) -> None
     tried = len(door.puts)
     door.moods = []
     assert kit.uploader.turn() > 0 and len(door.puts) == tried and path.exists()
-    kit.link_up = True
+    setattr(kit, sign, True)
     kit.turn_until_idle()
     assert not path.exists()
     assert not second.exists(), "the rest of the old pause does not begin again after the first"
@@ -408,3 +421,24 @@ def test_an_answer_that_ends_the_connection_answers_nothing_else(kit: Kit, door:
     door.moods = closing
     kit.turn_until_idle()
     assert kit.trouble == "" and not any(path.exists() for path in paths)
+
+
+def test_held_in_a_zone_is_still_ours_and_only_asked_for_later(kit: Kit, door: RudeDoor) -> None:
+    """202 is no receipt, and no trouble either: the others go on, and one answer makes it ask for all."""
+
+    def held(_request: Request) -> Reply:
+        return problem(202, door_auth.HELD, Retry_After="40")
+
+    paths = [kit.add(seq, data=b"sealed %d" % seq) for seq in range(3)]
+    door.moods = [held] * 3
+    kit.turn_until_idle()
+    assert len(door.puts) == 3, "each was brought"
+    assert all(path.exists() for path in paths) and kit.spool.vault.delete_receipted() == 0
+    assert kit.trouble == ""
+    kit.later(30)
+    assert len(door.puts) == 3, "not asked before the time the zone named"
+    door.moods = [held] * 2 + [lambda r: Reply(201, r.receipt(door.receipt_key))]
+    kit.later(15)
+    kit.later(1)
+    assert not any(path.exists() for path in paths), "the first receipt made it ask for the others at once"
+    assert kit.spool.vault.count_pending() == 0
