@@ -24,6 +24,7 @@ from central.devices import service as devices
 from central.evidence.vault import Vault
 from central.sync.admission import Gate, read_certificate
 from central.sync.door import Door, create_app
+from central.sync.door_protocol import TimedProtocol
 from central.sync.proof import Nonces, Prover
 from central.sync.registry import RegistryWatch
 
@@ -88,7 +89,7 @@ def configure(
         ssl_cert_reqs=ssl.CERT_REQUIRED if client_ca else ssl.CERT_NONE,
         ssl_certfile=str(certificate),
         ssl_keyfile=str(key),
-        http="httptools",
+        http=TimedProtocol,
         ws="none",
         loop="uvloop",
         log_level="warning",
