@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 STOP_S = 4.0
 FIRST_BACKOFF_S = 0.5
-LONGEST_BACKOFF_S = 15.0
+# An SOS may be waiting: whatever the reason, nobody is left dead for longer.
+LONGEST_BACKOFF_S = 5.0
 STEADY_S = 30.0
 POLL_S = 0.05
 _LINE_LIMIT_BYTES = 256 * 1024

@@ -74,7 +74,7 @@ def apply_receipt(
     entry = uow.session.get(MailboxEntry, (kit.kit_no, receipt.number))
     if entry is None:
         return None, False
-    state = rules.next_mailbox_state(entry.state, receipt.state)
+    state = rules.next_mailbox_state(entry.state, receipt.state, entry.kind)
     _keep_step(uow, kit, receipt, moment, moved=state != entry.state)
     if state == entry.state:
         return entry, False

@@ -261,8 +261,13 @@ def doubts_clock(offset_ms: int, error_ms: int | None = 0) -> bool:
     return error_ms is not None and abs(offset_ms) > CLOCK_DOUBT_MS + error_ms
 
 
-def next_mailbox_state(current: str, reported: str) -> str:
-    """Return the state after a receipt; a late or repeated receipt leaves the state as it is."""
+def next_mailbox_state(current: str, reported: str, kind: str = "") -> str:
+    """Return the state after a receipt; a late or repeated receipt leaves the state as it is.
+
+    A task that its officer has done stays done, though that it was felt is heard of later.
+    """
+    if kind == "task" and current == "done":
+        return current
     return reported if reported in MAILBOX_STEPS.get(current, frozenset()) else current
 
 

@@ -124,6 +124,8 @@ def test_digests_tell_items_apart():
         ("felt", "received", "felt"),
         ("felt", "done", "done"),
         ("done", "received", "done"),
+        ("done", "felt", "felt"),
+        ("accepted", "felt", "accepted"),
         ("failed", "felt", "failed"),
         ("expired", "received", "received"),
         ("waiting", "nonsense", "waiting"),
@@ -131,6 +133,12 @@ def test_digests_tell_items_apart():
 )
 def test_mailbox_states_only_go_on(current, reported, after):
     assert rules.next_mailbox_state(current, reported) == after
+
+
+def test_a_task_that_is_done_stays_done():
+    assert rules.next_mailbox_state("done", "felt", "task") == "done"
+    assert rules.next_mailbox_state("done", "felt", "sos_ack") == "felt"
+    assert rules.next_mailbox_state("refused", "accepted", "task") == "accepted"
 
 
 def test_unknown_directives_are_refused():
