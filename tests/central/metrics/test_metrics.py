@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from central.base.settings import Settings, SettingsError, load_settings
+from central.base.supervisor import Child, Supervisor
 from central.devices import service as devices
 from central.devices.rules import ItemKey
 from central.evidence.models import ChainLink, Recording, SignerCertificate
@@ -25,11 +28,12 @@ from central.flows.sos import receive_alarm
 from central.metrics.collector import CentreCollector
 from central.metrics.processes import measure_processes
 from central.metrics.server import MetricsServer
+from central.metrics.serving import serve_metrics
 from contract.chain import Kind
 from contract.health import Health
 from contract.messages import Alarm, Fix
 from tests.fakes.ports import find_free_port
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_async
 
 TOKEN = "specimen-token-of-metrics"
 
@@ -281,3 +285,39 @@ def group_of(path):
         return int((path / "stat").read_text().rpartition(") ")[2].split()[2])
     except OSError:
         return -1
+
+
+def test_the_example_rules_name_figures_that_exist(store, kits, clock, figures, settings):
+    fill(store, kits, clock)
+    Path(settings.keys_dir).mkdir()
+    told = {name[0] for name in figures()}
+    rules = (Path(__file__).parents[3] / "docs" / "prometheus" / "zhixing.rules.yml").read_text()
+    named = set(re.findall(r"\bzhixing_[a-z_]+", rules))
+    assert len(named) > 8
+    # Without a hand-over the door has no certificate yet.
+    assert named - told == {"zhixing_certificate_end_timestamp_seconds"}
+
+
+@pytest.mark.timeout(60)
+def test_the_supervisor_s_processes_by_name(settings, tmp_path, store):
+    """The real supervisor over two small processes, one of which is killed."""
+    program = [sys.executable, "-c", "import time; time.sleep(60)"]
+    supervisor = Supervisor([Child("one", program), Child("two", program)], on_ready=lambda: None)
+    at_disk = msgspec.structs.replace(settings, database_url=str(store.engine.url))
+
+    async def go() -> dict:
+        running = asyncio.create_task(supervisor.run())
+        with serve_metrics(at_disk, supervisor):
+            await wait_until_async(lambda: len(supervisor.pids()) == 2)
+            os.kill(supervisor.pids()["one"], 9)
+            await wait_until_async(lambda: supervisor.restarts()["one"] == 1 and len(supervisor.pids()) == 2)
+            told = parse(await asyncio.to_thread(read, at_disk.metrics_port))
+        supervisor.stop()
+        await running
+        return told
+
+    told = asyncio.run(go())
+    assert told[("zhixing_process_restarts_total", "one")] == 1
+    assert told[("zhixing_process_restarts_total", "two")] == 0
+    for name in ("one", "two", "supervisor"):
+        assert told[("zhixing_process_resident_bytes", name)] > 1_000_000
