@@ -5,30 +5,24 @@ Every act is one transaction with its line in the log; the signed registry is ha
 
 from __future__ import annotations
 
-import os
-import pwd
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from contract.enrolment import SECRET_BYTES, EnrolmentToken, make_token
 from contract.names import check_kit_id
-from provisioning import grace
+from provisioning import grace, issuing
+from provisioning.acting import Clock, name_user, utc_now
 from provisioning.certificates import (
-    KIT_LIFE,
     Issuer,
     chain_pem,
     check_signing_request,
-    issue_kit_certificate,
     key_digest,
     key_pem,
     load_issuer,
@@ -45,30 +39,22 @@ from provisioning.foundation import (
     renew_server_certificate,
 )
 from provisioning.handover import STATE_FILE, TRUST_FILE, Handover
-from provisioning.kit_keys import check_keys
+from provisioning.issuing import get_issued, get_working_kit
 from provisioning.listing import KitStatus, list_statuses
+from provisioning.rows import KitRow
 from provisioning.rules import (
-    MAX_RENEWALS_A_DAY,
     TOKEN_LIFE,
     KitExistsError,
-    KitRevokedError,
     NoAuthorityError,
     NoCentreError,
     TokenSpentError,
-    TooManyRenewalsError,
-    UnknownCertificateError,
-    UnknownKitError,
     UnknownTokenError,
     check_court_code,
     check_text,
     hash_secret,
     spent_reason,
 )
-from provisioning.state import CertificateRow, KitRow, Transaction, open_transaction, upgrade_state
-
-_DAY_MS: Final = 86_400_000
-
-Clock = Callable[[], datetime]
+from provisioning.state import Transaction, open_transaction, upgrade_state
 
 
 @dataclass(frozen=True)
@@ -78,19 +64,6 @@ class KitCredentials:
     kit_id: str
     key_pem: bytes
     certificate_pem: bytes
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
-
-
-def name_user() -> str:
-    """Who acts, by the operating system's account and not by what the environment says."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def create(
@@ -192,7 +165,7 @@ class Authority:
             digest = key_digest(key)
             if not transaction.use_token(secret_hash, kit_id, digest, self._now_ms()):
                 if token.used_for_key == digest:
-                    return _get_issued(transaction, kit_id, digest)
+                    return get_issued(transaction, kit_id, digest)
                 raise TokenSpentError(spent_reason(token.used_at_ms, token.voided_at_ms))
             certificate = self._issue(transaction, kit_id, key)
             transaction.append_log(self._now_ms(), who, "provisioning:kit:enrol", kit_id, serial_text(certificate))
@@ -207,42 +180,10 @@ class Authority:
             GraceWaitingError, GraceRefusedError, CertificateExpiredError: it has expired (`provisioning.grace`).
         """
         with self._transaction() as transaction:
-            current = transaction.find_certificate(serial)
-            if current is None:
-                raise UnknownCertificateError("This certificate was not issued here; enrol with a token.")
-            kit = get_working_kit(transaction, current.kit_id)
-            if current.revoked_at_ms is not None:
-                raise UnknownCertificateError("This certificate was revoked; enrol with a new token.")
-            key = check_signing_request(csr_der, kit.kit_id)
-            check_keys(transaction, current, key_digest(key))
-            expired = current.expires_at_ms <= self._now_ms()
-            is_waiting = expired and not self._take_back(transaction, current, key, who)
-            recent = transaction.list_certificates(kit.kit_id)
-            if sum(row.issued_at_ms > self._now_ms() - _DAY_MS for row in recent) > MAX_RENEWALS_A_DAY:
-                raise TooManyRenewalsError(
-                    f"{kit.kit_id} was given {MAX_RENEWALS_A_DAY} certificates today; ask again tomorrow."
-                )
-            if not is_waiting:
-                certificate = self._issue(transaction, kit.kit_id, key)
-                detail = f"{serial} -> {serial_text(certificate)}"
-                act = "provisioning:grace:renew" if expired else "provisioning:kit:renew"
-                transaction.append_log(self._now_ms(), who, act, kit.kit_id, detail)
-        if is_waiting:
-            raise grace.explain_waiting(kit.kit_id)
+            kit_id, certificate = issuing.renew(transaction, self.kits_ca, serial, csr_der, now=self.clock(), who=who)
+        if certificate is None:
+            raise grace.explain_waiting(kit_id)
         return certificate
-
-    def _take_back(
-        self, transaction: Transaction, current: CertificateRow, key: EllipticCurvePublicKey, who: str
-    ) -> bool:
-        """Whether an administrator has nodded to this expired certificate; the nod serves once."""
-        known = transaction.find_grace(current.kit_id)
-        row = grace.check_grace(transaction, current, key_digest(key), now_ms=self._now_ms(), who=who)
-        if row is not None:
-            transaction.delete_grace(current.kit_id)
-            return True
-        if known is None or known.serial != current.serial:
-            transaction.append_log(self._now_ms(), who, "provisioning:grace:ask", current.kit_id, current.serial)
-        return False
 
     def replace_card(self, kit_id: str, *, reason: str, est_url: str | None = None) -> str:
         """A known kit gets a new card: its certificates end now, its name and history stay; give its new token.
@@ -344,21 +285,7 @@ class Authority:
         )
 
     def _issue(self, transaction: Transaction, kit_id: str, key: EllipticCurvePublicKey) -> x509.Certificate:
-        now = self.clock()
-        certificate = issue_kit_certificate(self.kits_ca, kit_id, key, now=now, life=KIT_LIFE)
-        transaction.insert_certificate(
-            CertificateRow(
-                serial=serial_text(certificate),
-                kit_id=kit_id,
-                key_digest=key_digest(key),
-                der=certificate.public_bytes(Encoding.DER),
-                issued_at_ms=self._now_ms(),
-                expires_at_ms=int(certificate.not_valid_after_utc.timestamp() * 1000),
-                revoked_at_ms=None,
-            )
-        )
-        transaction.count_change()
-        return certificate
+        return issuing.issue(transaction, self.kits_ca, kit_id, key, now=self.clock())
 
     def _now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
@@ -369,18 +296,3 @@ class Authority:
 
 def _load(folder: Path, name: str) -> Issuer:
     return load_issuer((folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes())
-
-
-def get_working_kit(transaction: Transaction, kit_id: str) -> KitRow:
-    """The kit, added and not revoked; raises UnknownKitError, KitRevokedError."""
-    kit = transaction.find_kit(kit_id)
-    if kit is None:
-        raise UnknownKitError(f"No kit {kit_id[:32]!r} was added; run `zhixing-provision add` first.")
-    if kit.revoked_at_ms is not None:
-        raise KitRevokedError(f"{kit_id} was revoked; add the device anew under another id.")
-    return kit
-
-
-def _get_issued(transaction: Transaction, kit_id: str, digest: bytes) -> x509.Certificate:
-    rows = [row for row in transaction.list_certificates(kit_id) if row.key_digest == digest]
-    return x509.load_der_x509_certificate(rows[0].der)

@@ -7,8 +7,10 @@ from typing import Final
 
 from contract.lost import DestructionPermit, sign_permit
 from contract.names import check_kit_id
-from provisioning.authority import Authority, get_working_kit, name_user
+from provisioning.acting import name_user
+from provisioning.authority import Authority
 from provisioning.handover import STATE_FILE
+from provisioning.issuing import get_working_kit
 from provisioning.rules import UnknownCertificateError, check_text
 from provisioning.state import open_transaction
 

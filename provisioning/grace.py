@@ -12,13 +12,14 @@ from datetime import timedelta
 from typing import Final
 
 from provisioning.grace_rows import GraceRow
+from provisioning.rows import CertificateRow
 from provisioning.rules import (
     CertificateExpiredError,
     GraceRefusedError,
     GraceWaitingError,
     UnknownGraceError,
 )
-from provisioning.state import CertificateRow, Transaction
+from provisioning.state import Transaction
 
 GRACE_META: Final = "grace_days"
 DEFAULT_GRACE_DAYS: Final = 400

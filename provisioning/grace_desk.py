@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from provisioning import grace
-from provisioning.authority import Authority, get_working_kit, name_user
+from provisioning.acting import name_user
+from provisioning.authority import Authority
 from provisioning.handover import STATE_FILE
+from provisioning.issuing import get_working_kit
 from provisioning.rules import AuthorityError
 from provisioning.state import open_transaction
 

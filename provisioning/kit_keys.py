@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from provisioning.rows import CertificateRow
 from provisioning.rules import CertificateSupersededError, TooManyKeysError
-from provisioning.state import CertificateRow, Transaction
+from provisioning.state import Transaction
 
 MAX_KEYS: Final = 2
 
@@ -27,5 +28,5 @@ def check_keys(transaction: Transaction, current: CertificateRow, wanted: bytes)
         raise CertificateSupersededError("This kit was enrolled anew since; its earlier certificate opens nothing.")
     if wanted not in keys and len(keys) >= MAX_KEYS:
         raise TooManyKeysError(
-            f"{current.kit_id} has certificates for {MAX_KEYS} keys already; enrol it with a new token for another key."
+            f"{current.kit_id} has certificates for {MAX_KEYS} keys; enrol it with a new token for another."
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from provisioning.state import KitRow, Transaction
+from provisioning.rows import KitRow
+from provisioning.state import Transaction
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from provisioning.authority import Authority, name_user
+from provisioning.acting import name_user
+from provisioning.authority import Authority
 from provisioning.foundation import HANDOVER_FOLDER, KEYS_FOLDER, AlreadyFoundedError, write_server_pair
 from provisioning.handover import REGISTRY_FILE, STATE_FILE, TRUST_FILE, ZONE_REGISTRY_FILE
 from provisioning.state import open_transaction

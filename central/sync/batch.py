@@ -12,6 +12,10 @@ from central.sync.admission import Admission
 from central.sync.decoding import RawMessage, Reject
 from central.sync.receipts import SpoolKey
 
+# Kinds whose receipts go out at once; the rest is gathered.
+URGENT_KINDS: Final = frozenset({"alarm", "chain"})
+# Said of one connection alone: they have no place in the kit's outbox and get no receipt.
+UNNUMBERED_KINDS: Final = frozenset({"hello", "beat"})
 _REMEMBERED_REJECTS: Final = 5000
 
 

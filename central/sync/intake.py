@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from sqlalchemy.exc import OperationalError
 
@@ -23,21 +22,16 @@ from central.evidence import service as evidence
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.flows.times import settle_times
-from central.sync.admission import Gate, RefusedError
+from central.sync.admission import Gate
 from central.sync.aside import Aside, reused
-from central.sync.batch import Batch, Memory, Outcome
+from central.sync.batch import UNNUMBERED_KINDS, URGENT_KINDS, Batch, Memory, Outcome
 from central.sync.decoding import Decoder, Entry, Fixes, Reject
 from central.sync.receipts import SpoolKey
-from central.sync.signers import admit_signer
+from central.sync.signers import keep_token_signer
 from central.sync.signs import note_goodbye, note_heard, note_links
 from central.sync.tally import Tally
 
 log = logging.getLogger(__name__)
-
-# Kinds whose receipts go out at once; the rest is gathered.
-URGENT_KINDS: Final = frozenset({"alarm", "chain"})
-# Said of one connection alone: they have no place in the kit's outbox and get no receipt.
-UNNUMBERED_KINDS: Final = frozenset({"hello", "beat"})
 
 
 class Intake:
@@ -249,17 +243,13 @@ class Intake:
             self._boots.hear(kit_no, anchor, claim)
 
     def _keep_token_signer(self, uow: UnitOfWork, entry: Entry, rejects: list[Reject]) -> None:
-        """A kit whose signing key is in a token names its certificate before it sends what that key signed."""
         if not entry.body.signer or self._gate is None:
             return
-        try:
-            admission = admit_signer(self._gate, entry.kit, entry.body.signer, uow.now_ms)
-        except RefusedError as refusal:
-            rejects.append(Reject(entry.kit.kit_id, entry.subject, refusal.code, str(refusal), entry.raw))
-            return
-        chain_pem = admission.chain_pem(self._gate.kits_ca)
-        evidence.keep_signer(uow, admission.kit, admission.serial, chain_pem, in_token=True)
-        self._refused_records.clear()  # what no known certificate had signed may now be proven
+        reject = keep_token_signer(uow, self._gate, entry)
+        if reject is not None:
+            rejects.append(reject)
+        else:
+            self._refused_records.clear()  # what no known certificate had signed may now be proven
 
     def _join_chains(self, uow: UnitOfWork, entries: list[Entry]) -> list[Entry]:
         """Offer chain records to evidence, kit by kit; returns the entries without refused records."""

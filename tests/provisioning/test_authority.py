@@ -17,7 +17,7 @@ from contract import envelope, lost, trust
 from contract.enrolment import parse_token
 from contract.names import BadNameError
 from contract.signing import BadSignatureError
-from provisioning import authority, cli
+from provisioning import acting, authority, cli
 from provisioning.authority import Authority
 from provisioning.certificates import BadRequestError, make_key, serial_text
 from provisioning.destruction import permit_destruction
@@ -452,7 +452,7 @@ class TestLog:
         monkeypatch.setenv("USER", "somebody-else")
         add(desk)
         with open_transaction(desk.folder / "state.db") as transaction:
-            assert transaction.list_log()[-1].who == authority.name_user() != "somebody-else"
+            assert transaction.list_log()[-1].who == acting.name_user() != "somebody-else"
 
     @pytest.mark.parametrize("statement", ["UPDATE log SET who = 'nobody'", "DELETE FROM log"])
     def test_is_append_only(self, desk: Authority, statement: str) -> None:
