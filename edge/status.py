@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from edge.settings import Settings
@@ -23,6 +24,8 @@ def list_facts(settings: Settings, spool: Spool) -> dict[str, Any]:
         "waiting messages": spool.outbox.count(),
         "waiting segments": f"{spool.vault.count_pending()} ({spool.vault.total_bytes()} bytes kept)",
         "upload": (state.get("upload_status") or {}).get("trouble") or "no trouble",
+        "certificate": _read_certificate(state.get("certificate")),
+        "reported lost": _read_lost(state.get("lost")),
         "restarts": _read_restarts(state.get("children")),
     }
 
@@ -31,6 +34,20 @@ def _read_link(status: Any) -> str:
     if not isinstance(status, dict):
         return "not started yet"
     return "connected" if status.get("connected") else f"not connected: {status.get('reason')}"
+
+
+def _read_certificate(told: Any) -> str:
+    if not isinstance(told, dict) or not isinstance(told.get("until_ms"), int):
+        return "not read yet"
+    until = f"until {datetime.fromtimestamp(told['until_ms'] / 1000, UTC):%Y-%m-%d}"
+    return f"{until}: {told['trouble']}" if told.get("trouble") else until
+
+
+def _read_lost(told: Any) -> str:
+    if not isinstance(told, dict):
+        return "no"
+    said = {"destroying": "its keys are being destroyed", "destroyed": "its keys are destroyed"}
+    return f"yes, {said.get(str(told.get('step')), 'locked')}: {told.get('reason') or 'no reason given'}"
 
 
 def _read_restarts(children: Any) -> str:

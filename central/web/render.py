@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from central.courts.permissions import may
-from central.web import formats, labels
+from central.web import formats, labels, remarks
 from central.web.i18n import LANGUAGE_COOKIE, Language, Words, choose_language, load_words
 from central.web.security import SESSION_COOKIE, VISITOR_COOKIE, csrf_token
 
@@ -35,7 +35,8 @@ def environment(language: Language) -> Environment:
     )
     env.globals.update(_=words, words=words, asset=asset_url, may=may, labels=labels)
     env.filters.update(formats.filters(words))
-    env.filters["explain"] = lambda text: labels.explain(text, words)
+    env.filters["explain"] = lambda text: remarks.explain(text, words)
+    env.filters["kits_words"] = lambda text: remarks.tell_kits_words(text, words)
     env.filters.update({name: lru_cache(1024)(_bound(words, table)) for name, table in labels.TABLES.items()})
     return env
 

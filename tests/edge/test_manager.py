@@ -225,6 +225,8 @@ def test_status_tells_what_is(config: Path, capsys: pytest.CaptureFixture[str]) 
     with open_spool(config.parent / "spool.db") as spool:
         spool.state.set("link_status", {"connected": False, "reason": "centre.example does not answer"})
         spool.state.set("children", {"recorder": {"restarts": 2, "last": "ended with code 75", "at_ms": 1}})
+        spool.state.set("certificate", {"until_ms": 1_800_000_000_000, "trouble": "the authority does not answer"})
+        spool.state.set("lost", {"step": "locked", "since_ms": 1, "by": "zhiban", "reason": "left in a taxi"})
         spool.outbox.append("position", b"{}")
     config.write_text(config.read_text().replace("heartbeat_s", 'court = "云2901"\nheartbeat_s'))
     assert main(["status", "--config", str(config)]) == 0
@@ -233,6 +235,8 @@ def test_status_tells_what_is(config: Path, capsys: pytest.CaptureFixture[str]) 
     assert "waiting messages  1" in told
     assert "云2901" in told
     assert "recorder 2 (ended with code 75)" in told
+    assert "until 2027-01-15: the authority does not answer" in told
+    assert "yes, locked: left in a taxi" in told
 
 
 def test_wrong_settings_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

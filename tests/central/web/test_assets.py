@@ -92,3 +92,11 @@ def test_missing_libraries_stop_the_start(store, settings, monkeypatch, tmp_path
     monkeypatch.setattr(app, "STATIC_DIR", tmp_path)
     with pytest.raises(AssetsMissingError, match="make setup"):
         app.create_app(settings, store, Hub(store))
+
+
+@pytest.mark.parametrize("path", sorted((WEB / "templates").rglob("*.html")), ids=lambda path: path.name)
+def test_no_template_asks_htmx_to_evaluate_anything(path):
+    """Our policy of contents refuses `eval`: a filter in a trigger, an hx-on or a js: value would do nothing."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"""hx-trigger=(["'])(?:(?!\1).)*\[""", text)
+    assert not re.search(r"hx-on[:=-]|hx-(?:vals|headers|vars)=.(?:js|javascript):|hx-vars=", text)

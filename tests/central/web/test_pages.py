@@ -5,7 +5,7 @@ from central.devices import service as devices
 from central.devices.models import KitSpool
 from central.devices.rules import position_row
 from central.web.i18n import load_words
-from central.web.labels import explain
+from central.web.remarks import explain
 from contract.health import Health
 from contract.messages import CommandReceipt, Fix
 
