@@ -112,7 +112,8 @@ class Recording:
         """Seal, sign and store a segment: file, record beside it, then the rows.
 
         ``facts`` are encrypted with it, ``extra`` stands openly in its record.
-        Raises StorageFullError, after which the chain stands where it stood and no file is left.
+        Raises StorageFullError, after which the chain stands where it stood and no file is left. After any other
+        error the process has to end: a segment that is whole waits for `recovery`.
         """
         seq = self.next_seq
         path = self._spool.vault.segment_path(self.id, seq)
@@ -124,9 +125,10 @@ class Recording:
         except BaseException as error:
             # The number was not used up: the next record must not leave a hole.
             self._writer.state = before
-            _remove(path)
             if means_full(error):
+                _remove(path)
                 raise StorageFullError(f"no room for segment {seq} of {self.id}") from error
+            # This process ends, and the next one's recovery takes in what is whole: nothing sealed is thrown away.
             raise
         started = clear.started
         self.last_end = Moment(started.wall_ms + row.duration_ms, started.monotonic_ms + row.duration_ms)
@@ -155,7 +157,10 @@ class Recording:
         """Close the recording; the next one will name it. Raises StorageFullError."""
         self._append(
             lambda writer: writer.final(
-                cause=cause, started_ms=at.wall_ms, monotonic_ms=at.monotonic_ms, **{**self._satellite_time(at), **self.ending}
+                cause=cause,
+                started_ms=at.wall_ms,
+                monotonic_ms=at.monotonic_ms,
+                **{**self._satellite_time(at), **self.ending},
             )
         )
 

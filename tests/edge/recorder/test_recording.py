@@ -11,6 +11,7 @@ from contract import chain
 from contract.envelope import NoMatchingKeyError, open_bytes
 from edge.recorder.moment import Moment
 from edge.recorder.recording import Recording, StorageFullError
+from edge.recorder.recovery import recover
 from edge.recorder.sealer import seal_segment
 from edge.spool import open_spool
 from tests.fakes.dying_recorder import cut
@@ -128,7 +129,7 @@ class TestStoring:
         kinds = [record.kind for record in kit.read_chain(spool, RECORDING)]
         assert kinds == [chain.Kind.OPEN, chain.Kind.SEGMENT, chain.Kind.GAP, chain.Kind.FINAL]
 
-    def test_a_database_that_refuses_leaves_neither_file_nor_hole(self, kit, spool):
+    def test_what_a_database_refuses_is_taken_in_by_the_next_process(self, kit, spool):
         recording = begin(kit, spool)
         spool._store.connection.execute(
             "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.segments BEGIN SELECT RAISE(FAIL, 'no'); END"
@@ -136,10 +137,12 @@ class TestStoring:
         with pytest.raises(Exception, match="no"):
             recording.add_segment(cut()[0], fix=None, priority=0)
         spool._store.connection.execute("DROP TRIGGER refuse")
-        assert list((kit.vault / RECORDING).iterdir()) == []
         assert len(kit.read_chain(spool, RECORDING)) == 1
-        recording.add_segment(cut()[0], fix=None, priority=0)
-        assert len(kit.read_chain(spool, RECORDING)) == 2
+        whole = (kit.vault / RECORDING / "000001.age").read_bytes()
+        assert recover(spool, kit.sign, Moment(AT.wall_ms + 5_000, AT.monotonic_ms + 5_000)).segments == 1
+        assert (kit.vault / RECORDING / "000001.age").read_bytes() == whole
+        kinds = [record.kind for record in kit.read_chain(spool, RECORDING)]
+        assert kinds == [chain.Kind.OPEN, chain.Kind.SEGMENT, chain.Kind.GAP, chain.Kind.FINAL]
 
 
 class Failing:
