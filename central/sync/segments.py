@@ -112,6 +112,8 @@ async def _take(request: Request, door: Door, proof: Proof, claim: Claim, name: 
         received = await to_thread.run_sync(_enter, door, proof, name, draft)
     except CutShortError as cut:
         draft.keep()
+        if await _is_stored(door, proof, name):
+            await to_thread.run_sync(draft.discard)  # an old request, overtaken by the one that brought the whole
         raise cut.problem from cut
     except BaseException:
         await to_thread.run_sync(draft.discard)
@@ -125,6 +127,16 @@ def _enter(door: Door, proof: Proof, name: tuple[str, int, str], draft: Draft) -
     return reception.receive_segment(
         door.store, door.vault, door.receipt_key, kit=kit, recording_id=recording_id, seq=seq, draft=draft
     )
+
+
+async def _is_stored(door: Door, proof: Proof, name: tuple[str, int, str]) -> bool:
+    kit, (recording_id, seq, _) = proof.admission.kit, name
+
+    def look() -> bool:
+        coming = reception.find_coming(door.store, kit=kit, recording_id=recording_id, seq=seq)
+        return coming is not None and coming.stored and door.vault.holds(recording_id, seq, coming.cipher_hash)
+
+    return await to_thread.run_sync(look)
 
 
 async def _open_draft(door: Door, part: str, offset: int) -> Draft | None:

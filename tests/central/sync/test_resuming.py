@@ -148,6 +148,17 @@ class TestTheDoor:
         again = put_rest(door, recorder, len(recorder.sealed[1]))
         assert (first.status, again.status) == (201, 200) and first.body == again.body
 
+    def test_an_old_request_that_was_overtaken_leaves_nothing_behind(
+        self, centre: Centre, door: DoorKit, recorder: Recorder
+    ) -> None:
+        """Under load a request whose connection is long cut may be begun after the segment came by another."""
+        assert put_rest(door, recorder, 0).status == 201
+        old = HalfSent(centre, door, recorder, 100_000)
+        wait_until(old.is_being_received, 5)
+        old.close()
+        wait_until(lambda: not old.is_being_received(), 5)
+        check_receipt(centre, recorder, put_rest(door, recorder, len(recorder.sealed[1])))
+
     def test_an_unread_file_is_no_ground_for_a_receipt(
         self, centre: Centre, door: DoorKit, recorder: Recorder
     ) -> None:
