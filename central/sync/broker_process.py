@@ -33,6 +33,7 @@ from central.sync.broker import (
     write_config,
     write_private,
 )
+from central.sync.broker_store import StoreWatch
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def main(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     try:
-        watch_log(child.stderr, book)
+        watch_log(child.stderr, book, StoreWatch(Path(settings.data_dir), lambda: end_child(child)))
         status = child.wait()
     finally:
         end_child(child)
@@ -143,7 +144,9 @@ class RefusalBook:
                 devices.add_to_counter(uow, f"broker.{code}", count)
 
 
-def watch_log(stream: IO[bytes] | None, book: RefusalBook | RefusalLog) -> None:
+def watch_log(
+    stream: IO[bytes] | None, book: RefusalBook | RefusalLog, store_watch: StoreWatch | None = None
+) -> None:
     """Read the broker's log until it closes; refusals go to `book`, warnings to our own log."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     reader = threading.Thread(target=_read_lines, args=(stream, lines.put), daemon=True)
@@ -155,10 +158,14 @@ def watch_log(stream: IO[bytes] | None, book: RefusalBook | RefusalLog) -> None:
             line = lines.get(timeout=FLUSH_S)
             while line is not None:
                 _note_line(line, found)
+                if store_watch is not None:
+                    store_watch.note(line)
                 line = lines.get_nowait()
             ended = True
         if found:
             _flush(found, book)
+        if store_watch is not None:
+            store_watch.look()
     reader.join()
 
 

@@ -1,6 +1,7 @@
 """Drains the outbox over the link: SOS before all, entries freed only by the centre's own receipt."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from itertools import groupby
@@ -66,9 +67,11 @@ class Telemetry:
         self._sos_sent: dict[str, tuple[float, float]] = {}  # alarm id: first and last sent
         self._window = ByteWindow()
         self._can_unpack = False  # the centre said so
-        self._packs_to: dict[tuple[str, ...], float] = {}  # bytes of messages of these kinds in one byte of packed ones
+        # Bytes of messages of these kinds in one byte of packed ones.
+        self._packs_to: dict[tuple[str, ...], float] = {}
         self._said_s = 0.0
         self._live_seq = 0
+        self._answered_s = 0.0
         self._connected = False
 
     def on_connected(self, *, version: str, trust_epoch: int, signer: str = "") -> None:
@@ -78,6 +81,7 @@ class Telemetry:
         self._live_seq = 0
         self._flights.clear()
         self._sos_sent.clear()
+        self._answered_s = self._monotonic_s()
         hello = messages.Hello(have=self._spool.inbox.have(), version=version, trust_epoch=trust_epoch, signer=signer)
         now_ms = time.time_ns() // 1_000_000
         body = messages.encode(hello)
@@ -118,12 +122,28 @@ class Telemetry:
             for seq in [seq for seq in self._flights if low <= seq <= high]:
                 landed.append(self._flights.pop(seq))
         self._learn_time(receipt.now_ms, landed)
+        self._note_answer(landed)
         freed = [head for seq, head in heads.items() if not outbox.is_pending(seq)]
         for head in freed:
             if head.kind == "sos_withdrawn":
                 # The centre knows that the officer took it back: repeating the call would only confuse.
                 outbox.settle_sos(head.alarm_id)
         return [head.alarm_id for head in freed if head.kind == "sos"]
+
+    def _note_answer(self, landed: list[_Flight]) -> None:
+        """After a silence of the centre whatever left before the first that landed went to nobody: it is due again.
+
+        Pauses that grow are for what the centre will not have, not for what it did not hear.
+        """
+        if not landed:
+            return
+        now_s = self._monotonic_s()
+        was_silent = now_s - self._answered_s >= RESEND_S
+        self._answered_s = now_s
+        heard_from_s = max(flight.sent_s for flight in landed)
+        for flight in self._flights.values() if was_silent else ():
+            if flight.sent_s < heard_from_s:
+                flight.sent_s, flight.attempts = -math.inf, WINDOW_ATTEMPTS
 
     def _learn_time(self, now_ms: int | None, landed: list[_Flight]) -> None:
         """The centre wrote the receipt after the last of these had left here; what was sent twice proves nothing."""
@@ -239,9 +259,8 @@ class Telemetry:
             self._flights[entry.seq] = _Flight(sent_s=now, attempts=1 if flight is None else flight.attempts + 1)
         return len(payload)
 
-
     def _is_worth_packing(self, batch: list[Entry]) -> bool:
-        """Whether the centre should have the work of unpacking: not for what is urgent or new and goes well as it is."""
+        """Whether the centre should have the work of unpacking: not for what is urgent or goes well as it is."""
         if not self._can_unpack or batch[0].urgent or any(entry.seq in self._flights for entry in batch):
             return False  # whatever got no receipt in one form goes in the other
         is_alone = len(batch) == 1 and not self._link.unacknowledged_bytes()

@@ -115,6 +115,24 @@ def test_only_a_receipt_frees_and_silence_sends_again(desk: Desk) -> None:
     assert desk.drain(10_000) == [] and desk.spool.outbox.count() == 0
 
 
+def test_what_a_deaf_centre_did_not_hear_goes_anew_with_its_first_answer(desk: Desk) -> None:
+    """A centre whose intake is being started again: the session stands, nobody hears, pauses grow meanwhile."""
+    desk.connect()
+    mark, order = desk.alarm("mark"), desk.add(1, "receipt", b"{}")[0]
+    for _ in range(4):
+        desk.drain(RESEND_S * 4)
+    (fix,) = desk.add(1)
+    assert desk.drain(1) == [("position", [fix], 0)]
+    desk.now_s += 0.1
+    desk.receipt((fix, fix))
+    assert desk.drain() == [("alarm", [mark], 1), ("receipt", [order], 1)]
+    # What it will not have is tried with growing pauses, though it answers for everything else.
+    for _ in range(4):
+        (fix,) = desk.add(1)
+        assert ("alarm", [mark], 1) not in desk.drain(1)
+        desk.receipt((fix, fix))
+
+
 def test_receipt_for_another_spool_frees_nothing(desk: Desk) -> None:
     desk.connect()
     desk.add(3)
