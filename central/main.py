@@ -8,7 +8,6 @@ import getpass
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -18,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from central.base import lifeline, schema
 from central.base.errors import DomainError
-from central.base.receipt_key import RECEIPT_KEY_FILE
+from central.base.premises import check_no_escrow, check_ports, check_zone_keys
 from central.base.settings import Settings, SettingsError, load_settings
 from central.base.supervisor import Child, Supervisor
 from central.base.unit_of_work import Store, open_store
@@ -51,7 +50,6 @@ ROLES_RUN = {
 }
 PARENT_PID = "_ZHIXING_PARENT_PID"
 HOUSE_EVERY_S = 60
-_ESCROW_SCAN_BYTES = 64 * 1024
 _LOG = logging.getLogger(__name__)
 
 
@@ -236,66 +234,6 @@ def add_terminal(arguments: argparse.Namespace, settings: Settings) -> int:
         store.close()
     print(f"terminal {made.name}: open {settings.web_url}/terminal there and type {made.code} within 24 hours")
     return 0
-
-
-def check_ports(settings: Settings) -> None:
-    """Refuse to start when another program listens on one of the ports. Raises SettingsError."""
-    ports = {
-        "web": (settings.web_host, settings.web_port),
-        "door": (settings.door_host, settings.door_port),
-        "api": (settings.api_host, settings.api_port),
-        "mqtt": (settings.mqtt_host, settings.mqtt_port),
-        "nats": (settings.nats_host, settings.nats_port),
-        "zone": (settings.zone_host, settings.zone_port),
-    }
-    names = {
-        "whole": ["web", "door", "api", *(["mqtt", "nats"] if settings.broker == "embedded" else [])],
-        "zone": ["door", "mqtt", "nats", "zone"],
-        "inside": ["web", "api", "nats"],
-    }
-    wanted = [(name, *ports[name]) for name in names[settings.role]]
-    for name, host, port in wanted:
-        try:
-            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-        except OSError as error:
-            raise SettingsError(
-                f"{name}_host {host} with {name}_port {port} cannot be used ({error.strerror}): "
-                f"end the program that holds the port, or set another {name}_port."
-            ) from error
-
-
-def check_no_escrow(settings: Settings) -> None:
-    """Refuse to start with a private decryption key other than the centre's own beside the data.
-
-    Raises SettingsError: the escrow identity must lie outside these folders, or it protects nothing.
-    """
-    own = Path(settings.keys_dir) / "centre.age"
-    for folder in (settings.data_dir, settings.keys_dir, settings.handover_dir):
-        for path in sorted([*Path(folder).glob("*"), *Path(folder).glob("*/*")]):
-            if path != own and path.is_file() and _holds_identity(path):
-                raise SettingsError(
-                    f"{path} holds a private or escrow key: move it out of the centre's folders, "
-                    "to a medium kept elsewhere, and start again."
-                )
-
-
-def check_zone_keys(settings: Settings) -> None:
-    """Refuse to start a zone beside a key that opens or receipts evidence. Raises SettingsError."""
-    for folder in (settings.data_dir, settings.keys_dir, settings.handover_dir):
-        for path in sorted([*Path(folder).glob("*"), *Path(folder).glob("*/*")]):
-            if path.is_file() and (path.name in {RECEIPT_KEY_FILE, "fields.json"} or _holds_identity(path)):
-                raise SettingsError(
-                    f"{path} is a key that belongs to the inside alone: remove it from the zone and start again; "
-                    "a zone holds only what `zhixing-provision zone` made for it."
-                )
-
-
-def _holds_identity(path: Path) -> bool:
-    if path.stat().st_size > _ESCROW_SCAN_BYTES:
-        return False
-    start = path.read_bytes()
-    under_passphrase = start.startswith(b"age-encryption.org/v1\n-> scrypt ") or b"BEGIN AGE ENCRYPTED FILE" in start
-    return under_passphrase or b"AGE-SECRET-KEY-" in start
 
 
 def _reachable(port: tuple[str, int] | None) -> tuple[str, int] | None:

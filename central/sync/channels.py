@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from central.base.clock import Clock
 from central.base.settings import Settings, SettingsError
 from central.sync.admission import Admission, Gate, RefusedError
+from central.sync.decoding import Reject
 from contract.channel import (
     KIND,
     CentreChannel,
@@ -47,18 +48,33 @@ class Channels:
         *,
         is_required: bool,
         on_admitted: Callable[[Admission], None],
+        on_reject: Callable[[Reject], None],
         send: Callable[[str, bytes], None],
     ) -> None:
         self._gate = gate
         self._identity = identity
         self._clock = clock
         self.is_required = is_required
-        # Whether a message that is not sealed concerns us: where no kit seals, it costs the busy path next to nothing.
+        # Whether what is not sealed concerns us: where no kit seals, it costs the busy path next to nothing.
         self.minds_open = is_required
         self._on_admitted = on_admitted
+        self._on_reject = on_reject
         self._send = send
         self._open: dict[str, list[CentreChannel]] = {}
         self._asked: dict[str, int] = {}
+
+    def hear(self, subject: str, data: bytes) -> bytes | None:
+        """As `open`; what cannot be opened is handed to ``on_reject``, and None is returned."""
+        try:
+            return self.open(subject, data)
+        except UnknownChannelError:
+            return None  # the kit was asked to open anew, and says again what has no receipt
+        except (ChannelError, BadNameError) as error:
+            name = subject.split(".", 2)[1][:64]
+            self._on_reject(Reject(name, subject[:96], "seal_broken", str(error), data))
+        except RefusedError as refusal:
+            self._on_reject(Reject(subject.split(".", 2)[1][:64], "connect", refusal.code, str(refusal), b""))
+        return None
 
     def open(self, subject: str, data: bytes) -> bytes:
         """The payload of what came on an uplink subject; raises ChannelError, RefusedError, BadNameError."""
@@ -125,7 +141,9 @@ def open_channels(
     settings: Settings,
     gate: Gate,
     clock: Clock,
+    *,
     on_admitted: Callable[[Admission], None],
+    on_reject: Callable[[Reject], None],
     send: Callable[[str, bytes], None],
 ) -> Channels | None:
     """The channels of this centre; None where it holds no key of its own. Raises SettingsError inside without one."""
@@ -140,7 +158,6 @@ def open_channels(
             f"The centre's key {path} cannot be read ({error}): restore it from the device authority's hand-over; "
             "what kits seal opens with nothing else."
         ) from error
-    return Channels(gate, identity, clock, is_required=is_required, on_admitted=on_admitted, send=send)
-
-
-__all__ = ["BadNameError", "ChannelError", "Channels", "RefusedError", "UnknownChannelError", "open_channels"]
+    return Channels(
+        gate, identity, clock, is_required=is_required, on_admitted=on_admitted, on_reject=on_reject, send=send
+    )

@@ -23,7 +23,7 @@ from central.devices.service import KitDirectory
 from central.sync.admission import Admission, Gate, RefusedError, read_certificate
 from central.sync.batch import Batch, LinkChange, Outcome
 from central.sync.callout import Callout
-from central.sync.channels import ChannelError, Channels, UnknownChannelError, open_channels
+from central.sync.channels import open_channels
 from central.sync.decoding import Reject
 from central.sync.intake import Intake
 from central.sync.links import Links, open_links
@@ -32,7 +32,6 @@ from central.sync.receipts import ReceiptBook
 from central.sync.registry import RegistryWatch
 from central.sync.sessions import Sessions
 from contract.channel import FRAME_STARTS
-from contract.names import BadNameError
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -74,7 +73,14 @@ class Station:
             set_aside_max=settings.set_aside_max,
             neighbour_radius_m=settings.neighbour_radius_m,
         )
-        self._channels = open_channels(settings, self._gate, store.clock, self._admitted, self._send)
+        self._channels = open_channels(
+            settings,
+            self._gate,
+            store.clock,
+            on_admitted=self._admitted,
+            on_reject=self._note_reject,
+            send=self._send,
+        )
         self._carrier = MailCarrier(store, self._directory)
         self._sessions = Sessions(self._link_changed)
         self._book = ReceiptBook()
@@ -148,7 +154,7 @@ class Station:
         subject, data, waiting = message.subject, message.data, self._batch.messages
         channels = self._channels
         if channels is not None and (channels.minds_open or data[:1] in FRAME_STARTS):
-            opened = self._open(channels, subject, data)
+            opened = channels.hear(subject, data)
             if opened is None:
                 return
             data = opened
@@ -164,26 +170,16 @@ class Station:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._window_s, self._wake.set)
 
-    def _open(self, channels: Channels, subject: str, data: bytes) -> bytes | None:
-        try:
-            return channels.open(subject, data)
-        except UnknownChannelError:
-            return None  # the kit was asked to open anew, and says again what has no receipt
-        except (ChannelError, BadNameError) as error:
-            name = subject.split(".", 2)[1][:64]
-            self._batch.refusals.append(Reject(name, subject[:96], "seal_broken", str(error), data))
-        except RefusedError as refusal:
-            self._refused(subject.split(".", 2)[1], refusal)
-        self._wake_later()
-        return None
-
     def _admitted(self, admission: Admission) -> None:
         self._batch.signers.append((admission, admission.chain_pem(self._gate.kits_ca)))
         self._admitted_with[admission.kit.kit_id] = admission.serial
         self._wake.set()
 
     def _refused(self, client_id: str, refusal: RefusedError) -> None:
-        self._batch.refusals.append(Reject(client_id[:64], "connect", refusal.code, str(refusal), b""))
+        self._note_reject(Reject(client_id[:64], "connect", refusal.code, str(refusal), b""))
+
+    def _note_reject(self, reject: Reject) -> None:
+        self._batch.refusals.append(reject)
         self._wake_later()
 
     def _link_changed(self, kit_id: str, connected: bool, reason: str) -> None:

@@ -147,7 +147,7 @@ def create_zone_app(door: ZoneDoor) -> FastAPI:
             async with door.incoming.claim(name) as claim:
                 if door.store.find_held(name) is None:
                     await _take(request, door, proof, claim, name)
-        return await _answer(door, proof, name)
+        return await _answer(request, door, proof, name)
 
     app.add_middleware(NonceOnEveryAnswer, nonces=door.nonces)
     return app
@@ -222,11 +222,12 @@ def _describe(request: Request, proof: Proof, draft: Draft, name: str) -> Held:
     )
 
 
-async def _answer(door: ZoneDoor, proof: Proof, name: str) -> Response:
+async def _answer(request: Request, door: ZoneDoor, proof: Proof, name: str) -> Response:
     """The inside's answer, waited for while it is there; else that the request is held."""
     if door.store.find_held(name) is not None and door.inside.is_there:
         await door.inside.wait_answered(name, ANSWER_S)
-    verdict = await to_thread.run_sync(door.store.find_answer, name)
+    lasts = request.method == "PUT"
+    verdict = await to_thread.run_sync(lambda: door.store.find_answer(name, lasts=lasts))
     if verdict is not None:
         return _hand_out(verdict)
     wait_s = HELD_RETRY_S + RETRY_PER_HELD_S * door.store.count_of(proof.admission.kit.kit_id)

@@ -164,6 +164,7 @@ class ZoneLink:
             (await self._zone.delete(f"/inside/held/{held.id}")).raise_for_status()
             return
         verdict = Verdict(
+            id=held.id,
             length=held.length,
             status=answer.status_code,
             media_type=answer.headers.get("content-type", ""),

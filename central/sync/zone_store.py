@@ -1,9 +1,9 @@
 """What a zone holds for the inside: kits' proven requests, whole, until the inside has answered them.
 
 Below ``<data>/zone``: ``incoming`` (parts), ``held`` (``<id>.body`` after ``<id>.json``, both durable before anybody
-is told), ``answers`` (``<id>.json``) and ``aside`` (held requests of kits that were revoked before the inside came).
-A request's id is made of kit, method, path and digest: a repeat is the same request. Nothing here is a promise to a
-kit; it keeps what it sent until the inside's receipt.
+is told), ``answers`` (``<place>.json``, the newest one) and ``aside`` (of kits that were revoked before the inside
+came). A request's id is made of kit, method, path and digest: a repeat is the same request. Nothing here is a promise
+to a kit; it keeps what it sent until the inside's receipt.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +49,9 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The inside's answer to a held request of ``length`` bytes, to be handed to the kit as it is."""
+    """The inside's answer to the held request ``id`` of ``length`` bytes, to be handed to the kit as it is."""
 
+    id: str
     length: int
     status: int
     media_type: str
@@ -78,7 +81,13 @@ class ZoneStore:
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
         self._lock = threading.Lock()
-        self._waiting = self._read_held()
+        # What is held in the order it came, and what is asked of it for each request, kept rather than counted.
+        self._waiting: dict[str, Held] = {}
+        self._at_place: dict[str, dict[str, Held]] = {}
+        self._of_kit: Counter[str] = Counter()
+        self._bytes = 0
+        for held in self._read_held():
+            self._enter(held)
         self._number = max((held.number for held in self._waiting.values()), default=0)
 
     # Parts ---------------------------------------------------------------------------------------------------
@@ -126,7 +135,7 @@ class ZoneStore:
         draft.path.rename(self._held / f"{held.id}.body")
         _sync_folder(self._held)
         with self._lock:
-            self._waiting[held.id] = held
+            self._enter(held)
 
     def find_held(self, name: str) -> Held | None:
         """A request that is held."""
@@ -135,14 +144,12 @@ class ZoneStore:
     def find_waiting(self, place: str) -> Held | None:
         """The newest held request to a place."""
         with self._lock:
-            found = [held for held in self._waiting.values() if held.id.startswith(place)]
-        return max(found, key=lambda held: held.number, default=None)
+            return max(self._at_place.get(place, {}).values(), key=lambda held: held.number, default=None)
 
     def list_held(self, *, after: int, count: int) -> list[Held]:
         """Held requests with a greater number, oldest first."""
         with self._lock:
-            found = sorted((held for held in self._waiting.values() if held.number > after), key=lambda h: h.number)
-        return found[:count]
+            return list(islice((held for held in self._waiting.values() if held.number > after), count))
 
     def read_body(self, name: str) -> bytes:
         """The body of a held request; raises FileNotFoundError."""
@@ -151,8 +158,7 @@ class ZoneStore:
     @property
     def held_bytes(self) -> int:
         """How much is held."""
-        with self._lock:
-            return sum(held.length for held in self._waiting.values())
+        return self._bytes
 
     @property
     def held_count(self) -> int:
@@ -161,8 +167,7 @@ class ZoneStore:
 
     def count_of(self, kit_id: str) -> int:
         """How many requests of one kit are held."""
-        with self._lock:
-            return sum(held.kit_id == kit_id for held in self._waiting.values())
+        return self._of_kit[kit_id]
 
     @property
     def is_nearly_full(self) -> bool:
@@ -178,9 +183,9 @@ class ZoneStore:
             known = name in self._waiting
         if not known:
             return False
-        replace_durably(self._answers / f"{name}.json", msgspec.json.encode(verdict))
+        replace_durably(self._path_of_answer(name), msgspec.json.encode(verdict))
         with self._lock:
-            self._waiting.pop(name, None)
+            self._leave(name)
         (self._held / f"{name}.body").unlink(missing_ok=True)
         (self._held / f"{name}.json").unlink(missing_ok=True)
         return True
@@ -188,7 +193,7 @@ class ZoneStore:
     def set_aside(self, name: str) -> bool:
         """Keep what the inside would not take for good where nobody fetches it; false when it is not held."""
         with self._lock:
-            known = self._waiting.pop(name, None) is not None
+            known = self._leave(name)
         for suffix in (".json", ".body"):
             if known:
                 (self._held / f"{name}{suffix}").rename(self._aside / f"{name}{suffix}")
@@ -196,23 +201,32 @@ class ZoneStore:
 
     def has_answer(self, name: str) -> bool:
         """Whether the inside has answered this request."""
-        return (self._answers / f"{name}.json").exists()
+        return self._read_answer(name) is not None
 
-    def find_answer(self, name: str) -> Verdict | None:
-        """The inside's answer, which is given as often as it is asked for; a refusal is given once."""
-        path = self._answers / f"{name}.json"
-        try:
-            verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
-        except FileNotFoundError:
-            return None
-        if verdict.status >= 300:
-            path.unlink(missing_ok=True)  # the kit acts on it and sends anew
+    def find_answer(self, name: str, *, lasts: bool) -> Verdict | None:
+        """The inside's answer. A receipt ``lasts`` and is given as often as it is asked for, all else once.
+
+        A kit acts on a refusal and sends anew; and what it posts a second time, the inside is to hear again.
+        """
+        verdict = self._read_answer(name)
+        if verdict is not None and not (lasts and verdict.status < 300):
+            self._path_of_answer(name).unlink(missing_ok=True)
         return verdict
 
     def find_answered_length(self, place: str) -> int:
         """Length of the newest request to a place that the inside has answered; 0 when there is none."""
-        found = sorted(self._answers.glob(f"{place}-*.json"), key=lambda path: path.stat().st_mtime)
-        return msgspec.json.decode(found[-1].read_bytes(), type=Verdict).length if found else 0
+        verdict = self._read_answer(place)
+        return verdict.length if verdict else 0
+
+    def _read_answer(self, name: str) -> Verdict | None:
+        try:
+            verdict = msgspec.json.decode(self._path_of_answer(name).read_bytes(), type=Verdict)
+        except FileNotFoundError:
+            return None
+        return verdict if verdict.id.startswith(name) else None
+
+    def _path_of_answer(self, name: str) -> Path:
+        return self._answers / f"{name.partition('-')[0]}.json"
 
     def drop_old(self, *, before_s: float) -> int:
         """Remove parts and answers nobody has come back for since then (epoch); returns how many."""
@@ -226,17 +240,37 @@ class ZoneStore:
             path.unlink(missing_ok=True)
         return len(old)
 
-    def _read_held(self) -> dict[str, Held]:
-        """What was held before; a description whose body never came is removed, and so is what cannot be read."""
-        found: dict[str, Held] = {}
-        for path in sorted(self._held.glob("*.json")):
+    def _enter(self, held: Held) -> None:
+        self._waiting[held.id] = held
+        self._at_place.setdefault(held.id.partition("-")[0], {})[held.id] = held
+        self._of_kit[held.kit_id] += 1
+        self._bytes += held.length
+
+    def _leave(self, name: str) -> bool:
+        held = self._waiting.pop(name, None)
+        if held is None:
+            return False
+        place = name.partition("-")[0]
+        self._at_place[place].pop(name)
+        if not self._at_place[place]:
+            del self._at_place[place]
+        self._of_kit[held.kit_id] -= 1
+        if not self._of_kit[held.kit_id]:
+            del self._of_kit[held.kit_id]
+        self._bytes -= held.length
+        return True
+
+    def _read_held(self) -> list[Held]:
+        """What was held before, as it came; a description whose body never came, or that is broken, is removed."""
+        found: list[Held] = []
+        for path in self._held.glob("*.json"):
             with contextlib.suppress(msgspec.MsgspecError):
                 held = msgspec.json.decode(path.read_bytes(), type=Held)
                 if path.with_suffix(".body").exists():
-                    found[held.id] = held
+                    found.append(held)
                     continue
             path.unlink(missing_ok=True)
-        return found
+        return sorted(found, key=lambda held: held.number)
 
 
 def now_ms() -> int:

@@ -103,6 +103,8 @@ class MqttKit:
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        if (left := self.client.socket()) is not None:
+            left.close()  # the loop may end before it has seen the broker's end of the connection
         # Without the ring of references the client goes at once and closes its inner pair of sockets in order.
         self.client.on_connect = self.client.on_disconnect = None
         self.client.on_message = self.client.on_subscribe = None

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from central.devices.service import KitDirectory
 from central.sync.admission import Admission, Gate, RefusedError
 from central.sync.channels import Channels
+from central.sync.decoding import Reject
 from contract.channel import KIND, ChannelError, KitChannel, UnknownChannelError
 from contract.names import cmd_subject, up_subject
 from contract.signing import sign_p256
@@ -40,6 +41,7 @@ class Intake:
     key: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     admitted: list[Admission] = field(default_factory=list)
+    rejected: list[Reject] = field(default_factory=list)
     directory: KitDirectory = field(default_factory=KitDirectory)
     clock: FakeClock = field(default_factory=FakeClock)
 
@@ -55,6 +57,7 @@ class Intake:
             self.clock,
             is_required=is_required,
             on_admitted=self.admitted.append,
+            on_reject=self.rejected.append,
             send=lambda subject, payload: self.sent.append((subject, payload)),
         )
 
@@ -112,6 +115,18 @@ def test_after_a_restart_the_kit_is_asked_once_a_second_to_open_anew(intake: Int
     assert intake.sent == [(cmd_subject(KIT, KIND), b"")]
     assert kit.open(KIND, b"") is None
     assert intake.hear(kit.seal("position", TEXT)) == TEXT
+
+
+def test_what_cannot_be_opened_is_handed_over_with_its_reason(intake: Intake) -> None:
+    kit = open_kit(intake.kits[KIT], intake.key)
+    subject = up_subject(KIT, "position")
+    assert intake.channels.hear(subject, kit.seal("position", TEXT)) == TEXT
+    assert intake.channels.hear(subject, TEXT) is None
+    assert intake.channels.hear(subject, open_kit(Pki().kit(KIT), intake.key).seal("position", TEXT)) is None
+    assert [(reject.kit_id, reject.reason) for reject in intake.rejected] == [
+        (KIT, "seal_broken"),
+        (KIT, "foreign_issuer"),
+    ]
 
 
 def test_nobody_opens_under_anothers_name(intake: Intake) -> None:
