@@ -123,9 +123,13 @@ class Shelf:
                 held.until_s = 0.0 if held.is_held else held.until_s
 
     def next_due_s(self) -> float | None:
-        """In how many seconds the first that was deferred may be tried again."""
+        """In how many seconds the first that was deferred may be tried again; asked when there is nothing to send.
+
+        One that is due and was not chosen does not wait for the time: it is gone, or waits for another link.
+        """
         now = self._monotonic_s()
-        return min((max(0.0, held.until_s - now) for held in self._deferred.values()), default=None)
+        self._deferred = {key: held for key, held in self._deferred.items() if held.until_s > now}
+        return min((held.until_s - now for held in self._deferred.values()), default=None)
 
 
 def _from_segment(row: SegmentRow, priority: int) -> Parcel:

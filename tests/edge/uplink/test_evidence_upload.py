@@ -262,7 +262,8 @@ def test_a_stale_nonce_costs_one_round_trip(kit: Kit, door: RudeDoor) -> None:
     door.nonces.clear()
     kit.add(2)
     kit.turn_until_idle()
-    assert len(door.proof_errors) == 1 and kit.spool.vault.count_pending() == 0
+    assert len(door.proof_errors) == 2, "that of the segment and that of the record sent ahead of it"
+    assert kit.spool.vault.count_pending() == 0
 
 
 def test_without_a_trust_list_nothing_is_sent_or_deleted(
@@ -442,3 +443,13 @@ def test_held_in_a_zone_is_still_ours_and_only_asked_for_later(kit: Kit, door: R
     kit.later(1)
     assert not any(path.exists() for path in paths), "the first receipt made it ask for the others at once"
     assert kit.spool.vault.count_pending() == 0
+
+
+def test_what_was_put_off_and_is_gone_since_keeps_nobody_awake(kit: Kit, door: RudeDoor) -> None:
+    """A battery is not for looking ten times a second at what no longer waits."""
+    kit.add(1)
+    door.moods = [lambda request: problem(409, door_auth.DIGEST_MISMATCH)]
+    kit.turn_until_idle()
+    kit.spool.vault.set_fault(A, 1, "the sealed file was changed on the card")
+    kit.now_s += 8 * 3600
+    assert kit.uploader.turn() > 10
