@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from central.evidence.models import ChainLink, Recording, StoredSegment
 from central.evidence.vault import Vault
 from central.incidents.models import AlarmRecord, Incident
 from contract import chain
-from contract.messages import Fix
+from contract.messages import Alarm, ChainItem, Fix
 from demo.drill.load import Pressed
 from demo.drill.witness import Book, Seen
 
@@ -143,9 +144,11 @@ class Count:
                 )
                 arrived = Counter({alarm: max(number, opened[alarm]) for alarm, number in arrived.items()})
                 tally.blame("lost", [alarm for alarm in told if alarm in arrived and not opened[alarm]], book.kit_id)
+            held = (_held_alarms(book) & told.keys()) - arrived.keys()
             tally.taken += len(told)
             tally.arrived += len(arrived.keys() & told.keys())
-            tally.blame("lost", [alarm for alarm in told if alarm not in arrived], book.kit_id)
+            tally.held += len(held)
+            tally.blame("lost", [alarm for alarm in told if alarm not in arrived and alarm not in held], book.kit_id)
             tally.blame("doubled", [alarm for alarm, number in arrived.items() if number > 1], book.kit_id)
             # Nobody pressed it, or one press was carried out twice.
             strangers = [alarm for alarm in arrived if alarm not in told]
@@ -161,7 +164,9 @@ class Count:
         tally = self.records
         tally.taken += len(book.records)
         tally.arrived += len(there.keys() & book.records.keys())
-        tally.blame("lost", sorted(book.records.keys() - there.keys()), book.kit_id)
+        held = _held_records(book) - there.keys()
+        tally.held += len(held)
+        tally.blame("lost", sorted(book.records.keys() - there.keys() - held), book.kit_id)
         tally.blame("doubled", sorted(there.keys() - book.records.keys()), book.kit_id)
         changed = [
             place for place, seen in book.records.items() if place in there and there[place] != (seen.body, seen.sig)
@@ -227,6 +232,20 @@ def _steps_of(place: tuple[int, int], steps: Counter[tuple[int, int, str]]) -> l
 def _kind(book: Book, seq: int) -> str:
     seen = book.entries.get(seq)
     return seen.kind if seen else "not seen"
+
+
+def _held_alarms(book: Book) -> set[str]:
+    """Ids of alarms that still lie on the card."""
+    held = (book.entries[seq] for seq in book.held & book.entries.keys())
+    return {msgspec.json.decode(seen.body, type=Alarm).alarm_id for seen in held if seen.kind == "alarm"}
+
+
+def _held_records(book: Book) -> set[tuple[str, int]]:
+    """Places of chain records that still lie on the card."""
+    held = (book.entries[seq] for seq in book.held & book.entries.keys())
+    items = [msgspec.json.decode(seen.body, type=ChainItem) for seen in held if seen.kind == "chain"]
+    bodies = [base64.urlsafe_b64decode(item.record + "=" * (-len(item.record) % 4)) for item in items]
+    return {(record.recording_id.hex(), record.seq) for record in map(chain.decode, bodies)}
 
 
 def _digest(seen: Seen) -> bytes:

@@ -135,7 +135,7 @@ def write_json(found: Finding) -> str:
             "set_aside": found.set_aside,
             "sos_ms": found.sos_ms,
             "notes": found.notes,
-            "holes": [{"door": door, "cause": hole.cause, "s": hole.seconds} for door, hole in found.holes],
+            "holes": [{"door": door, "s": hole.seconds, **asdict(hole)} for door, hole in found.holes],
             "blows": [_tell_blow(blow, span) for blow, span in found.blows],
         },
         ensure_ascii=False,
@@ -145,7 +145,7 @@ def write_json(found: Finding) -> str:
 
 def _tell_blow(blow: Blow, span: float | None) -> dict[str, Any]:
     fault: Fault = blow.fault
-    return {**asdict(fault), "at_ms": blow.at_ms, "back_after_s": span, "missed": blow.missed}
+    return {**asdict(fault), **asdict(blow), "fault": fault.name, "back_after_s": span}
 
 
 def _group_recoveries(found: Finding) -> dict[str, list[float | None]]:

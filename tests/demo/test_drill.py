@@ -1,5 +1,6 @@
 """The drill itself: a short one for real, and that each kind of loss it looks for would be found."""
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -21,7 +22,7 @@ from central.evidence.models import ChainLink, Recording, SignerCertificate, Sto
 from central.incidents.models import AlarmRecord, Incident
 from contract import chain
 from contract.chain import Kind
-from contract.messages import Fix, encode
+from contract.messages import Alarm, ChainItem, Fix, encode
 from demo.drill import processes
 from demo.drill.count import Count
 from demo.drill.faults import Blow
@@ -409,6 +410,16 @@ class TestCount:
             uow.connection.execute(delete(Position))
         book = replace(make_book(), held={1, 2})
         assert tally(centre, book) == {}
+
+    def test_an_alarm_and_a_record_that_are_still_at_the_kit_are_not_lost(self, centre):
+        book, told = make_book(), Pressed(alarms={"sos": {SOS: 1}, "mark": {MARK: 1}})
+        late = record(b"\x11", 2, Kind.GAP, 0, cause="crash")
+        book.records["1" * 32, 2] = SeenRecord(chain.encode(late), b"s" * 64, 1)
+        assert tally(centre, book, pressed=told) == {"chain records": (1, 0, 0), "marks pressed": (1, 0, 0)}
+        text = base64.urlsafe_b64encode(chain.encode(late)).rstrip(b"=").decode()
+        book.entries[4] = Seen("chain", 1, encode(ChainItem(record=text, sig="")))
+        book.entries[5] = Seen("alarm", 1, encode(Alarm(alarm_id=MARK, kind="mark", pressed_ms=1)))
+        assert tally(centre, replace(book, top=5, held={4, 5}), pressed=told) == {}
 
     def test_a_segment_whose_file_is_another_or_gone(self, centre):
         centre[2].write_bytes(b"SEALED")
