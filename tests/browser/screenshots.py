@@ -10,15 +10,19 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from central.devices import service as devices
 from central.flows.acknowledge import acknowledge_incident
+from central.flows.link import order_originals
 from central.people.queries import actor_of, find_user
 from tests.browser.case_pictures import prepare_cases, take_cases
 from tests.browser.conftest import CHROMIUM, DESK, FLAGS, PHONE
-from tests.browser.footage import make_recording
+from tests.browser.footage import Footage, film, make_recording
 from tests.browser.task_pictures import give_tasks, take_officers_page
 from tests.browser.world import AGES, PASSWORD, World, fill, make_world
 from tests.central.web.serving import Server
+from tests.central.web.test_previews import send_preview
 from tests.waiting import wait_until
 
+# Too long for a picture of a phone to say anything.
+DESK_ONLY = ("incidents", "recordings", "kit", "preview")
 DEFAULT_FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 
 
@@ -52,8 +56,25 @@ def prepare(folder: Path) -> tuple[World, dict[str, str]]:
         "tasks": "/tasks",
         "incidents": "/incidents", "incident": f"/incidents/{taken}", "kits": "/kits", "kit": "/kits/dl-2901-01",
         "recordings": "/recordings", "recording": f"/recordings/{footage.id}",
+        "preview": f"/recordings/{record_on_thin_link(world).id}",
     }  # fmt: skip
     return world, pages
+
+
+def record_on_thin_link(world: World) -> Footage:
+    """A kit on a metered link: after the beginning only previews came, and originals were asked for."""
+    footage = Footage(world, "dl-2922-01", world.now_ms() - 1_900_000)
+    for number, segment in enumerate(film("dl-2922-01", 12, started_ms=footage.started_ms)):
+        seq = footage.add(segment, store=number == 0)
+        if number:
+            send_preview(world, footage, seq, segment)
+    footage.close()
+    world.tell_health("dl-2922-01", queue=5, battery_pct=64, metered=True)
+    with world.store.read() as session:
+        actor = actor_of(find_user(session, "zhihui"))
+    with world.store.write() as uow:
+        order_originals(uow, actor, footage.id, reason="核实执行现场情况", first=3, last=4)
+    return footage
 
 
 def refresh(world: World) -> None:
@@ -98,11 +119,11 @@ def take(world: World, pages: dict[str, str], address: str, folder: Path) -> Non
         take_kits_under_alarm(browsers[""], folder)
         for suffix, page in browsers.items():
             for name, path in pages.items():
-                if (name == "kits" and not suffix) or (suffix and name in ("incidents", "recordings", "kit")):
+                if (name == "kits" and not suffix) or (suffix and name in DESK_ONLY):
                     continue
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
-                if name == "recording":
+                if name in ("recording", "preview"):
                     play(page)
                 page.screenshot(path=folder / f"{name}{suffix}.png")
         take_cases(browser, address, prepare_cases(world), folder)

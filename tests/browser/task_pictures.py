@@ -51,7 +51,7 @@ def give_tasks(world: World) -> None:
             note = {"refused": "too_far", "done": "as_ordered"}.get(step, "")
             told = CommandReceipt(number=number, state=step, at_ms=world.now_ms(), note=note)
             with world.store.write() as uow:
-                receive_command_receipt(uow, world.kits[kit_id], told)
+                receive_command_receipt(uow, world.kits[kit_id], told, moment=world.moment())
 
 
 def take_officers_page(browser: Browser, folder: Path, data: Path) -> None:

@@ -15,16 +15,20 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.courts import service as courts
 from central.devices import service as devices
+from central.devices.boots import BootBook, place_kit
 from central.devices.feed import encode_positions, live_position
 from central.devices.rules import ItemKey, KitRef, digest_fix, position_row
+from central.devices.times import UNKNOWN, Moment, claim_of_fix
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
+from central.flows.times import settle_times
 from central.people import service as people
 from contract.health import Health
 from contract.messages import Alarm, CommandReceipt, Fix
 from contract.trust import KitEntry, Registry
-from tests.cast import CAST, PASSWORD
+from tests.cast import CAST, PASSWORD, cheap_hashes
 
+BOOT = "b" * 32
 USERS = CAST | {"xiangyun": ("样例祥云值班员", "duty_operator", "云2923")}
 STEMS = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥天地玄黄宇宙洪荒"
 SEATS = {
@@ -48,6 +52,8 @@ class World:
     directory: devices.KitDirectory = field(default_factory=devices.KitDirectory)
     seqs: dict[str, int] = field(default_factory=dict)
     places: dict[str, tuple[float, float]] = field(default_factory=dict)
+    began_ms: int = 0
+    """When the kits were switched on, once the centre knows it by satellite time; 0: it does not."""
 
     def now_ms(self) -> int:
         return self.store.clock.now_ms()
@@ -104,6 +110,17 @@ class World:
         with self.store.write() as uow:
             devices.record_health(uow, self.kits[kit_id], health, at_ms=at_ms, received_ms=at_ms)
 
+    def learn_clocks(self) -> None:
+        """Every kit has said a satellite fix: the centre knows when it was switched on."""
+        self.began_ms = self.now_ms() - 4 * 3_600_000
+        book = BootBook()
+        with self.store.write() as uow:
+            for kit in self.kits.values():
+                spool_no = self.directory.spool_no(uow, kit.kit_no, f"{kit.kit_no:032x}")
+                anchor = book.see(uow, kit.kit_no, BOOT, spool_no, 1, uow.now_ms - self.began_ms)
+                book.hear(kit.kit_no, anchor, claim_of_fix(uow.now_ms - 750, uow.now_ms - self.began_ms))
+            book.flush(uow)
+
     def raise_alarm(
         self,
         kit_id: str,
@@ -119,21 +136,28 @@ class World:
         at_ms = self.now_ms() - age_ms
         fix = Fix(lat=place[0], lon=place[1], fix_ms=at_ms, accuracy_m=5) if place else None
         alarm = Alarm(
-            alarm_id=alarm_id or secrets.token_hex(16), kind=kind, pressed_ms=at_ms - 900, boot_ms=77_000, fix=fix,
+            alarm_id=alarm_id or secrets.token_hex(16), kind=kind, pressed_ms=at_ms - 900, fix=fix,
+            boot_ms=at_ms - 900 - self.began_ms if self.began_ms else 77_000,
             note=note, recording_id=recording_id,
         )  # fmt: skip
         key = self.next_key(kit_id)
         with self.store.write() as uow:
             outcome = receive_alarm(
-                uow, self.kits[kit_id], alarm, key=key, digest=secrets.token_bytes(8), at_ms=at_ms, received_ms=at_ms
-            )
+                uow, self.kits[kit_id], alarm, key=key, digest=secrets.token_bytes(8), at_ms=at_ms, received_ms=at_ms,
+                boot=BOOT if self.began_ms else "",
+            )  # fmt: skip
+            settle_times(uow, self.kits[kit_id].kit_no, place_kit(uow.session, self.kits[kit_id].kit_no))
         return outcome.incident_id or ""
 
     def answer(self, kit_id: str, state: str, number: int = 1) -> None:
         """The kit tells what became of a directive."""
         receipt = CommandReceipt(number=number, state=state, at_ms=self.now_ms())
         with self.store.write() as uow:
-            assert receive_command_receipt(uow, self.kits[kit_id], receipt)
+            assert receive_command_receipt(uow, self.kits[kit_id], receipt, moment=self.moment())
+
+    def moment(self) -> Moment:
+        """Now, by the kits' time since boot."""
+        return Moment(BOOT, self.now_ms() - self.began_ms) if self.began_ms else UNKNOWN
 
 
 def make_world(folder: Path) -> World:
@@ -143,7 +167,7 @@ def make_world(folder: Path) -> World:
     schema.migrate(settings)
     bus = LocalBus()
     store = Store(db.create_engine(db.database_url(settings)), SystemClock(), bus)
-    with store.write() as uow:
+    with cheap_hashes(), store.write() as uow:
         courts.seed_courts(uow)
         for login, (name, role, court) in USERS.items():
             people.add_user(
@@ -165,6 +189,7 @@ def fill(world: World) -> None:
             )
         )  # fmt: skip
     world.add_kits(entries)
+    world.learn_clocks()
     for number, kit_id in enumerate(sorted(world.kits)):
         lat, lon = SEATS[kit_id[3:7]]
         angle, age_ms = number * 2.399, AGES.get(number, 0)

@@ -233,7 +233,7 @@ WARNINGS: Final = {
     "certificate_ended": Label(_("证书已到期"), "certificate", "bad"),
 }
 HEALTH: Final = {
-    "ok": Label(_("正常"), "check-circle", "ok"),
+    "ok": Label(_("良好"), "check-circle", "ok"),
     "warn": Label(_("注意"), "warning", "warn"),
     "bad": Label(_("异常"), "cross-circle", "bad"),
     "off": Label(_("未知"), "list", "off"),
@@ -244,7 +244,7 @@ POWER: Final = {
     "external": Label(_("外接供电"), "battery", "ok"),
 }
 CARDS: Final = {
-    "ok": Label(_("正常"), "storage", "ok"),
+    "ok": Label(_("良好"), "storage", "ok"),
     "slow": Label(_("过慢"), "storage", "warn"),
     "read_only": Label(_("只读"), "storage", "bad"),
     "failing": Label(_("出错"), "storage", "bad"),

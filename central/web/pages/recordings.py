@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from central.evidence import rules as evidence_rules
 from central.evidence import service as evidence_service
 from central.evidence.export import export_package
 from central.evidence.queries import RecordingView, SegmentEntry
+from central.evidence.rules import Discontinuity
 from central.flows import link
 from central.incidents import queries as incidents
 from central.web.context import Context, Here, Proven, SignedIn
@@ -111,6 +113,7 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         "recordings/recording.html",
         recording=view.recording,
         continuity=view.continuity,
+        gaps=_gather_gaps(view.continuity.gaps),
         lines=lines,
         marks=[{"mark": row, "at_ms": _offset(row.happened_ms, view.recording.begun_ms, total_ms)} for row in marks],
         total_ms=total_ms,
@@ -292,6 +295,19 @@ def place_segments(entries: Sequence[SegmentEntry]) -> list[dict[str, Any]]:
             }
         )
         at_ms += entry.duration_ms
+    return lines
+
+
+def _gather_gaps(gaps: Sequence[Discontinuity]) -> list[tuple[Discontinuity, int]]:
+    """Gaps with how many segments each is of: a row of segments that have not arrived is one line, not a thousand."""
+    lines: list[tuple[Discontinuity, int]] = []
+    for gap in gaps:
+        last, count = lines[-1] if lines else (None, 0)
+        if last is not None and last.cause == gap.cause == "not_received" and last.seq + count == gap.seq:
+            whole_ms = (last.duration_ms or 0) + (gap.duration_ms or 0)
+            lines[-1] = (replace(last, duration_ms=whole_ms), count + 1)
+        else:
+            lines.append((gap, 1))
     return lines
 
 

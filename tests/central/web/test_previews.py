@@ -103,3 +103,15 @@ def test_of_a_segment_that_is_here_there_is_none(log_in, footage):
 def test_a_package_knows_nothing_of_it(world, footage):
     with world.store.read() as session:
         assert set(queries.list_stored_digests(session, footage.id)) == {1}
+
+
+def test_an_hour_on_the_kit_is_one_line_not_a_thousand(log_in, world):
+    footage = Footage(world, "dl-2901-01", world.now_ms() - 60_000)
+    segments = film("dl-2901-01", 10)
+    for number, segment in enumerate(segments[:5]):
+        footage.add(segment, store=number in (0, 3))
+    footage.close()
+    text = log_in("zhihui").get(f"/recordings/{footage.id}").text
+    steps = text[text.index("核验") : text.index("导出证据包")]
+    assert steps.count("尚未收到") == 2
+    assert "时长 0:04 · 2 段 · 由中心发现" in steps
