@@ -6,12 +6,18 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Final
 from weakref import WeakSet
 
 from fastapi import Request
+from starlette.types import Scope
 
 from central.sync.problems import ProblemError
 from contract import door_auth
+
+TOO_MANY: Final = door_auth.PROBLEM_PREFIX + "too-many"
+# A kit sends two or three at once; on a bad link some older ones seem open here for a minute.
+MAX_PER_KIT: Final = 32
 
 
 class Line:
@@ -19,6 +25,7 @@ class Line:
 
     def __init__(self) -> None:
         self.is_cut = False
+        self.is_over = False  # answered; whoever still holds it holds nothing of the door
         self._pause: asyncio.Timeout | None = None
 
     def cut(self) -> None:
@@ -54,15 +61,19 @@ class Lines:
         self._open: defaultdict[str, WeakSet[Line]] = defaultdict(WeakSet)
 
     def open(self, kit_id: str) -> Line:
-        """A line for a request of this kit."""
+        """A line for a request of this kit. Raises ProblemError (429): one kit does not fill the door."""
+        lines = self._open[kit_id]
+        if sum(not line.is_over for line in lines) >= MAX_PER_KIT:
+            text = "This kit has too many requests under way: end some, or wait until they are answered."
+            raise ProblemError(429, TOO_MANY, text, retry_after_s=5)
         line = Line()
-        self._open[kit_id].add(line)
+        lines.add(line)
         return line
 
     def follow(self, request: Request, kit_id: str, *, is_known: bool) -> None:
         """End the request as soon as its kit is revoked; at once when its certificate is no longer known.
 
-        Raises ProblemError (403).
+        Raises ProblemError (403, 429).
         """
         line: Line = self.open(kit_id)
         request.state.line = line
@@ -75,3 +86,10 @@ class Lines:
         for kit_id in kit_ids:
             for line in tuple(self._open.pop(kit_id, ())):
                 line.cut()
+
+
+def end_line(scope: Scope) -> None:
+    """The request of this scope is answered: its line, where it has one, counts no more."""
+    line = scope.get("state", {}).get("line")
+    if isinstance(line, Line):
+        line.is_over = True

@@ -26,7 +26,7 @@ from central.evidence import service as evidence
 from central.evidence.rules import RecordVerdict
 from central.evidence.vault import Vault
 from central.sync.admission import Gate
-from central.sync.cutting import Lines
+from central.sync.cutting import Lines, end_line
 from central.sync.incoming import Incoming, check_body, read_small_body
 from central.sync.logs import add_log_routes
 from central.sync.problems import ProblemError, add_handlers
@@ -150,7 +150,7 @@ def add_common_routes(app: FastAPI, door: FrontDoor, clock: Clock) -> None:
 
 
 class NonceOnEveryAnswer:
-    """Adds the next nonce, so that a kit needs no round trip of its own for it."""
+    """Adds the next nonce, so that a kit needs no round trip of its own for it; ends the request's line."""
 
     def __init__(self, app: ASGIApp, nonces: Nonces) -> None:
         self._app = app
@@ -165,7 +165,10 @@ class NonceOnEveryAnswer:
                 message = {**message, "headers": [*message.get("headers", []), header]}
             await send(message)
 
-        await self._app(scope, receive, send_with_nonce if scope["type"] == "http" else send)
+        try:
+            await self._app(scope, receive, send_with_nonce if scope["type"] == "http" else send)
+        finally:
+            end_line(scope)
 
 
 def _read_records(body: bytes, recording_id: bytes) -> list[Signed]:

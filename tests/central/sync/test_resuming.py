@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from central.evidence.vault import part_name
+from central.sync.cutting import MAX_PER_KIT, TOO_MANY
 from contract import door_auth
 from contract.receipts import verify_segment_receipt
 from contract.signing import dumps
@@ -53,9 +54,11 @@ def recorder(centre: Centre, door: DoorKit) -> Recorder:
 class HalfSent:
     """A PUT of which only a part has been sent, its connection still open."""
 
-    def __init__(self, centre: Centre, door: DoorKit, recorder: Recorder, sent: int, *, offset: int = 0) -> None:
-        self.path = door_auth.segment_path(recorder.recording_id, 1)
-        whole = recorder.sealed[1]
+    def __init__(
+        self, centre: Centre, door: DoorKit, recorder: Recorder, sent: int, *, offset: int = 0, seq: int = 1
+    ) -> None:
+        self.path = door_auth.segment_path(recorder.recording_id, seq)
+        whole = recorder.sealed[seq]
         head = [
             f"PUT {self.path} HTTP/1.1",
             "Host: door",
@@ -74,7 +77,7 @@ class HalfSent:
             / "data"
             / "evidence"
             / "incoming"
-            / part_name(recorder.rid, 1, hashlib.sha256(whole).digest())
+            / part_name(recorder.rid, seq, hashlib.sha256(whole).digest())
         )
 
     def is_being_received(self) -> bool:
@@ -158,6 +161,26 @@ class TestTheDoor:
         old.close()
         wait_until(lambda: not old.is_being_received(), 5)
         check_receipt(centre, recorder, put_rest(door, recorder, len(recorder.sealed[1])))
+
+    def test_one_kit_does_not_fill_the_door(self, centre: Centre, door: DoorKit) -> None:
+        """In wrong hands it begins body after body and ends none; the others go on, and so does it in the end."""
+        many = Recorder(centre.kits[KIT], KIT, [centre.centre_identity.public_key()])
+        many.open()
+        for _ in range(MAX_PER_KIT + 1):
+            many.segment(b"x" * 1000)
+        body = dumps([list(record) for record in many.records])
+        for _ in range(3 * MAX_PER_KIT):  # those answered do not count, refused ones neither
+            assert door.request("PUT", door_auth.segment_path(many.recording_id, 1), many.sealed[1]).status == 409
+        assert door.request("POST", door_auth.chain_path(many.recording_id), body).status == 200
+        held = [HalfSent(centre, door, many, 10, seq=seq) for seq in range(1, MAX_PER_KIT + 1)]
+        wait_until(lambda: all(one.is_being_received() for one in held), 20)
+        last = door_auth.segment_path(many.recording_id, MAX_PER_KIT + 1)
+        answer = door.request("PUT", last, many.sealed[MAX_PER_KIT + 1])
+        assert (answer.status, answer.problem["type"]) == (429, TOO_MANY)
+        assert centre.door(OTHER).request("GET", "/v1/trust").status == 200
+        for one in held:
+            one.close()
+        wait_until(lambda: door.request("PUT", last, many.sealed[MAX_PER_KIT + 1]).status == 201, 20)
 
     def test_an_unread_file_is_no_ground_for_a_receipt(
         self, centre: Centre, door: DoorKit, recorder: Recorder
