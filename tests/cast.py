@@ -1,5 +1,13 @@
 """Specimen people of every role, by log-in: name, role, court; the tests of pages and browsers log in as them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from argon2 import PasswordHasher
+
+from central.people import passwords
+
 PASSWORD = "样例密码-only-for-tests"
 CAST = {
     "zhiban": ("样例值班员", "duty_operator", "云29"),
@@ -17,3 +25,13 @@ CAST = {
     "yinzhang": ("样例印章员", "seal_keeper", "云29"),
     "lianluo": ("样例联络员", "liaison", "云29"),
 }
+
+
+@contextmanager
+def cheap_hashes() -> Iterator[None]:
+    """A hash made meanwhile is cheap to make and, for good, to check: in earnest every log-in would take 0.1 s more.
+
+    What it costs in service is in tests/central/people/test_service.py.
+    """
+    with mock.patch.object(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)):
+        yield
