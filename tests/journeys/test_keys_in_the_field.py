@@ -138,7 +138,7 @@ def test_a_new_card_keeps_name_and_history_and_obeys_no_old_order(stand):
     for act in (lost.lock_kit, lost.unlock_kit):
         with stand.store.write() as uow:
             act(uow, OPERATOR, part.kit_id, reason="样例")
-    stand.wait_until(lambda: mailbox_of(stand, part) == ["done", "done"], "both orders to be obeyed", timeout_s=30)
+    stand.wait_until(lambda: mailbox_of(stand, part) == ["done", "done"], "both orders to be obeyed", timeout_s=90)
 
     told = provision(stand, "reimage", part.kit_id, "--reason", "card worn", "--no-terminal-qr")
     stand.wait_until(lambda: not is_connected(stand, part), "the old card to be cut off", timeout_s=10)
