@@ -146,7 +146,7 @@ class LogBringer:
 
 
 def pack_logs(settings: Settings, spool: Spool, *, since_s: float) -> bytes:
-    """A ZIP of the status and of the pieces written to since then (epoch), newest first as far as the limit allows."""
+    """A ZIP of the status and of the pieces written to since then (epoch), newest first up to the limit."""
     import zipfile  # only when somebody asks
 
     packed, left = io.BytesIO(), door_auth.MAX_LOG_CLEAR_BYTES

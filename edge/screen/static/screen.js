@@ -151,9 +151,9 @@ function drawTop() {
     chip(linkTone === "ok" ? "link" : "link-off", linkTone, "", linkText),
     waiting ? chip("queue", "", waiting > 999 ? "999+" : String(waiting), queueSign()[2]) : null,
     battery ? chip("battery", !battery.charging && battery.percent <= 15 ? "bad" : "", `${battery.percent}%`, word("battery")) : null);
-  const [first] = warnings();
+  const [first, ...more] = warnings();
   $("warning").hidden = !first || view !== "home";
-  if (first) fill($("warning"), icon("warn"), make("span", {}, first));
+  if (first) fill($("warning"), icon("warn"), make("span", {}, more.length ? `${first} · +${more.length}` : first));
 }
 
 function recordingWord(told) {
@@ -260,8 +260,10 @@ function warnings() {
   if (facts.card.state && facts.card.state !== "ok") list.push(`${word("card")}：${word(`card_${facts.card.state}`)}`);
   if (facts.clock.disagree?.length) list.push(`${word("clock")}：${clockText()}`);
   if (facts.certificate.trouble) list.push(`${word("certificate")}：${facts.certificate.trouble}`);
-  list.push(...facts.warnings.filter((code) => !/^(storage_|card_(slow|read_only|failing))/.test(code)).map((code) => word(`warn_${code}`)));
-  return list;
+  // Storage and card are told above; what ends the kit's work soonest stands first.
+  const others = facts.warnings.filter((code) => !/^(storage_|card_(slow|read_only|failing))/.test(code));
+  const gravest = others.filter((code) => ["battery_critical", "too_hot", "under_voltage"].includes(code));
+  return [...gravest, ...list, ...others.filter((code) => !gravest.includes(code))].map((item) => (others.includes(item) ? word(`warn_${item}`) : item));
 }
 
 function drawState() {

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from contract.categories import CATEGORIES
+from contract.health import WARNINGS
 from contract.messages import Alarm, CommandReceipt, decode, encode
 from contract.orders import OUTCOMES, REFUSALS, SosAck, Task
 from edge.spool import ring
@@ -217,6 +218,22 @@ def test_it_outlives_every_other_process_and_says_when_it_is_not_fed(glass, kit)
     assert len(alarms(kit, "sos")) == 2
 
 
+def test_what_the_kit_is_warned_of(glass, kit):
+    kit.spool.state.set("health_warnings", ["battery_critical", "too_hot", "storage_low"])
+    kit.spool.state.set("storage_level", {"level": "low", "minutes_left": 50})
+    warning = glass.locator("#warning")
+    expect(warning).to_contain_text("电量即将耗尽 · +2", timeout=15_000)
+    glass.click("#tab-state")
+    facts = glass.locator("#facts")
+    for words in ("温度", "内存占用", "存储卡损耗", "供电"):
+        expect(facts).to_contain_text(words)
+    glass.click("#tab-home")
+    kit.spool.state.set("health_warnings", ["too_hot"])
+    expect(warning).to_contain_text("温度过高 · +1", timeout=15_000)
+    kit.spool.state.set("health_warnings", [])
+    expect(warning).to_contain_text("存储", timeout=15_000)
+
+
 def test_locked(glass, kit):
     kit.spool.state.set("lost", {"step": "locked", "since_ms": 1, "by": "样例", "reason": "遗失"})
     expect(glass.locator("#locked")).to_contain_text("装备已锁定")
@@ -261,7 +278,9 @@ def test_english(glass):
 
 def test_every_code_has_its_words():
     text = WORDS.read_text(encoding="utf-8")
-    for code in (*CATEGORIES, *REFUSALS, *OUTCOMES):
+    # Storage and card are told by their own states.
+    warned = [f"warn_{code}" for code in WARNINGS if not re.match("storage_|card_(slow|read_only|failing)", code)]
+    for code in (*CATEGORIES, *REFUSALS, *OUTCOMES, *warned):
         assert re.search(rf'\b{code}: \["[^"]+", "[^"]+"\]', text), code
     names = re.findall(r'(?:^|[\s{{])"?([\w ]+)"?: \["', text.split("export const CATEGORIES")[0])
     assert len(names) == len(set(names)), "no word is written twice"
