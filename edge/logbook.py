@@ -1,8 +1,8 @@
 """What the kit's processes say, on standard error and for a while on the card: ``logs/NAME.log`` and pieces before.
 
 A line is handed to a thread of its own, because a slow or dying card must hold up neither a picture nor a button;
-what the card refuses is dropped. Files are opened for each handful of lines and never kept open, so that a card that was
-changed or a process in reserve needs no care. The folder never outgrows `MOST_BYTES` for each process.
+what the card refuses is dropped. Files are opened for each handful of lines and never kept open, so that a card that
+was changed or a process in reserve needs no care. The folder never outgrows `MOST_BYTES` for each process.
 
 Nothing secret and nobody's data may stand in a line: what processes log are codes, numbers, names of files, of kits
 and of centres, never keys, tokens, PINs, positions or the words of a task.
