@@ -51,6 +51,20 @@ class RecordBringer:
         """Bring every record of a recording, whatever the centre receipted before; as `bring`."""
         return self.bring(recording_id, self._spool.vault.list_records(recording_id))
 
+    def bring_ahead(self, recording_id: str, records: list[RecordRow]) -> bool:
+        """Bring a few records ahead of their segment without waiting; False when they must be brought by `bring`.
+
+        What becomes of them shows in the answer to the segment. Raises DoorUnreachableError.
+        """
+        if len(records) > 2 * RECORDS_AHEAD or not self._door.post_ahead(*_pack(recording_id, records)):
+            return False
+        self._posted[recording_id] = max(self._posted.get(recording_id, -1), records[-1].seq)
+        return True
+
+    def forget(self) -> None:
+        """The connection ended: what was brought ahead may not have arrived."""
+        self._posted.clear()
+
     def bring(self, recording_id: str, records: list[RecordRow]) -> Answer | None:
         """Bring signed records over the door; None when the centre took them, else its refusal.
 
@@ -58,9 +72,14 @@ class RecordBringer:
         """
         for start in range(0, len(records), RECORDS_AT_ONCE):
             part = records[start : start + RECORDS_AT_ONCE]
-            body = dumps([list(Signed(record.body, record.sig)) for record in part])
-            answer = self._door.post(door_auth.chain_path(bytes.fromhex(recording_id)), body, "application/cbor")
+            answer = self._door.post(*_pack(recording_id, part))
             if answer.status not in (200, 201, 202, 204):
                 return answer
             self._posted[recording_id] = max(self._posted.get(recording_id, -1), part[-1].seq)
         return None
+
+
+def _pack(recording_id: str, records: list[RecordRow]) -> tuple[str, bytes, str]:
+    """Path, body and media type of the request that brings these."""
+    body = dumps([list(Signed(record.body, record.sig)) for record in records])
+    return door_auth.chain_path(bytes.fromhex(recording_id)), body, "application/cbor"

@@ -73,8 +73,8 @@ class _Problem(msgspec.Struct):
 class Door:
     """Not shared between threads.
 
-    `get`, `head` and `post` bring their answer; of `send_file` several may be in flight, and `take_answer` gives
-    their answers in the order they were sent.
+    `get`, `head` and `post` bring their answer and are not for when files are in flight; of `send_file` several may
+    be, and `take_answer` gives their answers in the order they were sent.
     """
 
     def __init__(
@@ -93,12 +93,13 @@ class Door:
         self._make_context = make_context or (lambda: identity.make_tls_context(trusted_time))
         self._wire: Wire | None = None
         self._proofs = Proofs(identity)
+        self._ahead: set[int] = set()  # requests on this connection whose answer nobody waits for
         self.speed = Speed()
 
     @property
     def in_flight(self) -> int:
         """Files sent whose answer was not taken yet."""
-        return self._wire.outstanding if self._wire is not None else 0
+        return self._wire.outstanding - len(self._ahead) if self._wire is not None else 0
 
     @property
     def can_send(self) -> bool:
@@ -118,6 +119,19 @@ class Door:
     def post(self, path: str, body: bytes, media_type: str) -> Answer:
         """POST with proof; raises DoorUnreachableError."""
         return self._prove("POST", path, body, {"Content-Type": media_type})
+
+    def post_ahead(self, path: str, body: bytes, media_type: str) -> bool:
+        """POST ahead of a file, without waiting: `take_answer` passes over its answer. Raises DoorUnreachableError.
+
+        False, and nothing was sent, where that file would then lack a nonce. Whoever needs what was posted says so.
+        """
+        if not self.can_send or not self._proofs.has_nonce(2):
+            return False
+        headers = {"Content-Type": media_type, "Content-Length": str(len(body))}
+        with self._closing_on_failure():
+            wire = self._send_head("POST", path, hashlib.sha256(body).digest(), headers, body)
+            self._ahead.add(wire.asked)
+        return True
 
     def send_file(
         self,
@@ -150,6 +164,7 @@ class Door:
     def take_answer(self) -> Answer:
         """The answer to the oldest file in flight; raises DoorUnreachableError, after which nothing is."""
         with self._closing_on_failure():
+            self._pass_over()
             return self._receive()
 
     def forget_nonces(self) -> None:
@@ -159,13 +174,21 @@ class Door:
     def ask_time(self) -> None:
         """Have the centre tell the time, which asks for no proof; raises DoorUnreachableError."""
         with self._closing_on_failure():
+            self._pass_over()
             self._fetch_nonces()
 
     def close(self) -> None:
         """Close the connection; what was in flight may have come through or not."""
+        self._ahead.clear()
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+
+    def _pass_over(self) -> None:
+        """Take the answers nobody waits for, as far as they come next."""
+        while self._wire is not None and self._wire.answered + 1 in self._ahead:
+            self._ahead.discard(self._wire.answered + 1)
+            self._receive()
 
     def _prove(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         digest = hashlib.sha256(body).digest()
@@ -175,6 +198,7 @@ class Door:
         while True:
             try:
                 with self._closing_on_failure():
+                    self._pass_over()
                     self._send_head(method, path, digest, headers, body)
                     answer = self._receive()
             except DoorClosedError:

@@ -31,7 +31,7 @@ log = logging.getLogger("zhixing.upload")
 IDLE_S = 15.0
 # One is being sent while the answer to the one before is on its way: the link is never empty for a round trip.
 IN_FLIGHT = 2
-REFUSED_WITHIN_S = 0.5
+REFUSED_WITHIN_S = 0.25
 REVOKED_WAIT_S = 300.0
 STORE_FULL_WAIT_S = 60.0
 TOO_LARGE_WAIT_S = 6 * 3600.0
@@ -142,6 +142,7 @@ class Uploader:
         had = bool(self._sent)
         self._begun.update(parcel.key for parcel in self._sent)
         self._sent.clear()
+        self._records.forget()
         return had
 
     def _refresh_trust(self) -> None:
@@ -174,15 +175,19 @@ class Uploader:
 
     def _bring_whole(self, parcel: Parcel, path: Path) -> float:
         records = self._records.find_due(parcel.recording_id, parcel.seq)
+        is_begun = parcel.key in self._begun and not parcel.is_proxy
+        takes = self._window == IN_FLIGHT  # else the segment should not go before its records' answer
+        if takes and records and not is_begun and self._records.bring_ahead(parcel.recording_id, records):
+            records = []
         # Whatever is a request of its own waits for the answers before it.
-        if self._sent and (records is None or records or parcel.key in self._begun):
+        if self._sent and (records is None or records or is_begun):
             return self._settle_one()
         if records is None:
             return 0.25
         if records:
             refused = self._records.bring(parcel.recording_id, records)
             return 0.0 if refused is None else self._judge(parcel, refused)
-        asked = self._door.head(parcel.where) if parcel.key in self._begun and not parcel.is_proxy else None
+        asked = self._door.head(parcel.where) if is_begun else None
         if asked is not None and asked.status >= 500:
             return self._judge(parcel, asked)  # to begin anew would throw away what came of it
         self._send(parcel, path, offset=0 if asked is None else min(asked.offset, parcel.length))

@@ -119,6 +119,7 @@ class Speed:
         self.bytes_per_s = 0.0
         self.round_s = 0.0
         self.told_s = 0.0
+        self.is_lossy = False  # packets are lost there by the tenth and more
         self.count = 0
 
     def tell(self, bytes_per_s: float, now_s: float) -> None:

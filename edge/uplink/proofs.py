@@ -27,11 +27,11 @@ class Proofs:
         self._is_known = False  # the door has seen the certificate
         self._introductions = 0
 
-    def has_nonce(self) -> bool:
-        """Whether another request can be proven without asking for a nonce first."""
+    def has_nonce(self, count: int = 1) -> bool:
+        """Whether so many more requests can be proven without asking for a nonce first."""
         while self._nonces and read_boot_ms() - self._nonces[0][1] > NONCE_LIFE_MS:
             self._nonces.popleft()
-        return bool(self._nonces)
+        return len(self._nonces) >= count
 
     def add(self, nonce: str) -> None:
         """An answer brought the next nonce."""

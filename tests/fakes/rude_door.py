@@ -167,7 +167,7 @@ class RudeDoor:
             self.shown[door_auth.thumbprint(base64.b64decode(head["x5c"][0]))] = leaf
         else:
             leaf = self.shown[head[door_auth.THUMBPRINT]]
-        if head["typ"] != door_auth.TOKEN_TYPE or head["kid"] != f"{leaf.serial_number:x}":
+        if head["typ"] != door_auth.TOKEN_TYPE or head.get("kid") not in (None, f"{leaf.serial_number:x}"):
             raise ValueError("wrong header")
         claims = jwt.decode(
             token,

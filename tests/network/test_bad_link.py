@@ -10,10 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from bench.link_ledger import read_packets
 from tests.network.bad_link import BadLink, LinkShape
 from tests.network.namespaces import FOLDER, Namespace, Wire, why_not
 from tests.waiting import wait_until
@@ -130,6 +132,21 @@ def test_in_darkness_nothing_passes_and_flapping_takes_turns(link: BadLink, call
     wait_until(link.is_dark, 3)
     link.mend()
     assert ask(caller) is not None
+
+
+def test_what_is_carried_can_be_captured_with_the_time_at_which_the_rate_let_it_go(
+    link: BadLink, caller: socket.socket, tmp_path: Path
+) -> None:
+    link.shape(LinkShape(kbit_s=64, queue_kb=64), LinkShape())
+    with link.capturing(tmp_path / "link.pcap"):
+        for _ in range(5):
+            caller.send(b"x" * 972)  # 1,000 bytes with headers
+        wait_until(lambda: link.counters()[1].carried_bytes >= 5000, 5)
+    assert ask(caller) is not None
+    told = [packet for packet in read_packets(tmp_path / "link.pcap", link.near) if packet.size == 1000]
+    assert [packet.up for packet in sorted(told)].count(True) == 5 and len(told) == 10
+    up = [packet.at_s for packet in told if packet.up]
+    assert all(abs(later - sooner - 0.125) < 0.001 for sooner, later in pairwise(up)), "an eighth of a second each"
 
 
 def test_a_wire_carries_and_the_machine_sees_nothing_of_it(field: Namespace, centre: Namespace) -> None:

@@ -199,6 +199,45 @@ def test_chain_records_go_before_their_segment(kit: Kit, door: RudeDoor) -> None
     assert door.records[A] == [[b"open", b"s" * 64], [b"record 1", b"s" * 64]]
 
 
+def bring_one(kit: Kit, door: RudeDoor) -> None:
+    """A first segment, so that the door is known to take them."""
+    kit.add(0)
+    kit.turn_until_idle()
+    door.requests.clear()
+
+
+def test_a_door_that_takes_gets_a_record_ahead_of_its_segment_without_a_wait(kit: Kit, door: RudeDoor) -> None:
+    bring_one(kit, door)
+    path = kit.add(1)
+    assert kit.uploader.turn() == 0.0
+    assert kit.uploader._door.in_flight == 1 and kit.uploader._door._ahead, "both are under way"
+    kit.turn_until_idle()
+    assert [request.method for request in door.requests] == ["POST", "PUT"]
+    assert not path.exists() and door.proof_errors == []
+
+
+def test_a_record_refused_ahead_of_its_segment_frees_nothing(kit: Kit, door: RudeDoor) -> None:
+    bring_one(kit, door)
+    path = kit.add(1)
+    door.chain_moods = [lambda request: problem(409, "urn:zhixing:problem:chain-broken")] * 2
+    door.moods = [lambda request: problem(409, door_auth.CHAIN_RECORD_MISSING)]
+    kit.turn_until_idle()
+    assert [request.method for request in door.requests] == ["POST", "PUT", "POST"], "asked for, it is brought again"
+    assert path.exists() and "409" in kit.trouble
+    kit.later(60)
+    assert not path.exists()
+
+
+def test_a_record_that_got_lost_ahead_of_its_segment_is_brought_again(kit: Kit, door: RudeDoor) -> None:
+    bring_one(kit, door)
+    path = kit.add(1)
+    door.chain_moods = [lambda request: Reply(201, hang_up=True)]
+    kit.turn_until_idle()
+    kit.later(60)
+    assert not path.exists() and len(door.records[A]) >= 2
+    assert kit.uploader._door.get("/v1/trust").status == 200, "no answer is left for another request"
+
+
 def test_over_the_door_go_the_records_a_segment_needs_and_a_few_more(kit: Kit, door: RudeDoor) -> None:
     """The link brings the others meanwhile; over a thin link nothing should go twice."""
     for seq in range(30):

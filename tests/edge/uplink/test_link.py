@@ -24,8 +24,13 @@ class Session:
     def __init__(self, folder: Path, host: str, port: int) -> None:
         identity = Identity(folder)
         self.woken = threading.Event()
+        self.reach: list[bool] = []
         self.link = Link(
-            MqttSettings(host=host, port=port), identity, TrustedTime(identity.floor_ms()), self.woken.set
+            MqttSettings(host=host, port=port),
+            identity,
+            TrustedTime(identity.floor_ms()),
+            self.woken.set,
+            note_reach=self.reach.append,
         )
         self.link.start()
 
@@ -58,6 +63,8 @@ def test_connects_and_comes_back_after_the_brokers_death(
     broker.start()
     while not isinstance(session.next_event(), Connected):
         pass
+    tries = "".join("+" if is_reached else "-" for is_reached in session.reach)
+    assert tries.startswith("+-") and tries.endswith("-+"), "told as soon as anybody answers, and when it is gone"
 
 
 def read_refusal(session: Session) -> str:

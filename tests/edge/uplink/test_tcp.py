@@ -47,6 +47,40 @@ def test_what_has_not_arrived_is_counted(pair: tuple[socket.socket, socket.socke
     assert tcp.unacknowledged_bytes(None) == 0
 
 
+def test_into_the_dark_it_calls_twice_and_takes_who_answers_first() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=5) as server:
+        port = server.getsockname()[1]
+        with tcp.connect("127.0.0.1", port, 5, is_dark=True) as near, server.accept()[0] as far:
+            near.sendall(b"here")
+            assert far.recv(10) == b"here" and near.gettimeout() == 5
+            assert near.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == tcp.GIVE_UP_S * 1000
+    with pytest.raises(ConnectionRefusedError):
+        tcp.connect("127.0.0.1", port, 5, is_dark=True)
+
+
+def test_a_call_that_nobody_answers_is_made_twice_and_given_up_in_time() -> None:
+    # Loopback drops what comes for a queue that is full: nobody answers, as in a tunnel.
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        port = server.getsockname()[1]
+        first.connect(("127.0.0.1", port))
+        second.setblocking(False)
+        second.connect_ex(("127.0.0.1", port))
+        calls: list[int] = []
+        real = tcp._call
+
+        def note(family: int, address: object) -> socket.socket:
+            call = real(family, address)
+            calls.append(call.fileno())
+            return call
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(TimeoutError):
+            patch.setattr(tcp, "_call", note)
+            tcp.connect("127.0.0.1", port, 1.2, is_dark=True)
+        assert len(calls) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "is_dark"),
     [

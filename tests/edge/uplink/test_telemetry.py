@@ -326,7 +326,9 @@ def test_it_packs_only_for_a_centre_that_unpacks_and_only_what_the_link_is_too_t
     desk.link.unacknowledged, desk.link.round_trip = 0, 700
     desk.add(1)
     assert desk.drain(1) == [("position", [63], 0)] and desk.link.packed == 2
-    assert desk.drain(RESEND_S)[0] == ("position", [61, 62, 63], 0) and desk.link.packed == 2, "the second try is open"
+    assert desk.drain(RESEND_S)[0] == ("position", [61, 62, 63], 0) and desk.link.packed == 2, (
+        "the second try is open"
+    )
     sos = desk.alarm("sos")
     desk.drain(1)
     assert desk.link.packed == 2, f"an SOS ({sos}) goes as it is"
