@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from central.devices.boots import place_kit
 from central.devices.models import MailboxEntry, MailboxStep
-from central.devices.times import Moment, Told, tell_moment
+from central.devices.times import Moment, Told, tell_answer
 
 LATE_MS: Final = 60_000
 
@@ -40,12 +40,20 @@ def load_steps(session: Session, entries: Sequence[MailboxEntry]) -> dict[tuple[
     lowest: dict[int, int] = {}
     for entry in entries:
         lowest[entry.kit_no] = min(entry.number, lowest.get(entry.kit_no, entry.number))
+    issued = {(entry.kit_no, entry.number): entry.issued_ms for entry in entries}
     boots = {kit_no: place_kit(session, kit_no) for kit_no in lowest}
     found: dict[tuple[int, int], list[Step]] = {}
     query = select(MailboxStep).where(col(MailboxStep.kit_no).in_(lowest), MailboxStep.number >= min(lowest.values()))
     for row in session.exec(query.order_by(col(MailboxStep.id))):
-        told = tell_moment(
-            boots[row.kit_no], Moment(row.boot, row.mono_ms), wall_ms=row.kit_at_ms, received_ms=row.received_ms
+        ordered_ms = issued.get((row.kit_no, row.number))
+        if ordered_ms is None:
+            continue  # between the entries that were asked for
+        told = tell_answer(
+            boots[row.kit_no],
+            Moment(row.boot, row.mono_ms),
+            wall_ms=row.kit_at_ms,
+            received_ms=row.received_ms,
+            ordered_ms=ordered_ms,
         )
         found.setdefault((row.kit_no, row.number), []).append(Step(row.state, row.note, told, row.received_ms))
     return found

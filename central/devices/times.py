@@ -224,12 +224,24 @@ def _high_at_zero(anchor: Anchor) -> int:
     return upper_ms if claim is None else min(upper_ms, claim.high_ms + _drift(claim.mono_ms))
 
 
-def tell_moment(boots: Mapping[str, PlacedBoot], moment: Moment, *, wall_ms: int, received_ms: int) -> Told:
-    """When something of a kit happened: by its time since boot where that is known, else by its wall clock."""
+def tell_answer(
+    boots: Mapping[str, PlacedBoot], moment: Moment, *, wall_ms: int, received_ms: int, ordered_ms: int
+) -> Told:
+    """When a kit answered an order of `ordered_ms`: by its time since boot where known, else by its wall clock.
+
+    No answer is older than its order, so what lies before it is taken off the error.
+    """
     placed = boots.get(moment.boot)
     if placed is None or moment.mono_ms is None:
-        return tell_by_wall(wall_ms, received_ms)
-    return placed.tell(moment.mono_ms, wall_ms=wall_ms, received_ms=received_ms)
+        told = tell_by_wall(wall_ms, received_ms)
+    else:
+        told = placed.tell(moment.mono_ms, wall_ms=wall_ms, received_ms=received_ms)
+    if told.error_ms is None:
+        return told if told.at_ms >= ordered_ms else Told(received_ms, None, "received")
+    first_ms, last_ms = max(told.at_ms - told.error_ms, ordered_ms), told.at_ms + told.error_ms
+    if first_ms > last_ms:  # that clock is wrong after all: the centre's own two moments hold
+        first_ms, last_ms, told = ordered_ms, max(received_ms, ordered_ms), told._replace(by="centre")
+    return Told((first_ms + last_ms) // 2, (last_ms - first_ms + 1) // 2, told.by)
 
 
 def tell_by_wall(wall_ms: int, latest_ms: int) -> Told:

@@ -14,7 +14,7 @@ from central.courts.permissions import Actor, check_permission
 from central.courts.queries import in_scope
 from central.devices.boots import place_kit
 from central.devices.models import Kit
-from central.devices.times import Moment, PlacedBoot, Told, tell_moment
+from central.devices.times import Moment, PlacedBoot, Told, tell_answer
 from central.incidents.models import AlarmRecord, Incident, IncidentEntry
 
 
@@ -64,10 +64,11 @@ def tell_timeline(session: Session, actor: Actor, incident_id: str) -> list[Time
     alarms = {(row.alarm_id, row.kind): Told(row.happened_ms, row.happened_error_ms, row.happened_by) for row in rows}
     felt = [entry for entry in entries if "kit_at_ms" in entry.detail]
     boots = place_kit(session, get_incident(session, actor, incident_id).kit_no) if felt else {}
+    taken_ms = min((entry.at_ms for entry in entries if entry.kind == "acknowledged"), default=0)
     lines = [
         TimelineLine(
             entry,
-            _tell_receipt(entry, boots)
+            _tell_receipt(entry, boots, taken_ms)
             if "kit_at_ms" in entry.detail
             else alarms.get((str(entry.detail.get("alarm_id")), str(entry.detail.get("alarm_kind")))),
         )
@@ -76,10 +77,11 @@ def tell_timeline(session: Session, actor: Actor, incident_id: str) -> list[Time
     return sorted(lines, key=lambda line: (line.at_ms, line.entry.id))
 
 
-def _tell_receipt(entry: IncidentEntry, boots: Mapping[str, PlacedBoot]) -> Told:
-    """When the kit wrote the receipt that this line is about."""
+def _tell_receipt(entry: IncidentEntry, boots: Mapping[str, PlacedBoot], taken_ms: int) -> Told:
+    """When the kit wrote the receipt that this line is about; the alarm was taken before."""
     moment = Moment(str(entry.detail.get("boot", "")), entry.detail.get("mono_ms"))
-    return tell_moment(boots, moment, wall_ms=int(entry.detail["kit_at_ms"]), received_ms=entry.at_ms)
+    wall_ms = int(entry.detail["kit_at_ms"])
+    return tell_answer(boots, moment, wall_ms=wall_ms, received_ms=entry.at_ms, ordered_ms=taken_ms)
 
 
 def list_kit_alarms(session: Session, actor: Actor, kit_id: str, *, limit: int = 100) -> Sequence[AlarmRecord]:

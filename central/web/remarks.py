@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
@@ -73,8 +74,12 @@ def translate(text: str, depth: int = 0) -> str | None:
                 break  # a clock or a span that is none: another sentence
             values[name] = inner if inner is not None else value
         else:
-            return _HOLE.sub(lambda hole, values=values: values[hole[1]], chinese)
+            return _fill(chinese, values)
     return None
+
+
+def _fill(chinese: str, values: Mapping[str, str]) -> str:
+    return _HOLE.sub(lambda hole: values[hole[1]], chinese)
 
 
 @cache

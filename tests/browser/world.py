@@ -104,7 +104,7 @@ class World:
         at_ms = self.now_ms() - age_ms
         health = Health(
             recording=recording, duty=duty, queue_outbox=0, queue_segments=queue, free_bytes=41_300_000_000,
-            vault_bytes=queue * 2_600_000, uptime_s=5400, version="0.1.0", recording_id=recording_id,
+            vault_bytes=queue * 2_600_000, uptime_s=5400, version="0.3.0", recording_id=recording_id,
             source="file:patrol.mp4", gps=gps, clock="ok", temp_c=48.5, battery_pct=battery_pct, **more,
         )  # fmt: skip
         with self.store.write() as uow:
@@ -204,5 +204,6 @@ def fill(world: World) -> None:
             )  # fmt: skip
         world.tell_health(
             kit_id, recording=number % 5 == 0, age_ms=age_ms, queue=number * 3 if number % 10 == 0 else 0,
-            battery_pct=95 - number * 2,
+            battery_pct=95 - number * 2, power="battery", memory_pct=41 + number, card="ok", storage="ok",
+            clock_source="gps", clock_error_ms=40, certificate_until_ms=world.now_ms() + 200 * 86_400_000,
         )  # fmt: skip

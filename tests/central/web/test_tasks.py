@@ -34,6 +34,7 @@ def test_given_on_the_kits_page_and_answered_from_the_field(store, kit, operator
     assert (sent.status_code, sent.headers["location"]) == (303, f"/kits/{kit.kit_id}#tasks")
     page = operator.get(f"/kits/{kit.kit_id}").text
     assert "送达样例文书" in page and "第二行&lt;b&gt;" in page and "等待装备接入" in page
+    store.clock.advance(s=3_700)  # told at once, come an hour later
     for state in ("received", "felt", "read"):
         answer(store, kit, 1, state)
     answer(store, kit, 1, "refused", "too_far")

@@ -1,14 +1,17 @@
 """Pages that show when something happened at a kit say how sure that is, and what its wrong clock said."""
 
+import pytest
+
 from central.devices.boots import BootBook
 from central.devices.rules import ItemKey
-from central.devices.times import Anchor, Moment, claim_of_fix, place_boots
+from central.devices.times import Anchor, Moment, Told, claim_of_fix, place_boots, tell_answer
 from central.flows.felt import receive_command_receipt
 from central.flows.sos import receive_alarm
 from central.flows.times import settle_times
 from contract.messages import Alarm, CommandReceipt
 
 BOOT = "b" * 32
+NOON = 1_795_500_000_000
 HOUR = 3_600_000
 
 
@@ -115,7 +118,43 @@ def test_when_the_officer_felt_the_answer_stands_in_its_place_with_its_error(log
 def test_a_kit_of_before_says_no_time_since_boot(log_in, store, kits, clock):
     kit, operator = kits["dl-2901-01"], log_in("zhiban")
     operator.post("/kits/dl-2901-01/tasks", data={"title": "样例任务"})
+    clock.advance(s=180)
     told = CommandReceipt(number=1, state="read", at_ms=clock.now_ms() - 90_000)
     with store.write() as uow:
         receive_command_receipt(uow, kit, told)
-    assert "13:58:30（仅凭装备时钟）" in operator.get("/tasks").text
+    assert "14:01:30（仅凭装备时钟）" in operator.get("/tasks").text
+
+
+def test_no_answer_stands_before_its_order(log_in, store, kits, clock):
+    """A receipt within its error of the order: felt comes after taken, whatever the kit's clock is off by."""
+    kit, operator = kits["dl-2901-01"], log_in("zhiban")
+    incident = press(store, kit, kind="sos", mono_ms=60_000, seq=1)
+    assert operator.post(f"/incidents/{incident}/acknowledge").status_code == 303
+    clock.advance(ms=2_000)
+    place_boot(store, kit, clock.now_ms() - HOUR)
+    say(store, kit, 1, "felt", mono_ms=HOUR - 2_400)
+    text = operator.get(f"/incidents/{incident}").text
+    steps = text[text.index("处置时间线") :]
+    assert steps.index("已受理") < steps.index("已被警官感知")
+
+
+@pytest.mark.parametrize(
+    ("wall_ms", "told"),
+    [
+        (NOON + 5_000, Told(NOON + 5_000, None, "kit_clock")),
+        (NOON - 5_000, Told(NOON + 9_000, None, "received")),
+        (0, Told(NOON + 9_000, None, "received")),
+    ],
+)
+def test_by_the_wall_clock_alone(wall_ms, told):
+    assert tell_answer({}, Moment(), wall_ms=wall_ms, received_ms=NOON + 9_000, ordered_ms=NOON) == told
+
+
+def test_the_order_cuts_the_error_and_a_clock_before_it_is_not_believed():
+    anchor = Anchor(BOOT, 1, 1, 0, NOON + 100, 0)
+    anchor.hear(claim_of_fix(NOON - 700, 0))
+    boots = place_boots([anchor])
+    told = tell_answer(boots, Moment(BOOT, 0), wall_ms=0, received_ms=NOON + 100, ordered_ms=NOON)
+    assert told == Told(NOON + 50, 50, "gps")
+    late = tell_answer(boots, Moment(BOOT, 0), wall_ms=0, received_ms=NOON + 9_000, ordered_ms=NOON + 5_000)
+    assert late == Told(NOON + 7_000, 2_000, "centre")
