@@ -1,16 +1,16 @@
 """How much of an upload may be on its way at once, so that the link is full and what is urgent still gets through.
 
 A kernel left to itself fills every buffer of a slow link, and a position or an SOS then waits behind minutes of
-picture. Here the uploads keep just as much unacknowledged as the link carries in a round trip and half a second
-more: the link never runs dry, and whoever comes next waits about half a second. (The idea of BBR and LEDBAT, RFC
-6817, by a count the application itself can hold.) Pure: bytes and seconds come in.
+picture. Here the uploads keep just as much unacknowledged as the link carries in a round trip and a third of a
+second more: the link never runs dry, and whoever comes next waits no longer. (The idea of BBR and LEDBAT, RFC 6817, by a
+count the application itself can hold.) Pure: bytes and seconds come in.
 """
 
 from collections import deque
 
 import msgspec
 
-QUEUE_S = 0.5
+QUEUE_S = 0.3
 # Eight full packets: with fewer, the loss of one is only found by a time-out.
 LEAST_BYTES = 12 * 1024
 LEAST_BLOCK_BYTES = 4 * 1024

@@ -93,7 +93,7 @@ def test_honest_receipt_frees_the_segment(kit: Kit, door: RudeDoor) -> None:
     assert [request.path.rsplit("/", 1)[-1] for request in door.puts] == ["0", "1", "2"]
     put = door.puts[0]
     assert put.body == b"sealed 0" and put.kit_id == "dl-2901-01"
-    assert put.digest == door_auth.content_digest(hashlib.sha256(b"sealed 0").digest())
+    assert put.digest == "", "the token names it"
     assert not any(path.exists() for path in paths)
     assert kit.spool.vault.count_pending() == 0 and kit.trouble == ""
     assert door.proof_errors == []
