@@ -67,7 +67,7 @@ class Uploader:
         self._door = door
         self._keeper = keeper
         self._keep_receipted_s = storage.keep_receipted_s
-        self._is_back = lambda: is_link_up() or is_in_reach()
+        self._is_back: Callable[[], bool] = lambda: is_link_up() or is_in_reach()
         self._is_stopping = is_stopping
         self._monotonic_s = monotonic_s
         self._policy = LinkPolicy(spool, link or LinkSettings(), door.speed, monotonic_s=monotonic_s)
