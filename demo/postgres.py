@@ -71,7 +71,7 @@ class PostgresServer:
         except subprocess.TimeoutExpired:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def pid(self) -> int:
@@ -87,6 +87,8 @@ class PostgresServer:
         """Start it again after `kill`; it recovers from its log. Raises RuntimeError when it does not come up."""
         deadline = time.monotonic() + timeout_s
         while True:
+            if self._process.poll() is None:
+                return None  # killed twice in a row, it was started again by the first restart
             try:
                 return self._start()
             except RuntimeError:

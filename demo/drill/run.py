@@ -65,24 +65,35 @@ def main(arguments: argparse.Namespace) -> int:
                 with_volumes=False if arguments.without_volumes else None,
             ),
             say=lambda text: print(f"drill: {text}", flush=True),
+            tell=lambda found: _tell(found, arguments.out),
         )
-        print(write_markdown(found), flush=True)
-        if arguments.out:
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            stem = f"{arguments.out}-{database}"
-            Path(f"{stem}.json").write_text(write_json(found), encoding="utf-8")
-            Path(f"{stem}.md").write_text(write_markdown(found), encoding="utf-8")
         has_passed = has_passed and found.ok
     return 0 if has_passed else 1
 
 
-def run_drill(order: Order, say: Callable[[str], None]) -> Finding:
-    """One run on one database; leaves no process and no mount behind. ``say`` is told what happens."""
+def _tell(found: Finding, out: Path | None) -> None:
+    print(write_markdown(found), flush=True)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        stem = f"{out}-{found.database}"
+        Path(f"{stem}.json").write_text(write_json(found), encoding="utf-8")
+        Path(f"{stem}.md").write_text(write_markdown(found), encoding="utf-8")
+
+
+def run_drill(
+    order: Order, say: Callable[[str], None], tell: Callable[[Finding], None] = lambda _found: None
+) -> Finding:
+    """One run on one database; leaves no process and no mount behind.
+
+    ``say`` is told what happens, ``tell`` what was found, before anything is taken down.
+    """
     has_volumes = can_mount() if order.with_volumes is None else order.with_volumes
     with _open_folder(order.folder) as folder, _open_database(order.database) as postgres:
         say(f"bringing up {order.kits} kits and the centre on {order.database}")
         with open_ground(folder, order.kits, postgres=postgres, has_volumes=has_volumes) as ground:
-            return _drill(order, ground, say)
+            found = _drill(order, ground, say)
+            tell(found)
+            return found
 
 
 def _drill(order: Order, ground: Ground, say: Callable[[str], None]) -> Finding:
