@@ -108,6 +108,7 @@ GPS: Final = {
     "gpsd not asked yet": Label(_("正在连接定位服务"), "satellite", "off"),
     "gpsd unreachable": Label(_("定位服务无法连接"), "satellite", "bad"),
     "gpsd silent": Label(_("定位服务无应答"), "satellite", "bad"),
+    "no receiver": Label(_("没有接收机"), "satellite", "bad"),
 }
 # How a kit's clock stands, as it says itself (edge.uplink.trusted_time).
 CLOCKS: Final = {

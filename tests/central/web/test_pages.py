@@ -127,7 +127,7 @@ def test_what_a_kit_says_of_itself_is_told_in_the_readers_language(log_in, kits,
     with store.write() as uow:
         devices.record_health(uow, kit, health, at_ms=uow.now_ms, received_ms=uow.now_ms)
     text = client.get("/kits/dl-2901-01").text
-    for words in ("定位服务无法连接", "与中心不一致", "off by +9 s against the centre"):
+    for words in ("定位服务无法连接", "与中心不一致", "与中心相差 +9 秒"):
         assert words in text, words
     english = client.get(
         "/kits/dl-2901-01", headers={"cookie": f"{client_cookies(client)}; zhixing_language=en"}
