@@ -146,6 +146,7 @@ def test_everything_unreceipted_survives_a_dead_broker_and_kill_9(
     process = subprocess.Popen([sys.executable, "-m", "edge.uplink.main", "--config", str(config)])
     centre.wait_for("position")
     broker.stop()
+    centre.close()  # else it comes back, too, under the same name as the late one, and takes what that should hear
     wait_until(lambda: not spool.state.get("link_status")["connected"], 15)
     wait_until(lambda: spool.outbox.count() > 10, 15)
     process.send_signal(signal.SIGKILL)
