@@ -52,7 +52,7 @@ class SmallDirectory:
 
     def let_through(self, url: str, sub: str) -> dict[str, str]:
         """Be the person at the directory's page: choose who one is; returns what the browser brings back."""
-        with httpx.Client() as browser:
+        with httpx.Client(timeout=60) as browser:
             answer = browser.post(url, data={"sub": sub})
         assert answer.status_code == 302, answer.text
         return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}

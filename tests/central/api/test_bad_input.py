@@ -204,7 +204,7 @@ def test_postgresql_sees_no_nul(pg_url, settings):
     server = Server(settings, store)
     headers = add_account(store, "court-system").headers
     server.start()
-    with httpx.Client(base_url=server.url + "/api/v1", headers=headers) as client:
+    with httpx.Client(base_url=server.url + "/api/v1", headers=headers, timeout=60) as client:
         answers = [
             client.get(f"/courts/{NUL}"),
             client.get(f"/cases/{NUL}"),

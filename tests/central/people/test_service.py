@@ -68,7 +68,7 @@ class TestUsers:
             people.add_user(uow, **{**values, **changes}, by="x")
 
     def test_the_password_is_stored_as_argon2id_only(self, store, user, database):
-        assert user.password_hash.startswith("$argon2id$")
+        assert user.password_hash.startswith("$argon2id$v=19$m=65536,t=3,p=1$"), "RFC 9106, second option, one lane"
         assert PASSWORD.encode() not in database.read_bytes()
 
     def test_listing_wants_the_right(self, store, user, operator, administrator):

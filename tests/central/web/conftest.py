@@ -18,21 +18,22 @@ from central.devices.rules import ItemKey, KitRef
 from central.flows.sos import receive_alarm
 from central.people import service as people
 from contract.messages import Alarm, Fix
-from tests.cast import CAST, PASSWORD
+from tests.cast import CAST, PASSWORD, cheap_hashes
 from tests.central.web.serving import Server
 from tests.fakes.clocks import FakeClock
 
 USERS = CAST | {"linxian": ("样例邻县值班员", "duty_operator", "云2922")}
 HTML = {"accept": "text/html"}
+PATIENCE_S = 60  # on a busy machine a page may take its time
 
 
 @pytest.fixture(scope="session")
 def peopled_database(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The empty centre with its users; hashing their passwords once is slow enough."""
+    """The empty centre with its users."""
     path = tmp_path_factory.mktemp("people") / "centre.db"
     shutil.copy(migrated_database, path)
     store = Store(db.create_engine(f"sqlite:///{path}"), FakeClock())
-    with store.write() as uow:
+    with cheap_hashes(), store.write() as uow:
         for login, (name, role, court) in USERS.items():
             people.add_user(
                 uow, login=login, name=name, role=role, court_code=court, password=PASSWORD, by="system:test"
@@ -65,7 +66,7 @@ def address(settings: Settings, store: Store, bus: LocalBus) -> Iterator[str]:
 @pytest.fixture
 def client(address: str) -> Iterator[httpx.Client]:
     """A browser that nobody has logged in with."""
-    with httpx.Client(base_url=address, headers=HTML) as client:
+    with httpx.Client(base_url=address, headers=HTML, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -88,7 +89,7 @@ def log_in(address: str) -> Iterator[Callable[[str], httpx.Client]]:
     opened: list[httpx.Client] = []
 
     def enter_as(login: str) -> httpx.Client:
-        client = httpx.Client(base_url=address, headers=HTML)
+        client = httpx.Client(base_url=address, headers=HTML, timeout=PATIENCE_S)
         opened.append(client)
         assert enter(client, login) == 303
         client.headers["X-CSRF-Token"] = csrf_of(client, "/profile")

@@ -14,7 +14,7 @@ from central.cases.models import CaseDocument
 from central.imports import files
 from central.web import bodies
 from central.web.uploads import FORM_BYTES
-from tests.central.web.conftest import HTML, csrf_of
+from tests.central.web.conftest import HTML, PATIENCE_S, csrf_of
 from tests.central.web.test_cases import keyring, path, today  # noqa: F401 - fixtures
 
 MIB = 1024 * 1024
@@ -174,7 +174,7 @@ class TestImports:
 
         sending = threading.Thread(target=lambda: clerk.post("/imports", content=slowly(), headers=MULTIPART))
         sending.start()
-        with httpx.Client(base_url=address, headers=HTML) as other:
+        with httpx.Client(base_url=address, headers=HTML, timeout=PATIENCE_S) as other:
             assert other.get("/login").status_code == 200
         is_seen.set()
         sending.join(10)

@@ -35,6 +35,7 @@ from central.people.queries import actor_of, get_user
 from contract.trust import KitEntry
 from tests.browser.footage import make_recording
 from tests.browser.world import World
+from tests.cast import cheap_hashes
 from tests.central.web.case_specimens import APPLICANT, EXECUTEE
 from tests.central.web.conftest import HTML, PASSWORD, csrf_of, enter
 from tests.central.web.serving import Server
@@ -188,7 +189,7 @@ def _furnish(store: Store, settings: Settings, bus: LocalBus) -> World:
             )
         ]
     )
-    with store.write() as uow:
+    with cheap_hashes(), store.write() as uow:
         for role in ROLES:
             people.add_user(
                 uow, login=login_of(role), name=f"样例{role}", role=role, court_code=COURT, password=PASSWORD,
@@ -207,7 +208,7 @@ def _open_case(store: Store, settings: Settings) -> dict[str, Any]:
         )
         for seq in (1, 2)
     ]  # fmt: skip
-    with store.write() as uow:
+    with cheap_hashes(), store.write() as uow:
         people.add_user(
             uow, login="door-chief2", name="样例副局长", role="bureau_chief", court_code=COURT, password=PASSWORD,
             by="system:test",

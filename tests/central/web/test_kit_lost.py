@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from central.people import service as people
 from contract import lost
-from tests.central.web.conftest import HTML, PASSWORD, csrf_of, enter
+from tests.central.web.conftest import HTML, PASSWORD, PATIENCE_S, csrf_of, enter
 
 PAGE = "/kits/dl-2901-01"
 
@@ -20,7 +20,7 @@ def another_commander(store, address):
             uow, login="zhihui2", name="样例指挥长乙", role="commander", court_code="云29", password=PASSWORD,
             by="system:test",
         )  # fmt: skip
-    with httpx.Client(base_url=address, headers=HTML) as client:
+    with httpx.Client(base_url=address, headers=HTML, timeout=PATIENCE_S) as client:
         assert enter(client, "zhihui2") == 303
         client.headers["X-CSRF-Token"] = csrf_of(client, "/profile")
         yield client

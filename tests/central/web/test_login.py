@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from central.web.security import SESSION_COOKIE, VISITOR_COOKIE
-from tests.central.web.conftest import HTML, PASSWORD, csrf_of, enter
+from tests.central.web.conftest import HTML, PASSWORD, PATIENCE_S, csrf_of, enter
 from tests.central.web.serving import Server
 
 
@@ -43,7 +43,7 @@ def test_session_cookie_is_out_of_reach(client):
 def test_secure_cookie_over_https(settings, store, bus, address):
     public = msgspec.structs.replace(settings, web_public_url="https://centre.example")
     server = Server(public, store, bus)  # as behind a proxy that speaks TLS
-    with httpx.Client(base_url=server.start(), headers=HTML) as client:
+    with httpx.Client(base_url=server.start(), headers=HTML, timeout=PATIENCE_S) as client:
         page = client.get("/login")
         visitor = next(line for line in page.headers.get_list("set-cookie") if line.startswith(VISITOR_COOKIE))
         client.cookies.set(VISITOR_COOKIE, visitor.split("=", 1)[1].split(";")[0])

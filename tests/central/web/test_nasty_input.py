@@ -17,6 +17,7 @@ from central.base import db
 from central.base.unit_of_work import Store
 from central.people import service as people
 from central.web.pages import ROUTERS
+from tests.cast import cheap_hashes
 from tests.central.web.case_specimens import case_no, fill_docket
 from tests.central.web.conftest import PASSWORD, USERS
 from tests.central.web.test_cases import keyring  # noqa: F401 - a fixture
@@ -56,7 +57,7 @@ def database_url(backend, request):
         return f"sqlite:///{request.getfixturevalue('database')}"
     url = request.getfixturevalue("pg_url")
     store = Store(db.create_engine(url), FakeClock())
-    with store.write() as uow:
+    with cheap_hashes(), store.write() as uow:
         for login in (*LOGINS, "faguan"):
             name, role, court = USERS[login]
             people.add_user(

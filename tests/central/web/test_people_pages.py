@@ -13,7 +13,7 @@ from central.people import queries, rules, sessions, terminals
 from central.people.sessions import Visit
 from central.web.security import SESSION_COOKIE
 from central.web.visits import TERMINAL_COOKIE, name_device
-from tests.central.web.conftest import HTML, PASSWORD, csrf_of, enter
+from tests.central.web.conftest import HTML, PASSWORD, PATIENCE_S, csrf_of, enter
 from tests.central.web.serving import Server
 
 JSON = {"accept": "application/json"}
@@ -29,7 +29,7 @@ def serve(settings, store, bus):
         address = server.start()
 
         def browser():
-            client = httpx.Client(base_url=address, headers=HTML)
+            client = httpx.Client(base_url=address, headers=HTML, timeout=PATIENCE_S)
             opened.append(client)
             return client
 
