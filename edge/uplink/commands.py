@@ -23,6 +23,7 @@ log = logging.getLogger("zhixing.commands")
 ACKNOWLEDGEMENT = "sos_ack"
 # Left unhandled for the panel, which alone knows when the officer felt them.
 TASK_KINDS = ("task", "task_recall")
+ANSWERS_LOOKED_AT = 200
 SETTLED = 0  # as an expiry: long past by any clock
 _Outcome = Literal["received", "done", "failed"]
 
@@ -60,20 +61,27 @@ class Commands:
     def receive(self, payload: bytes) -> None:
         """Keep a directive and confirm it; a repeat is confirmed again, for its receipt may have been lost.
 
+        Not while an answer to it still waits here: the centre asks every few seconds, and a thin link has other work.
+
         Raises contract.messages.MessageError when it cannot be read.
         """
         directive = messages.decode(payload, messages.Directive)
         self._trusted_time.learn_floor(directive.issued_ms)
         with self._spool.transaction():
-            self._spool.inbox.put(
+            is_new = self._spool.inbox.put(
                 directive.number,
                 directive.kind,
                 bytes(directive.body),
                 directive.issued_ms,
                 directive.expires_ms,
             )
-            self._answer(directive.number, "received")
+            if is_new or not self._has_answer_waiting(directive.number):
+                self._answer(directive.number, "received")
         self.work_off()
+
+    def _has_answer_waiting(self, number: int) -> bool:
+        waiting = self._spool.outbox.pending(ANSWERS_LOOKED_AT, ("receipt",))
+        return any(messages.decode(entry.body, messages.CommandReceipt).number == number for entry in waiting)
 
     def work_off(self) -> None:
         """Carry out what waits in the inbox; also called at start, for orders kept before a restart."""

@@ -156,7 +156,13 @@ class Wire:
     def _note_counts(self) -> "_Counts":
         """Read the kernel's counts and judge them; raises TimeoutError when the path is dead."""
         now_s, counts = time.monotonic(), self._read_counts()
-        self._pace.note(now_s, acked=counts.acked, outstanding=counts.outstanding, least_round_s=counts.least_round_s)
+        self._pace.note(
+            now_s,
+            acked=counts.acked,
+            outstanding=counts.outstanding,
+            least_round_s=counts.least_round_s,
+            is_lossy=counts.is_lossy,
+        )
         if counts.is_clean:
             self._speed.is_lossy = False  # the next connection begins accordingly
         elif counts.is_lossy and not self._speed.is_lossy:

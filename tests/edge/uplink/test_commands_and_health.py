@@ -93,7 +93,10 @@ def test_a_repeated_order_is_confirmed_again_but_done_once(desk: Desk) -> None:
     desk.order(1, "record_start", order)
     desk.spool.state.set("recording_wanted", {"on": False, "cause": "officer", "by": ""})
     desk.order(1, "record_start", order)
-    assert desk.answers() == [(1, "received"), (1, "done"), (1, "received")]
+    assert desk.answers() == [(1, "received"), (1, "done")], "its answer still waits here: nothing is added"
+    desk.spool.outbox.release([(1, 1000)])
+    desk.order(1, "record_start", order)
+    assert desk.answers() == [(1, "received")], "the centre asks although it had the answer: it is given again"
     assert desk.spool.state.get("recording_wanted")["on"] is False
 
 
