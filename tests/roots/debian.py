@@ -7,12 +7,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def find_mirror() -> str:
-    """The Debian mirror of this machine's own sources list."""
+    """The Debian mirror of this machine's own sources list; raises AssertionError when it names none."""
     for path in [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]:
         if not path.is_file():
             continue
@@ -20,7 +19,7 @@ def find_mirror() -> str:
             found = re.match(r"(?:URIs:|deb)\s+(?:\[[^]]*\]\s+)?(https?://\S+/debian)/?(?:\s|$)", line)
             if found:
                 return found[1]
-    return DEFAULT_MIRROR
+    raise AssertionError("This machine's apt sources name no Debian mirror: add one, the roots are made from it.")
 
 
 def bootstrap(root: Path, suite: str, *, packages: Sequence[str], architecture: str = "") -> None:
