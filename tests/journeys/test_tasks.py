@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 from sqlmodel import select
 
 from bench.stand import find_process
-from central.devices.models import Kit, MailboxEntry, MailboxStep
+from central.devices.models import Kit, MailboxEntry
+from central.devices.steps import load_steps
 from edge.spool import open_spool
 from tests.fakes.tunnel import Tunnel
 from tests.journeys.conftest import make_part, site
@@ -45,9 +46,8 @@ def give(page, part, title, **fields):
 def steps_of(stand, part, number):
     with stand.store.read() as session:
         kit = session.exec(select(Kit).where(Kit.kit_id == part.kit_id)).one()
-        query = select(MailboxStep).where(MailboxStep.kit_no == kit.kit_no, MailboxStep.number == number)
         entry = session.get(MailboxEntry, (kit.kit_no, number))
-        return entry.state if entry else None, session.exec(query.order_by(MailboxStep.id)).all()
+        return (entry.state, load_steps(session, [entry]).get((kit.kit_no, number), [])) if entry else (None, [])
 
 
 def test_given_answered_in_the_dark_and_told_afterwards(stand, page, glass, tunnel):

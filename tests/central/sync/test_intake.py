@@ -171,7 +171,7 @@ class TestChain:
         kit.send("chain", [item])
         kit.send("position", [fix_item(2)])
         kit.wait_receipted(2)
-        assert "not signed by any certificate" in str(rows[-1][2])
+        assert "not signed by a certificate that kit dl-2901-01 has shown" in str(rows[-1][2])
         assert kit.receipted[kit.spool] == {2}
         assert centre.scalar("SELECT count(*) FROM recording WHERE id = :id", id=forger.rid) == 0
         wait_until(lambda: centre.scalar("SELECT value FROM counter WHERE name = 'set_aside.chain_repeated'"))

@@ -52,7 +52,7 @@ def answers(address):
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_serves_without_broker_and_ends_cleanly(process, sign):
     child, address = process
-    wait_until(lambda: answers(address), 20, "the pages")
+    wait_until(lambda: answers(address), 60, "the pages")
     child.send_signal(sign)
     told = time.monotonic()
     output, _ = child.communicate(timeout=10)
