@@ -60,7 +60,7 @@ def main(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     try:
-        watch_log(child.stderr, book, StoreWatch(Path(settings.data_dir), lambda: end_child(child)))
+        watch_log(child.stderr, book, StoreWatch(Path(settings.data_dir) / "broker", lambda: end_child(child)))
         status = child.wait()
     finally:
         end_child(child)
