@@ -25,8 +25,11 @@ FLAGS = [
 ]
 
 
+_STAND = pytest.StashKey[Stand]()
+
+
 @pytest.fixture(scope="session")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """One running centre for all journeys; each brings its own kits."""
     folder = tmp_path_factory.mktemp("journeys")
     stage = Stage(folder / "stage", folder / "escrow.age")
@@ -34,9 +37,20 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     stand = Stand(stage)
     try:
         stand.start_services()
+        request.session.stash[_STAND] = stand
         yield stand
     finally:
         stand.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kits_end_with_their_file(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Kits of a journey that is over would go on recording beside all the tests that follow."""
+    yield
+    stand = request.session.stash.get(_STAND, None)
+    for child in list(stand.children) if stand is not None else ():
+        if child.name not in ("authority", "centre"):
+            stand.end_child(child.name)
 
 
 # Not for the session: while Playwright runs, its event loop holds the thread and no asyncio.run can.
