@@ -24,6 +24,8 @@ class RunningScreen:
             self.start("edge.panel.main")
         self.spool = open_spool(folder / "spool.db")
         self.address = self.find_address()
+        if panel:
+            wait_until((folder / "bell.panel").exists, 20, "the panel to hear its bell")
 
     @property
     def port(self):
