@@ -20,7 +20,7 @@ run: setup ## start the whole demo: broker, centre, six kits; prints `ready:` wi
 	@exec $(BIN)/zhixing-demo run
 
 test: setup-dev system-packages check ## set up, then every check and every test
-	@exec $(BIN)/python -m pytest
+	@exec $(BIN)/python -m pytest -n 2
 
 bench: setup-dev system-packages ## print the figures of the README, one JSON object a line
 	@exec $(BIN)/python -m bench
