@@ -62,7 +62,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     due_ms: _TimeMs | None = None
 
 
-# Why an officer refuses a task, and how he says it went: the ``note`` of his receipt when it is none of his own words.
+# Why an officer refuses a task, and how he says it went: the ``note`` of his receipt unless in his own words.
 REFUSALS: Final = ("busy", "too_far", "unsafe", "unequipped", "not_mine", "other")
 OUTCOMES: Final = ("as_ordered", "partly", "nobody_there", "resisted", "handed_over")
 

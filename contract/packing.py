@@ -1,8 +1,9 @@
 """Uplink messages packed for a link that is full: raw DEFLATE (RFC 1951) over words both ends know beforehand.
 
 A message is JSON and begins with ``{``; a packed one begins with a byte that neither JSON nor a sealed frame
-(`contract.channel`) begins with, and that names the words. Where frames are sealed, what is sealed is packed. One fix in its envelope shrinks from some 300 bytes to 130, two hundred from 39 kB to 4 kB. A kit packs only
-for a centre that said in a receipt that it can unpack (`messages.TelemetryReceipt.unpacks`).
+(`contract.channel`) begins with, and that names the words. Where frames are sealed, what is sealed is packed. One
+fix in its envelope shrinks from some 300 bytes to 130, two hundred from 39 kB to 4 kB. A kit packs only for a centre
+that said in a receipt that it can unpack (`messages.TelemetryReceipt.unpacks`).
 """
 
 from __future__ import annotations

@@ -188,8 +188,8 @@ CAUSES: Final[dict[str, tuple[str, str]]] = {
 REMARKS: Final[dict[str, tuple[str, str]]] = {
     "kit_clock_off": (
         "设备时钟当时不准，或证书当时已到期而未及更换：证书有效期以指挥中心签署的时间为准",
-        "the kit's clock was wrong, or its certificate had ended in darkness: it was valid by the centre's signed time "
-        "only",
+        "the kit's clock was wrong, or its certificate had ended in darkness: it was valid by the centre's signed "
+        "time only",
     ),
     "no_root": (
         "数据包未附机构根证书，且未给出信任锚：证书链与信任清单均未核对到根",

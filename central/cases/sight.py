@@ -37,9 +37,7 @@ def list_barred_numbers(session: Session, viewer: Viewer) -> set[str]:
     query = select(EnforcementCase.case_no).join(
         CaseRecusal, col(CaseRecusal.case_id) == col(EnforcementCase.case_id)
     )
-    return set(
-        session.exec(query.where(CaseRecusal.user_id == viewer.user_id, col(CaseRecusal.ended_ms).is_(None)))
-    )
+    return set(session.exec(query.where(CaseRecusal.user_id == viewer.user_id, col(CaseRecusal.ended_ms).is_(None))))
 
 
 def is_shared_with(viewer: Viewer, now_ms: int) -> ColumnElement[bool]:

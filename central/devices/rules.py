@@ -272,7 +272,7 @@ def next_mailbox_state(current: str, reported: str, kind: str = "") -> str:
 
 
 def is_settled(kind: str, state: str) -> bool:
-    """Tell whether a kit has done with a directive: a new card (number 0 upwards) must count it, not obey it again."""
+    """Tell whether a kit has done with a directive: a new card (number 0 on) must count it, not obey it again."""
     return state in ("done", "failed", "refused") or (kind == "sos_ack" and state == "felt")
 
 

@@ -43,7 +43,7 @@ class Proxies:
             )
 
     def pending(self, limit: int) -> list[ProxyRow]:
-        """Parcels whose segment has not arrived, in the order of their segments, with the segment's priority and length."""
+        """Parcels whose segment has not arrived, in its order, with the segment's priority and length."""
         rows = self._store.rows(
             "SELECT p.recording_id, p.seq, p.digest, p.length, p.started_ms, s.priority, s.length FROM proxies p "
             "JOIN segments s ON s.recording_id = p.recording_id AND s.seq = p.seq AND s.receipt IS NULL "

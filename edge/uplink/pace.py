@@ -2,8 +2,8 @@
 
 A kernel left to itself fills every buffer of a slow link, and a position or an SOS then waits behind minutes of
 picture. Here the uploads keep just as much unacknowledged as the link carries in a round trip and a third of a
-second more: the link never runs dry, and whoever comes next waits no longer. (The idea of BBR and LEDBAT, RFC 6817, by a
-count the application itself can hold.) Pure: bytes and seconds come in.
+second more: the link never runs dry, and whoever comes next waits no longer. (The idea of BBR and LEDBAT, RFC 6817,
+by a count the application itself can hold.) Pure: bytes and seconds come in.
 """
 
 from collections import deque

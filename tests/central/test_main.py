@@ -114,7 +114,8 @@ def test_upkeep_at_the_command_line(config, tmp_path, capsys):
         0, "keys: 0 values sealed anew, old keys removed: 1; older backups need their own keys",
     )  # fmt: skip
     status, said = act("backup", str(tmp_path / "b.tar"))
-    assert status == 0 and said.out.splitlines()[-1].endswith(f"0 files of documents, 0 files of logs: {tmp_path / 'b.tar'}")
+    told = f"0 files of documents, 0 files of logs: {tmp_path / 'b.tar'}"
+    assert status == 0 and said.out.splitlines()[-1].endswith(told)
     assert "save that file separately" in said.err
     status, said = act("backup", str(tmp_path / "b.tar"))
     assert status == 2 and "is there already" in said.err

@@ -140,9 +140,7 @@ def test_health_tells_what_is_so(spool: Spool, trusted_time: TrustedTime) -> Non
     spool.state.set("recorder_status", {"recording": True, "recording_id": "c" * 32, "source": "synthetic 720p25"})
     spool.state.set("children", {"recorder": {"restarts": 2, "last": "", "at_ms": 0}, "panel": {"restarts": 0}})
     spool.state.set("upload_status", {"trouble": "507 the store is full"})
-    report = build_health(
-        spool, trusted_time, source="synthetic", certificate={"until_ms": 1, "trouble": "renew me"}
-    )
+    report = build_health(spool, trusted_time, source="synthetic", certificate={"until_ms": 1, "trouble": "renew me"})
     assert messages.decode(messages.encode(report), Health) == report
     assert (report.recording, report.recording_id, report.duty) == (True, "c" * 32, True)
     assert report.queue_outbox == 1 and report.queue_segments == 0 and report.source == "synthetic 720p25"
