@@ -28,7 +28,7 @@ from tests.fakes.ports import find_free_port
 from tests.waiting import wait_until_async
 
 FAST = {"tick_s": 0.02, "poll_s": 0.05, "refresh_s": 0.1, "recheck_s": 0.05}
-SOON_S = 5.0
+SOON_S = 20.0  # on a busy machine; nobody waits that long on a calm one
 
 
 def in_loop(test):
@@ -36,7 +36,7 @@ def in_loop(test):
 
     @functools.wraps(test)
     def run(*arguments, **fixtures):
-        asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), 30))
+        asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), 120))
 
     return run
 

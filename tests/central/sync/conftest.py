@@ -89,9 +89,15 @@ class Centre:
         self.close_clients()
         for process in self.processes.values():
             process.terminate()
-        for process in self.processes.values():
-            process.wait(10)
-        self.store.close()
+        try:
+            for process in self.processes.values():
+                process.wait(30)  # a busy machine takes its time
+        finally:
+            for process in self.processes.values():
+                if process.poll() is None:  # nobody is left behind to trouble other tests
+                    process.kill()
+                    process.wait()
+            self.store.close()
 
     def connect(
         self, kit_id: str, holder: Holder | None = None, *, client_id: str | None = None, wait: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
 from tests.central.sync.conftest import Centre
@@ -108,6 +109,23 @@ class TestEnding:
             assert process.wait(5) == 0, name
         with pytest.raises(AssertionError):
             wait_until(lambda: self.answers(running), 0.5)
+
+    def test_an_intake_ends_in_time_beside_a_broker_that_says_nothing_any_more(self, running: Centre) -> None:
+        kit = running.connect(KIT)
+        kit.send("position", [fix_item(1)], qos=0)
+        kit.wait_receipted(1)
+        servers = psutil.Process(running.processes["broker"].pid).children()
+        assert servers
+        for server in servers:
+            server.suspend()
+        try:
+            intake = running.processes.pop("intake")
+            intake.terminate()
+            assert intake.wait(8) == 0
+        finally:
+            for server in servers:
+                server.resume()
+        assert "the broker took no last receipts" in (running.folder / "intake.log").read_text()
 
     def answers(self, centre: Centre) -> bool:
         import socket
