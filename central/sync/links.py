@@ -8,7 +8,9 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from nats.errors import Error as NatsError
 
 from central.base.bus import BrokerCredentials, connect_nats
 from central.base.settings import Settings
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 log = logging.getLogger(__name__)
+
+LAST_WORDS_S: Final = 2
 
 
 @dataclass
@@ -113,3 +117,11 @@ async def _connect(
 
 async def _log_error(error: Exception) -> None:
     log.warning("intake: broker connection: %s", error or type(error).__name__)
+
+
+async def say_last_words(client: Client) -> None:
+    """Let leave what was sent. A broker that ended first takes none: then kits send again what has no receipt."""
+    try:
+        await client.flush(LAST_WORDS_S)
+    except NatsError as error:
+        log.warning("intake: the broker took no last receipts (%s); kits send again what they cover", error)

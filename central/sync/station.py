@@ -26,7 +26,7 @@ from central.sync.callout import Callout
 from central.sync.channels import open_channels
 from central.sync.decoding import Reject
 from central.sync.intake import Intake
-from central.sync.links import Links, open_links
+from central.sync.links import Links, open_links, say_last_words
 from central.sync.mailbox import SWEEP_S, Letter, MailCarrier
 from central.sync.receipts import ReceiptBook
 from central.sync.registry import RegistryWatch
@@ -129,7 +129,7 @@ class Station:
             self._ask_for_markers_now()
             await self._commit_once()
             await self._send_receipts()
-            await links.centre.flush()
+            await say_last_words(links.centre)
 
     async def _listen(self, links: Links) -> None:
         if links.callout is not None and links.secrets is not None:
