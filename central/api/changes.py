@@ -54,7 +54,8 @@ async def _wait(request: Request, here: Context, after: Position, asked: Changes
     ends_s = loop.time() + asked.wait
     while (left_s := ends_s - loop.time()) > 0 and not here.closing.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(here.closing.wait(), min(_LOOK_EVERY_S, left_s))
+            async with asyncio.timeout(min(_LOOK_EVERY_S, left_s)):
+                await here.closing.wait()
         if await request.is_disconnected():
             break
         # The account may have been revoked meanwhile: whoever waits is asked again for its token.

@@ -108,7 +108,8 @@ class Supervisor:
                 running.backoff_s = FIRST_BACKOFF_S
             self._write(f"[{child.name}] ended with status {status}; starting it again in {running.backoff_s:g} s")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), running.backoff_s)
+                async with asyncio.timeout(running.backoff_s):
+                    await self._stop.wait()
             running.backoff_s = min(running.backoff_s * 2, LONGEST_BACKOFF_S)
 
     async def _relay(self, name: str, process: asyncio.subprocess.Process) -> None:

@@ -159,8 +159,10 @@ class Hub:
 
     async def _pump_outbox(self) -> None:
         while True:
+            # Not wait_for: up to Python 3.11 it swallows a cancellation that meets the event, and we would never end.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_s)
+                async with asyncio.timeout(self._poll_s):
+                    await self._woken.wait()
             self._woken.clear()
             after_id = self._last_id
             entries = await self._read(lambda: self._with_session(read_outbox, after_id=after_id)) or []  # noqa: B023

@@ -80,7 +80,8 @@ class Subscription:
         """
         if not self._events and not self._wants_snapshot and self._closed is None:
             try:
-                await asyncio.wait_for(self._stirred.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation, see Hub
+                    await self._stirred.wait()
             except TimeoutError:
                 return None
         self._stirred.clear()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LAST_WORDS_S: Final = 2
+CLOSING_S: Final = 1
 
 
 @dataclass
@@ -60,7 +61,7 @@ async def open_links(settings: Settings, stop: asyncio.Event) -> AsyncIterator[L
             if client is None:
                 yield None
                 return
-            stack.push_async_callback(client.close)
+            stack.push_async_callback(_close, client)
             clients.append(client)
         callout, system = clients[1:] if secrets is not None else (None, None)
         yield Links(clients[0], clients[0], callout, system, secrets)
@@ -77,7 +78,7 @@ async def _open_links_to_zone(settings: Settings, stop: asyncio.Event) -> AsyncI
             if client is None:
                 yield None
                 return
-            stack.push_async_callback(client.close)
+            stack.push_async_callback(_close, client)
             clients.append(client)
         yield Links(clients[1], clients[0], None, clients[2], None)
 
@@ -125,3 +126,10 @@ async def say_last_words(client: Client) -> None:
         await client.flush(LAST_WORDS_S)
     except NatsError as error:
         log.warning("intake: the broker took no last receipts (%s); kits send again what they cover", error)
+
+
+async def _close(client: Client) -> None:
+    """Close; a broker that hangs would not answer the end of TLS for half a minute."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            await client.close()

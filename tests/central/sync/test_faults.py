@@ -121,7 +121,7 @@ class TestEnding:
         try:
             intake = running.processes.pop("intake")
             intake.terminate()
-            assert intake.wait(8) == 0
+            assert intake.wait(20) == 0
         finally:
             for server in servers:
                 server.resume()
