@@ -1,7 +1,8 @@
 """How the kit is, from real sources: heat, charge, memory, card, queues, clock and what its processes say.
 
 A report goes out every ``health_interval_s``; the quick sensors are read more often, and a warning that is urgent
-(`edge.uplink.health_rules.URGENT`) is told at once. The state "health_warnings" holds the codes for the
+(`edge.uplink.health_rules.URGENT`) is told at once, and so is a link that begins or ceases to count as metered: the
+centre offers other things then. The state "health_warnings" holds the codes for the
 officer's page.
 """
 
@@ -73,6 +74,7 @@ class HealthReporter:
         self._report_due_s = self._sample_due_s = float("-inf")
         self._slow = Readings()
         self._card = ("", float("-inf"))
+        self._told_metered: bool | None = None
         told = spool.state.get(STATE)
         self._warnings: list[str] = [code for code in told if isinstance(code, str)] if isinstance(told, list) else []
 
@@ -91,7 +93,8 @@ class HealthReporter:
             judge_health(readings, self._settings.health, frozenset(self._warnings)),
         )
         self._spool.state.set(STATE, self._warnings)
-        if is_due or URGENT & ({*self._warnings} - {*before}):
+        is_news = URGENT & ({*self._warnings} - {*before}) or self._is_metered() is not self._told_metered
+        if is_due or is_news:
             self._report_due_s = now_s + self._settings.kit.health_interval_s
             self._report(readings)
         return max(0.0, min(self._report_due_s, self._sample_due_s) - self._monotonic_s())
@@ -102,7 +105,11 @@ class HealthReporter:
         if trouble in ("read_only", "failing"):
             self._card = (trouble, self._monotonic_s() + CARD_TOLD_S)
 
+    def _is_metered(self) -> bool:
+        return bool(_table(self._spool.state.get("metered")).get("on"))
+
     def _report(self, readings: Readings) -> None:
+        self._told_metered = self._is_metered()
         self._spool.state.set("time_floor_ms", self._time.floor_ms())
         report = build_health(
             self._spool,

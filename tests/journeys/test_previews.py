@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlmodel import func, select
 
+from central.devices.models import Kit, KitState
 from central.evidence.models import Recording, StoredProxy
 from edge.spool import open_spool
 from tests.journeys.conftest import make_part, site
@@ -39,6 +40,14 @@ def count_proxies(stand):
         return session.exec(select(func.count()).where(StoredProxy.recording_id == recording.id)).one()
 
 
+def says_metered(stand):
+    with stand.store.read() as session:
+        state = session.exec(
+            select(KitState).join(Kit, Kit.kit_no == KitState.kit_no).where(Kit.kit_id == KIT)
+        ).one_or_none()
+    return bool(((state.health if state else None) or {}).get("metered"))
+
+
 def test_previews_come_and_originals_when_they_are_asked_for(stand, metered, page):
     recording = find(stand)
     stand.wait_until(lambda: count_proxies(stand) == recording.segment_count, "a preview of every segment")
@@ -53,6 +62,7 @@ def test_previews_come_and_originals_when_they_are_asked_for(stand, metered, pag
     stand.wait_until(lambda: page.evaluate(f"{video}.currentTime > 0.5 && {video}.videoWidth === 320"), "the preview")
     expect(page.locator("#preview")).to_be_visible()
     page.evaluate(f"{video}.pause()")
+    stand.wait_until(lambda: says_metered(stand), "the kit to say that its link is metered")
     page.goto(f"{site(stand)}/kits/{KIT}")
     expect(page.locator("#link h2")).to_contain_text("按计费链路")
 

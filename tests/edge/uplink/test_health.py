@@ -141,6 +141,15 @@ def test_what_is_urgent_is_told_at_once_and_once(bench: Bench, what: str) -> Non
     assert len(bench.reports()) == 2
 
 
+def test_a_link_that_begins_or_ceases_to_cost_is_told_at_once(bench: Bench) -> None:
+    bench.go_on(1)
+    for on in (True, False):
+        bench.spool.state.set("metered", {"on": on, "why": "officer", "thin": False})
+        bench.go_on(3)
+        assert bench.reports()[-1].metered is on
+    assert len(bench.reports()) == 3
+
+
 def test_what_is_not_urgent_waits_for_the_next_report_but_is_on_the_page(bench: Bench) -> None:
     bench.go_on(1)
     bench.machine.battery = 18.0
