@@ -111,6 +111,36 @@ class OriginalsOrder(Struct, frozen=True, omit_defaults=True):
     by: _Short = ""
 
 
+class LiveOrder(Struct, frozen=True, omit_defaults=True):
+    """Body of a ``live`` directive: a session of remote command (seed 13) with this kit begins or ends.
+
+    ``url`` is where the relay takes pictures and voice (``contract.live``), ``until_ms`` when the session ends by
+    itself. ``court`` and ``by`` are who decided, ``purpose`` says why in words the officer reads.
+    """
+
+    session: _Hex32
+    on: bool
+    url: Annotated[str, Meta(max_length=300)] = ""
+    until_ms: _TimeMs | None = None
+    by: _Short = ""
+    court: _Short = ""
+    purpose: _Note = ""
+    voice: Literal["off", "ptt", "duplex"] = "ptt"
+
+
+class Instruction(Struct, frozen=True, omit_defaults=True):
+    """Body of an ``instruct`` directive: a numbered order inside a session, to be read back (domain: remote command).
+
+    ``no`` counts from 1 in the session. The officer's read-back is a receipt ``accepted``, "cannot" is ``refused``.
+    """
+
+    session: _Hex32
+    no: Annotated[int, Meta(ge=1, le=100_000)]
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+    by: _Short = ""
+    court: _Short = ""
+
+
 # The kinds of directive and the shape of their bodies.
 BODY_OF_ORDER: Final[dict[str, Any]] = {
     "sos_ack": SosAck,
@@ -123,4 +153,6 @@ BODY_OF_ORDER: Final[dict[str, Any]] = {
     "logs": LogRequest,
     "link": LinkOrder,
     "originals": OriginalsOrder,
+    "live": LiveOrder,
+    "instruct": Instruction,
 }

@@ -179,3 +179,15 @@ class ScreenSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     on: bool = True
     port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: a free one, kept over restarts; see the state "screen_http"
+
+
+class LiveSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[live]``: live picture and voice, in sessions that the centre opens (contract.live)."""
+
+    on: bool = True
+    url: Annotated[str, Meta(pattern=EST)] = ""  # empty: the address in the order
+    start_kbps: Annotated[int, Meta(ge=64, le=20_000)] = 1200  # of the picture, before the link is known
+    low_kbps: Annotated[int, Meta(ge=32, le=2_000)] = 250  # of the small picture for walls
+    metered_kbps: Annotated[int, Meta(ge=32, le=20_000)] = 400  # at most this on a link that costs
+    speaker: Annotated[str, Meta(max_length=128)] = "alsa:default"  # PyAV's format and device; "none": no voice heard
+    ptt: Literal["hold", "toggle"] = "hold"  # the talk button of the officer's page

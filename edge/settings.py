@@ -22,6 +22,7 @@ from edge.options import (
     KeySettings,
     KitSettings,
     LinkSettings,
+    LiveSettings,
     MqttSettings,
     PanelSettings,
     PositionSettings,
@@ -52,6 +53,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     health: HealthSettings = HealthSettings()
     panel: PanelSettings = PanelSettings()
     screen: ScreenSettings = ScreenSettings()
+    live: LiveSettings = LiveSettings()
 
     @property
     def data_dir(self) -> Path:

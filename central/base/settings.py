@@ -111,6 +111,26 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     oidc_client_id: Text = ""
     oidc_client_secret_file: Text = ""
 
+    live_on: bool = True
+    """Live picture and voice. Only with role `whole`: pictures do not pass a zone."""
+    live_host: Text = "127.0.0.1"
+    live_port: Port = 8092
+    """Where browsers watch and talk; TLS as the pages have it."""
+    live_public_url: Text = ""
+    """wss:// address of that port when a proxy stands before it; empty: the pages' host and live_port."""
+    live_kit_host: Text = "127.0.0.1"
+    live_kit_port: Port = 8445
+    """Where kits bring pictures and voice; TLS with the devices' door's certificate."""
+    live_kit_url: Text = ""
+    """https:// address that kits are told; empty: https://live_kit_host:live_kit_port."""
+    live_session_max_minutes: Annotated[int, msgspec.Meta(ge=5, le=1440)] = 240
+    live_rtsp_host: Text = "127.0.0.1"
+    live_rtsp_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Outlet for conference and wall systems (RTSP over TCP); 0: none."""
+    live_janus_url: Text = ""
+    """http:// address of a Janus gateway's API for many remote viewers (scale-out); empty: none."""
+    live_janus_secret_file: Text = ""
+
     api_host: Text = "127.0.0.1"
     api_port: Port = 8090
     api_tls_cert: Text = ""
@@ -160,6 +180,7 @@ _PATH_OPTIONS = (
     "case_catalogue",
     "audit_witness_file",
     "metrics_token_file",
+    "live_janus_secret_file",
 )
 
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-BELLS = ("control", "recorder", "panel", "screen")
+BELLS = ("control", "recorder", "panel", "screen", "live")
 _RING = b"!"
 _LONGEST = 4096
 _WORDS_KEPT = 16

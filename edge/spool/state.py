@@ -4,6 +4,9 @@ Names in use: recording_wanted {on, cause, by}; duty (bool); recorder_status; li
 last_fix; sos {alarm_id, pressed_ms, receipted, acked, withdrawn}; children; spool_set_aside; screen_http {port,
 address}; felt [{pattern, at_ms}]; task_current {number, title, case_no, category, officer}; category {code, at_ms};
 quiet (bool); metered_officer {on (None: as the kit judges by itself), at_ms};
+live_sessions [{session, number, on_ms, until_ms, url, by, court, purpose, voice}]; live_status {connected, since_ms,
+reason, watchers [{name, court}], kbps, note}; voice_status {connected, mode, reason, talking, hears [names]};
+talk {on, to, at_ms, mono_ms}; watch_me {alarm_id, at_ms};
 clock_status, clock_fault, clock_step (edge.uplink.clock_watch); gps_clock (edge.spool.gps_time).
 """
 

@@ -1,0 +1,1 @@
+"""Remote command (远程指挥, seed 13): requests, decisions, sessions, numbered orders."""

@@ -1,0 +1,1 @@
+"""The relay: live pictures and voice from kits, cameras and browsers to who may see and hear them."""
