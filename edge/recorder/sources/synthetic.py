@@ -1,4 +1,7 @@
-"""A camera that needs no hardware: a moving picture with kit id and wall clock burnt in, and a tick of sound."""
+"""A camera that needs no hardware: a moving picture with kit id and wall clock burnt in, and a tick of sound.
+
+The moment of capture is in it for machines, too (`time_strip`).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from av.video.frame import VideoFrame
 from edge.recorder.sources import AudioFormat, AudioPacket, EncodedFrame
 from edge.recorder.sources.encoding import PictureEncoder, SoundEncoder
 from edge.recorder.sources.glyphs import COLUMNS, ROWS, draw_rows
+from edge.recorder.sources.time_strip import draw_row, find_rows
 from edge.recorder.sources.watermark import Lines, Stamp
 
 _CHINA: Final = timezone(timedelta(hours=8))
@@ -108,6 +112,10 @@ class _Canvas:
         for row in range(self._height // 2, self._height // 2 + self._height // 8):
             at = row * self._stride + left
             luma[at : at + bar] = bytes([210]) * bar
+        first, end = find_rows(self._height)
+        strip = draw_row(int(now_s * 1000), self._width)
+        for row in range(first, end):
+            luma[row * self._stride : row * self._stride + self._width] = strip
         now = datetime.fromtimestamp(now_s, _CHINA)
         clock = now.strftime("%Y-%m-%d %H:%M:%S.") + f"{now.microsecond // 1000:03d} +08:00"
         margin = 2 * self._scale
