@@ -24,9 +24,9 @@ from contract import door_auth
 from demo.children import script
 from demo.stand import Stand
 from edge.options import DoorSettings
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.uplink.door import Door
-from edge.uplink.identity import Identity
-from edge.uplink.trusted_time import TrustedTime
 
 _FLEET: Final = 200
 _TRIALS: Final = 10

@@ -33,11 +33,11 @@ from contract import trust
 from contract.enrolment import EnrolmentToken, MistypedTokenError, parse_token
 from contract.signing import BadSignatureError, CodecError
 from edge.options import KeySettings
+from edge.reach.identity import Identity, IdentityError, sync_folder, write_durably
+from edge.reach.trusted_time import TrustedTime, make_context
 from edge.settings import SettingsError, load_settings
 from edge.uplink.est import EnrolmentError, EstClient, RefusedError
-from edge.uplink.identity import Identity, IdentityError, sync_folder, write_durably
 from edge.uplink.renewal import certify_token_key, find_issuer, renew
-from edge.uplink.trusted_time import TrustedTime, make_context
 
 log = logging.getLogger("zhixing.enrol")
 

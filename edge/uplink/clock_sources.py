@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from edge.reach.clocks import Reading
 from edge.spool.store import read_boot_ms
-from edge.uplink.clocks import Reading
 
 _RTC: Final = Path("/sys/class/rtc")
 _UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC of linux/timex.h

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from contract.messages import Alarm, encode
 from edge.options import ClockSettings
+from edge.reach.clocks import DRIFT_PPM, Belief, Reading, judge
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool
 from edge.spool.gps_time import note_gps
 from edge.spool.last_fix import find_last_fix
 from edge.spool.store import read_boot_ms
 from edge.uplink.clock_sources import SatelliteClock, read_ntp, read_rtc
-from edge.uplink.clocks import DRIFT_PPM, Belief, Reading, judge
-from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.clock")
 

@@ -9,13 +9,13 @@ from typing import Literal
 
 from contract import messages, orders, trust
 from contract.signing import BadSignatureError, CodecError
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Order, Spool
 from edge.uplink.link_policy import obey_link_order, obey_originals_order
 from edge.uplink.logs import LogBringer
 from edge.uplink.lost import LostKit
 from edge.uplink.recording_orders import obey_record_order
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.commands")
 

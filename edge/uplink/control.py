@@ -16,6 +16,8 @@ from typing import Literal
 
 from contract.messages import MessageError
 from edge import __version__
+from edge.reach.identity import Identity, IdentityError
+from edge.reach.trusted_time import TrustedTime
 from edge.sensors import read_battery
 from edge.settings import Settings
 from edge.spool import Doorbell, Heartbeat, open_spool, ring
@@ -25,7 +27,6 @@ from edge.uplink.commands import Commands
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader
 from edge.uplink.health import HealthReporter
-from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.link import Connected, Disconnected, Link, Received
 from edge.uplink.logs import LogBringer
 from edge.uplink.lost import LostKit, check_not_destroyed
@@ -33,7 +34,6 @@ from edge.uplink.position import PositionReporter, open_source, run_reporter
 from edge.uplink.renewal import Renewer
 from edge.uplink.telemetry import Telemetry
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.unstored import UnstoredSos
 from edge.uplink.upload_loop import run_uploader
 

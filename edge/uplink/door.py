@@ -14,13 +14,13 @@ import msgspec
 
 from contract import door_auth
 from edge.options import DoorSettings
+from edge.reach.identity import Identity
+from edge.reach.proofs import Proofs
+from edge.reach.trusted_time import TrustedTime
 from edge.spool.store import read_boot_ms
 from edge.uplink.http_answers import MalformedAnswerError, RawAnswer
-from edge.uplink.identity import Identity
 from edge.uplink.link import describe_failure
 from edge.uplink.pace import Speed
-from edge.uplink.proofs import Proofs
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.wire import StoppedError, Wire
 
 MAX_ANSWER_BYTES = 256 * 1024

@@ -15,8 +15,8 @@ from pathlib import Path
 from contract import door_auth, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.options import LinkSettings, StorageSettings
+from edge.reach.backoff import Backoff
 from edge.spool import ReceiptRefusedError, Spool
-from edge.uplink.backoff import Backoff
 from edge.uplink.chain_records import RecordBringer
 from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
 from edge.uplink.link_policy import LinkPolicy

@@ -18,7 +18,7 @@ import gpsd
 import msgspec
 
 from contract.messages import Fix
-from edge.uplink.backoff import Backoff
+from edge.reach.backoff import Backoff
 from edge.uplink.fixes import build_fix
 
 TIMEOUT_S = 3.0

@@ -19,12 +19,12 @@ from typing import Any, Final
 from contract.health import Health
 from contract.messages import encode
 from edge import __version__, sensors
+from edge.reach.trusted_time import TrustedTime
 from edge.settings import Settings
 from edge.spool import Spool
 from edge.spool.card import find_trouble
 from edge.uplink.clock_watch import find_belief
 from edge.uplink.health_rules import URGENT, Readings, judge_health
-from edge.uplink.trusted_time import TrustedTime
 
 SAMPLE_S: Final = 3.0
 STATE: Final = "health_warnings"

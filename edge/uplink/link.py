@@ -22,10 +22,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from contract.channel import ChannelError, KitChannel
 from contract.names import CMD_KINDS, cmd_topic, up_topic
 from edge.options import MqttSettings
-from edge.uplink import tcp
-from edge.uplink.backoff import Backoff
-from edge.uplink.identity import Identity, IdentityError
-from edge.uplink.trusted_time import TrustedTime
+from edge.reach import tcp
+from edge.reach.backoff import Backoff
+from edge.reach.identity import Identity, IdentityError
+from edge.reach.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.link")
 # A broker refuses a kit that is revoked or unknown, and just so any kit while the centre's intake, which it asks, is

@@ -20,13 +20,13 @@ from typing import Final, Literal
 
 from contract import door_auth, envelope, messages, orders
 from edge.logbook import FOLDER, list_pieces
+from edge.reach.backoff import Backoff
+from edge.reach.identity import Identity, IdentityError
+from edge.reach.trusted_time import TrustedTime
 from edge.settings import Settings
 from edge.spool import Order, Spool, open_spool
 from edge.status import list_facts
-from edge.uplink.backoff import Backoff
 from edge.uplink.door import Answer, Door, DoorUnreachableError
-from edge.uplink.identity import Identity, IdentityError
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.wire import StoppedError
 
 log = logging.getLogger("zhixing.logs")

@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from contract import chain, lost, messages, orders
 from contract.signing import CodecError, Signed
+from edge.reach.identity import Identity, IdentityError, sync_folder
 from edge.settings import Settings
 from edge.spool import Order, Spool, open_spool
 from edge.token_key import Token, TokenError
-from edge.uplink.identity import Identity, IdentityError, sync_folder
 
 log = logging.getLogger("zhixing.lost")
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.logbook import keep_log, log_to_stderr
+from edge.reach.identity import IdentityError
 from edge.settings import SettingsError, load_settings
 from edge.spool import SpoolError
 from edge.uplink.control import Control
-from edge.uplink.identity import IdentityError
 from edge.uplink.track import TrackError
 
 log = logging.getLogger("zhixing.control")

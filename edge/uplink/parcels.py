@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from contract import door_auth
+from edge.reach.backoff import Backoff
 from edge.spool import ProxyRow, SegmentRow, Spool
 from edge.spool.vault import ALARM
-from edge.uplink.backoff import Backoff
 from edge.uplink.link_policy import LinkPolicy
 
 LOOK_AHEAD = 32

@@ -15,13 +15,13 @@ import msgspec
 from contract import messages
 from contract.messages import Fix
 from edge.options import PositionSettings, StorageSettings
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool
 from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.fixes import judge_time
 from edge.uplink.gpsd_source import GpsdSource, PositionSource, Reading
 from edge.uplink.track import TrackSource
 from edge.uplink.track_files import load_track
-from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.position")
 THIN_EVERY = 3600

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge.options import KeySettings
+from edge.reach.identity import Identity, IdentityError, write_durably
+from edge.reach.trusted_time import TrustedTime
 from edge.token_key import SIGNING_CERTIFICATE, Token, TokenError
 from edge.uplink.door import DoorUnreachableError
 from edge.uplink.est import EnrolmentError, EstClient, RefusedError, WaitingError
-from edge.uplink.identity import Identity, IdentityError, write_durably
-from edge.uplink.trusted_time import TrustedTime
 
 log = logging.getLogger("zhixing.renewal")
 

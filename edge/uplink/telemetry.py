@@ -11,10 +11,10 @@ import msgspec
 
 from contract import messages
 from contract.packing import pack
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Entry, Spool
 from edge.spool.store import read_boot_ms
 from edge.uplink.link import Link
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.window import ByteWindow
 
 log = logging.getLogger("zhixing.telemetry")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from contract import trust
+from edge.reach.identity import Identity, IdentityError
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool
-from edge.uplink.identity import Identity, IdentityError
-from edge.uplink.trusted_time import TrustedTime
 
 
 class TrustKeeper:

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from edge.reach.tcp import unacknowledged_bytes
 from edge.uplink.http_answers import AnswerReader, MalformedAnswerError, RawAnswer
 from edge.uplink.pace import Pace, Speed
-from edge.uplink.tcp import unacknowledged_bytes
 
 # A first packet that is lost is sent again after one second and then ever later: better begin anew.
 CONNECT_TIMEOUT_S = 3.0

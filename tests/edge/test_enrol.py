@@ -13,11 +13,11 @@ import pytest
 from contract.enrolment import EnrolmentToken, make_token, parse_token
 from edge.enrol import PENDING_KEY, enrol
 from edge.manager import main
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.settings import load_settings
 from edge.uplink.est import EnrolmentError
-from edge.uplink.identity import Identity
 from edge.uplink.renewal import Renewer, renew
-from edge.uplink.trusted_time import TrustedTime
 from provisioning.authority import Authority, create
 from provisioning.est import EstServer
 from tests.fakes.small_broker import find_free_port

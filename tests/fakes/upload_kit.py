@@ -9,12 +9,12 @@ from pathlib import Path
 
 from contract import chain
 from edge.options import DoorSettings, StorageSettings
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import RecordRow, SegmentRow, open_spool
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader
-from edge.uplink.identity import Identity
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 from tests.central.sync.pki import PEM, Holder, Pki
 
 

@@ -110,7 +110,7 @@ GPS: Final = {
     "gpsd silent": Label(_("定位服务无应答"), "satellite", "bad"),
     "no receiver": Label(_("没有接收机"), "satellite", "bad"),
 }
-# How a kit's clock stands, as it says itself (edge.uplink.trusted_time).
+# How a kit's clock stands, as it says itself (edge.reach.trusted_time).
 CLOCKS: Final = {
     "ok": Label(_("与中心一致"), "clock", "ok"),
     "ok, not compared": Label(_("正常，尚未与中心核对"), "clock", "ok"),

@@ -22,14 +22,14 @@ from central.courts.permissions import Actor
 from central.devices import logs
 from central.devices.logs import LogShelf
 from contract import door_auth, messages, orders
+from edge.reach.backoff import Backoff
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.settings import build_settings
 from edge.spool import Spool, open_spool
-from edge.uplink.backoff import Backoff
 from edge.uplink.commands import Commands
-from edge.uplink.identity import Identity
 from edge.uplink.logs import LogBringer
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 from tests.central.sync.conftest import Centre
 from tests.fakes.cutting_relay import CuttingRelay
 from tests.fakes.ports import find_free_port

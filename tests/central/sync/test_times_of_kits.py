@@ -30,11 +30,11 @@ from contract import messages
 from contract.health import Health
 from contract.messages import Alarm, Fix
 from edge.options import ClockSettings
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool, open_spool
 from edge.uplink.clock_watch import EVERY_MS, ClockWatch, find_belief
 from edge.uplink.link import Link
 from edge.uplink.telemetry import Telemetry
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.clocks import START_MS, FakeClock, KitClock
 from tests.fakes.recording_link import RecordingLink
 

@@ -10,10 +10,10 @@ from central.sentences.kit import SENTENCES
 from central.web.i18n import load_words
 from central.web.remarks import explain, tell_kits_words
 from edge.options import StorageSettings
+from edge.reach.clocks import Reading, judge
 from edge.recorder import storage_rules
 from edge.recorder.storage_rules import Room
 from edge.recorder.watchdog import FrameWatch, Limits
-from edge.uplink.clocks import Reading, judge
 
 ROOT = Path(__file__).parents[3]
 ZH, EN = load_words("zh"), load_words("en")

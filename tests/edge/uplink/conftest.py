@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool, open_spool
-from edge.uplink.identity import Identity
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.small_authority import SmallAuthority
 from tests.fakes.small_broker import SmallBroker
 

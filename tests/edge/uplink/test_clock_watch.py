@@ -10,14 +10,14 @@ import pytest
 from contract import messages
 from contract.messages import Alarm, Fix
 from edge.options import ClockSettings, StorageSettings
+from edge.reach.clocks import Reading
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool, open_spool
 from edge.spool.gps_time import OLDEST_MS, find_gps_ms
 from edge.uplink.clock_watch import EVERY_MS, LOOKS_BEFORE_ALARM, ClockWatch, find_belief
-from edge.uplink.clocks import Reading
 from edge.uplink.fixes import ROLLOVER, ROLLOVER_MS
 from edge.uplink.gpsd_source import Reading as PositionReading
 from edge.uplink.position import PositionReporter
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.clocks import START_MS, KitClock
 from tests.fakes.scripted_source import ScriptedSource
 

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contract import messages, orders
 from contract.health import Health
+from edge.reach.identity import Identity, IdentityError
+from edge.reach.trusted_time import TrustedTime
 from edge.sensors import read_battery, read_temperature
 from edge.spool import Spool
 from edge.uplink.commands import Commands
 from edge.uplink.health import build_health
-from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.small_authority import SmallAuthority
 
 

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contract import chain, door_auth, messages
 from contract.signing import loads
 from edge.options import DoorSettings, StorageSettings
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import RecordRow, SegmentRow, Spool, open_spool
 from edge.uplink.chain_records import RECORD_WAIT_S, RECORDS_AHEAD
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader
-from edge.uplink.identity import Identity
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.upload_loop import run_uploader
 from tests.fakes.rude_door import Reply, Request, RudeDoor, problem
 from tests.fakes.small_authority import SmallAuthority

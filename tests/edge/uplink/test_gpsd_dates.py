@@ -15,13 +15,13 @@ import pytest
 from contract import messages
 from contract.messages import TIME_SUSPECTS, Fix
 from edge.options import ClockSettings, StorageSettings
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool
 from edge.spool.gps_time import find_gps_ms
 from edge.spool.store import read_boot_ms
 from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.gpsd_source import GpsdSource
 from edge.uplink.position import PositionReporter
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.nmea_receiver import Receiver
 from tests.fakes.small_broker import find_free_port
 from tests.waiting import wait_until

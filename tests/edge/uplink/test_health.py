@@ -14,11 +14,11 @@ import pytest
 from contract import messages
 from contract.health import WARNINGS, Health
 from edge.options import HealthSettings
+from edge.reach.trusted_time import TrustedTime
 from edge.settings import Settings, build_settings
 from edge.spool import Spool
 from edge.uplink.health import HealthReporter, Sensors, find_sensors
 from edge.uplink.health_rules import DAY_MS, Readings, judge_health
-from edge.uplink.trusted_time import TrustedTime
 
 LIMITS = HealthSettings()
 

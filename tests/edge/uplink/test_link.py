@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge.options import MqttSettings
-from edge.uplink.backoff import Backoff
-from edge.uplink.identity import Identity
+from edge.reach.backoff import Backoff
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.uplink.link import Connected, Disconnected, Event, Link
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.small_authority import SmallAuthority
 from tests.fakes.small_broker import SmallBroker, find_free_port
 

@@ -11,10 +11,10 @@ import time
 import pytest
 
 from contract import chain, lost, messages, orders
+from edge.reach.identity import Identity, IdentityError
 from edge.settings import build_settings
 from edge.uplink import lost as edge_lost
 from edge.uplink.commands import Commands
-from edge.uplink.identity import Identity, IdentityError
 from edge.uplink.lost import LostKit, check_not_destroyed, destroy_file
 from edge.uplink.trust_keeper import TrustKeeper
 from provisioning.certificates import make_key

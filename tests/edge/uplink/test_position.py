@@ -10,13 +10,13 @@ import pytest
 from contract import messages
 from contract.messages import Fix
 from edge.options import PositionSettings, StorageSettings
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool
 from edge.spool.last_fix import find_last_fix
 from edge.uplink.fixes import ROLLOVER
 from edge.uplink.gpsd_source import GpsdSource, Reading
 from edge.uplink.position import NoSource, PositionReporter, open_source
 from edge.uplink.track import TrackError, TrackSource
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.scripted_source import ScriptedSource
 
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)

@@ -8,10 +8,10 @@ from cryptography import x509
 
 from contract.enrolment import parse_token
 from edge.enrol import enrol
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.uplink.door import DoorUnreachableError
-from edge.uplink.identity import Identity
 from edge.uplink.renewal import LOOK_EVERY_S, UNREACHABLE_RETRY_S, Renewer
-from edge.uplink.trusted_time import TrustedTime
 from provisioning import authority, grace_desk
 from tests.fakes.clocks import FakeClock
 from tests.provisioning.kit_side import PASSPHRASE, MovingClock, serving

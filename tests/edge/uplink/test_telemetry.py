@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from contract import messages
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import Spool
 from edge.uplink.link import Link
 from edge.uplink.telemetry import BEAT_S, REFILL_S, RESEND_S, SOS_LONG_AFTER_S, SOS_REPEAT_S, WINDOW, Telemetry
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.window import FIRST_BYTES
 from tests.fakes.recording_link import RecordingLink
 

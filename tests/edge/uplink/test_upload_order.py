@@ -10,14 +10,14 @@ import pytest
 
 from contract import messages, orders
 from edge.options import DoorSettings, LinkSettings, StorageSettings
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.spool import ProxyRow, SegmentRow, Spool
 from edge.uplink import send_watch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
 from edge.uplink.evidence_upload import Uploader
-from edge.uplink.identity import Identity
 from edge.uplink.trust_keeper import TrustKeeper
-from edge.uplink.trusted_time import TrustedTime
 from tests.fakes.rude_door import RudeDoor, problem
 from tests.fakes.small_authority import SmallAuthority
 

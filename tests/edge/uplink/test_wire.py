@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.reach.identity import Identity
+from edge.reach.trusted_time import TrustedTime
 from edge.uplink import wire as wire_module
-from edge.uplink.identity import Identity
 from edge.uplink.pace import Speed
-from edge.uplink.trusted_time import TrustedTime
 from edge.uplink.wire import Wire
 from tests.fakes.small_authority import SmallAuthority
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jwt
 
 from contract import door_auth
-from edge.uplink.identity import Identity
-from edge.uplink.proofs import Proofs
+from edge.reach.identity import Identity
+from edge.reach.proofs import Proofs
 
 PATH = door_auth.segment_path(bytes(16), 12)
 

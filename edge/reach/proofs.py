@@ -8,8 +8,8 @@ from typing import Any
 import jwt
 
 from contract import door_auth
+from edge.reach.identity import Identity
 from edge.spool.store import read_boot_ms
-from edge.uplink.identity import Identity
 
 MAX_NONCES = door_auth.MAX_NONCES_AT_ONCE
 # A door that forgets the certificate so often does not read thumbprints at all: it is shown every time, then.

@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from edge.reach.clocks import Reading, age
 from edge.spool.store import read_boot_ms
-from edge.uplink.clocks import Reading, age
 
 log = logging.getLogger("zhixing.time")
 
@@ -166,24 +166,36 @@ class _DatedSocket(ssl.SSLSocket):
         try:
             super().do_handshake(block)
             if isinstance(self.context, DatedContext):
-                for der in self._find_certificates():
+                for der in _find_certificates(self):
                     self.context.trusted_time.check_certificate(der)
         except BaseException:
             # paho leaves the socket of a failed handshake to the garbage collector.
             self.close()
             raise
 
-    def _find_certificates(self) -> list[bytes]:
-        """What was verified, leaf first; Python before 3.13 shows the leaf alone."""
-        find_chain: Callable[[], list[bytes]] | None = getattr(self, "get_verified_chain", None)
-        leaf = self.getpeercert(binary_form=True)
-        return find_chain() if find_chain is not None else [leaf] if leaf is not None else []
+
+class _DatedObject(ssl.SSLObject):
+    """The same for a connection whose bytes somebody else carries (asyncio)."""
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        if isinstance(self.context, DatedContext):
+            for der in _find_certificates(self):
+                self.context.trusted_time.check_certificate(der)
+
+
+def _find_certificates(connection: ssl.SSLSocket | ssl.SSLObject) -> list[bytes]:
+    """What was verified, leaf first; Python before 3.13 shows the leaf alone."""
+    find_chain: Callable[[], list[bytes]] | None = getattr(connection, "get_verified_chain", None)
+    leaf = connection.getpeercert(binary_form=True)
+    return find_chain() if find_chain is not None else [leaf] if leaf is not None else []
 
 
 class DatedContext(ssl.SSLContext):
     """A client context that verifies chain and host name as always, and dates by `trusted_time`."""
 
     sslsocket_class = _DatedSocket
+    sslobject_class = _DatedObject
     trusted_time: TrustedTime
 
 

@@ -14,8 +14,8 @@ from contract import door_auth, trust
 from contract.channel import KitChannel
 from contract.names import check_kit_id
 from contract.signing import BadSignatureError, CodecError, sign_p256
+from edge.reach.trusted_time import DatedContext, TrustedTime, make_context
 from edge.token_key import SIGNING_CERTIFICATE
-from edge.uplink.trusted_time import DatedContext, TrustedTime, make_context
 
 
 class IdentityError(RuntimeError):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.reach.clocks import BEFORE_FLOOR, DRIFT_PPM, LEAP, MOVED, Belief, Reading, Source, age, judge
 from edge.uplink.clock_sources import GPS_LATENCY_MS, SatelliteClock, read_ntp, read_rtc
-from edge.uplink.clocks import BEFORE_FLOOR, DRIFT_PPM, LEAP, MOVED, Belief, Reading, Source, age, judge
 from edge.uplink.fixes import ROLLOVER
 
 UTC = 1_795_500_000_000

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from edge.uplink.trusted_time import CertificateDateError, TrustedTime, make_context
+from edge.reach.trusted_time import CertificateDateError, TrustedTime, make_context
 from tests.fakes.small_authority import SmallAuthority
 
 DAY_MS = 86_400_000

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.uplink import tcp
+from edge.reach import tcp
 from edge.uplink.link import is_darkness
 from tests.waiting import wait_until
 
