@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 
@@ -135,9 +135,28 @@ class ChainState:
     closed: bool = False
 
 
-def begin(recording_id: bytes) -> ChainState:
+class Signatory(Protocol):
+    """Whoever else than a kit may sign a chain: the centre, of a session's record (`contract.session_record`)."""
+
+    def verify_record(self, signed: Signed) -> None:
+        """Raise BadSignatureError unless this signatory signed the record."""
+        ...
+
+
+Key = EllipticCurvePublicKey | Signatory
+
+
+def begin(recording_id: bytes, domain: bytes = DOMAIN) -> ChainState:
     """The state before the opening record: its ``prev`` is the digest of domain and recording id."""
-    return ChainState(recording_id, 0, hashlib.sha256(DOMAIN + b"\0open\0" + recording_id).digest())
+    return ChainState(recording_id, 0, hashlib.sha256(domain + b"\0open\0" + recording_id).digest())
+
+
+def check_signature(signed: Signed, key: Key) -> None:
+    """Raise BadSignatureError unless ``key`` (of a kit, or another signatory's) signed the record."""
+    if isinstance(key, EllipticCurvePublicKey):
+        verify_p256(key, DOMAIN, signed.body, signed.sig)
+    else:
+        key.verify_record(signed)
 
 
 def link_hash(signed: Signed) -> bytes:
@@ -207,8 +226,8 @@ def _check_shape(record: Record) -> None:
         raise CodecError("The opening record, and only it, has number 0.")
     if record.kind is Kind.GAP and not record.cause:
         raise CodecError("A gap must state its cause.")
-    if record.kind is Kind.OPEN and not isinstance(record.extra.get("kit"), str):
-        raise CodecError("The opening record must name its kit.")
+    if record.kind is Kind.OPEN and not any(isinstance(record.extra.get(key), str) for key in ("kit", "session")):
+        raise CodecError("The opening record must name its kit, or its session.")
 
 
 def sign(key: EllipticCurvePrivateKey, body: bytes) -> bytes:
@@ -216,14 +235,14 @@ def sign(key: EllipticCurvePrivateKey, body: bytes) -> bytes:
     return sign_p256(key, DOMAIN, body)
 
 
-def check_record(signed: Signed, key: EllipticCurvePublicKey, state: ChainState) -> tuple[Record, ChainState]:
+def check_record(signed: Signed, key: Key, state: ChainState) -> tuple[Record, ChainState]:
     """Check that ``signed`` is by ``key`` and is the next record of ``state``; give it and the state after it.
 
     Raises ChainError naming the place in the chain.
     """
     seq = state.next_seq
     try:
-        verify_p256(key, DOMAIN, signed.body, signed.sig)
+        check_signature(signed, key)
         record = decode(signed.body)
     except (BadSignatureError, CodecError) as error:
         raise ChainError(seq, str(error)) from error
@@ -252,6 +271,10 @@ class ChainWriter:
         """The opening record. ``extra`` may hold ``previous`` and whatever the recorder wishes to state."""
         stated = {"kit": kit_id, "boot": boot, **extra}
         return self._append(self._next(Kind.OPEN, started_ms, monotonic_ms, extra=stated))
+
+    def open_session(self, *, session: str, started_ms: int, monotonic_ms: int, **extra: Any) -> Signed:
+        """The opening record of a session's record: ``session`` is its id (hex)."""
+        return self._append(self._next(Kind.OPEN, started_ms, monotonic_ms, extra={"session": session, **extra}))
 
     def segment(
         self,

@@ -37,8 +37,11 @@ class Continuity:
     end_cause: str | None
 
 
-def state_continuity(records: Sequence[Record]) -> Continuity:
-    """Read the statement off a whole, checked chain (at least its opening record)."""
+def state_continuity(records: Sequence[Record], *, with_holes: bool = True) -> Continuity:
+    """Read the statement off a whole, checked chain (at least its opening record).
+
+    `with_holes`: silence between two segments is a gap; not so in a session's record, as nobody may have looked.
+    """
     gaps: list[Gap] = []
     before: Record | None = None
     for record in records:
@@ -46,7 +49,7 @@ def state_continuity(records: Sequence[Record]) -> Continuity:
             gaps.append(Gap(record.seq, record.cause, record.started_ms, record.duration_ms))
             before = None
         elif record.kind is Kind.SEGMENT:
-            hole = _find_hole(before, record) if before is not None else None
+            hole = _find_hole(before, record) if with_holes and before is not None else None
             if hole is not None:
                 gaps.append(hole)
             before = record

@@ -49,6 +49,8 @@ class Judgement:
     finding: Finding | None = None
     recording_id: str | None = None
     kit_id: str | None = None
+    session: str | None = None
+    """Of a session's record, which has no kit: its id, which is the recording's as well."""
     centre: str | None = None
     root_fingerprint: str | None = None
     record_count: int | None = None

@@ -9,6 +9,9 @@
     segments/NNNNNN.age  each segment as it was sealed; NNNNNN is its record's number
     disclosure/NNNNNN.mp4 and NNNNNN.salt   segments disclosed in clear, where there are any
 
+The record of a live session (`contract.session_record`) has session.cbor and root.pem (the authority's certificate)
+in the place of chain.cbor and certificates.pem: the centre signs it with the keys of the trust list.
+
 Equal content gives equal bytes. Nothing here decides what is true: that is `contract.judgement`.
 """
 
@@ -22,17 +25,15 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 
 from contract import chain
 from contract.archive import BLOCK_BYTES, ArchiveError, Entry, read_blocks, read_directory
+from contract.manifest import build_manifest
 from contract.segment import SALT_BYTES
 from contract.signing import CodecError, Signed, dumps, loads
 
-FORMAT: Final = "zhixing-evidence-package"
-VERSION: Final = 1
 MAX_CHAIN_BYTES: Final = 64 * 1024 * 1024
 MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_SEQ: Final = 999_999
@@ -45,10 +46,13 @@ MANIFEST, CHAIN, CERTIFICATES, HEAD, TRUST, ABSENT = (
     "trust.cbor",
     "absent.cbor",
 )
+SESSION_CHAIN, ROOT = "session.cbor", "root.pem"
 _LIMITS: Final = {
     MANIFEST: 32 * 1024 * 1024,
     CHAIN: MAX_CHAIN_BYTES,
+    SESSION_CHAIN: MAX_CHAIN_BYTES,
     CERTIFICATES: 64 * 1024,
+    ROOT: 64 * 1024,
     HEAD: 4 * 1024,
     TRUST: 64 * 1024,
     ABSENT: 4 * 1024 * 1024,
@@ -84,7 +88,8 @@ class Source:
     """What to put into a package. `segments` maps record numbers to files of ciphertext.
 
     `certificates` is PEM: leaf, kits-ca and usually the root. `absences` (`contract.absences`) is needed when
-    `segments` lacks some of the chain's. `disclosures` are taken one by one, so that a generator may open them as
+    `segments` lacks some of the chain's. `is_session`: the chain is that of a session's record, `certificates` the
+    root alone. `disclosures` are taken one by one, so that a generator may open them as
     they are written. `notes` are remarks for people (who exported, what for); no signature covers them.
     """
 
@@ -94,6 +99,7 @@ class Source:
     trust: bytes
     segments: Mapping[int, Path]
     absences: bytes | None = None
+    is_session: bool = False
     disclosures: Iterable[Disclosure] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
@@ -139,42 +145,6 @@ def write_package(path: Path, source: Source) -> None:
         os.close(folder)
 
 
-def build_manifest(records: Sequence[chain.Record], notes: Mapping[str, str]) -> dict[str, Any]:
-    """The manifest of version 1. Everything but `notes` follows from the records."""
-    segments = [record for record in records if record.kind is chain.Kind.SEGMENT]
-    gaps = [record for record in records if record.kind is chain.Kind.GAP]
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "recording_id": records[0].recording_id.hex(),
-        "kit_id": records[0].extra["kit"],
-        "started_at": _show_ms(records[0].started_ms),
-        "records": len(records),
-        "closed": records[-1].kind is chain.Kind.FINAL,
-        "segments": [
-            {
-                "number": record.seq,
-                "file": f"segments/{record.seq:06d}.age",
-                "started_at": _show_ms(record.started_ms),
-                "duration_ms": record.duration_ms,
-                "size_bytes": record.length,
-                "sha256": record.cipher_hash.hex(),
-            }
-            for record in segments
-        ],
-        "gaps": [
-            {
-                "number": record.seq,
-                "cause": record.cause,
-                "started_at": _show_ms(record.started_ms),
-                "duration_ms": record.duration_ms,
-            }
-            for record in gaps
-        ],
-        "notes": dict(notes),
-    }
-
-
 def unpack_chain(data: bytes) -> list[Signed]:
     """Read chain.cbor; raise CodecError when it is not an array of ``[body, sig]``."""
     value = loads(data, limit_bytes=MAX_CHAIN_BYTES)
@@ -194,8 +164,8 @@ def _write_entries(file: BinaryIO, source: Source) -> None:
         raise PackageError(f"The recording's chain cannot be exported: {error}") from error
     small = {
         MANIFEST: json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n",
-        CHAIN: dumps([list(signed) for signed in source.chain]),
-        CERTIFICATES: source.certificates,
+        SESSION_CHAIN if source.is_session else CHAIN: dumps([list(signed) for signed in source.chain]),
+        ROOT if source.is_session else CERTIFICATES: source.certificates,
         HEAD: source.head,
         TRUST: source.trust,
     }
@@ -228,10 +198,6 @@ def _read_file(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             yield block
-
-
-def _show_ms(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 class Reader:

@@ -154,6 +154,22 @@ FINDINGS: Final[dict[str, tuple[str, str]]] = {
         "链尾（第 {seq} 号记录）与指挥中心的声明不符",
         "the chain's end (record {seq}) is not the one the centre states",
     ),
+    "session_record_altered": (
+        "第 {seq} 号记录与指挥中心签名不符，内容已被改动",
+        "record {seq} does not match the centre's signature: it was changed",
+    ),
+    "session_forged_record": (
+        "第 {seq} 号位置插入了并非指挥中心签署的记录",
+        "a record that the centre did not sign was put in at place {seq}",
+    ),
+    "session_disclosure_altered": (
+        "所披露的第 {seq} 号片段与指挥中心签名不符，内容已被改动",
+        "the disclosed segment {seq} does not match the centre's signature: it was changed",
+    ),
+    "session_other": (
+        "记录所写的指挥会话与指挥中心的声明不符",
+        "the record names another session than the centre's statement",
+    ),
     "manifest_disagrees": (
         "说明文件 {name} 与已签名的链不一致",
         "{name} says something else than the signed chain",
@@ -205,6 +221,11 @@ LINES: Final[dict[str, tuple[str, str]]] = {
         "remedy:  give the device authority's trust anchor with --anchor root.crt or --fingerprint.",
     ),
     "kit": ("设备：{kit}   录像：{recording}", "kit:     {kit}   recording: {recording}"),
+    "session": ("远程指挥会话：{session}", "session: {session}"),
+    "session_span": (
+        "记录：{start} 至 {end}（指挥中心时钟，北京时间），有画面或声音 {seconds} 秒",
+        "record:  {start} to {end} (the centre's clock, UTC+8), {seconds} s of them with picture, voice or log",
+    ),
     "root": ("根证书 SHA-256：{root}", "root:    SHA-256 {root}"),
     "counts": (
         "链上记录 {records} 条，加密片段 {segments} 个，披露片段 {disclosed} 个",

@@ -90,6 +90,8 @@ def write_lines(judgement: Judgement, language: str) -> list[str]:
         lines.append(line("anchor_hint"))
     if judgement.kit_id is not None:
         lines.append(line("kit", kit=judgement.kit_id, recording=judgement.recording_id))
+    if judgement.session is not None:
+        lines.append(line("session", session=judgement.session))
     if judgement.root_fingerprint is not None:
         lines.append(line("root", root=judgement.root_fingerprint))
     if judgement.continuity is not None:
@@ -97,16 +99,16 @@ def write_lines(judgement: Judgement, language: str) -> list[str]:
         lines.append(line("counts", records=counts[0], segments=counts[1], disclosed=counts[2]))
         if judgement.absent:
             lines.append(line("absent", count=len(judgement.absent), numbers=_show_numbers(judgement.absent)))
-        lines.extend(_write_continuity(judgement.continuity, language))
+        lines.extend(_write_continuity(judgement, judgement.continuity, language))
     lines.extend(line("remark", sentence=say(REMARKS[code], language)) for code in judgement.remarks)
     lines.extend(line("note", key=make_plain(key), value=make_plain(value)) for key, value in judgement.notes.items())
     return lines
 
 
-def _write_continuity(continuity: Continuity, language: str) -> list[str]:
+def _write_continuity(judgement: Judgement, continuity: Continuity, language: str) -> list[str]:
     lines = [
         say(
-            LINES["span"],
+            LINES["span" if judgement.session is None else "session_span"],
             language,
             start=_show_time(continuity.started_ms),
             end=_show_time(continuity.ended_ms),

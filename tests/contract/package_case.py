@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from contract import chain, envelope, package, segment
+from contract.manifest import build_manifest
 from contract.receipts import HeadStatement, sign_head
 from contract.signing import Signed, dumps
 from contract.trust import TrustList, sign_trust_list
@@ -185,7 +186,7 @@ def pack_chain(signed: list[Signed]) -> bytes:
 def rewrite_manifest(files: dict[str, bytes], signed: list[Signed]) -> None:
     """A careful forger's manifest: made to agree with the forged chain wherever that is possible."""
     records = [chain.decode(item.body) for item in signed]
-    manifest = package.build_manifest(records, {})
+    manifest = build_manifest(records, {})
     files[package.MANIFEST] = json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n"
 
 

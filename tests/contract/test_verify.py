@@ -679,10 +679,8 @@ sys.exit(verify.main(sys.argv[1:]))
 def test_every_finding_has_words() -> None:
     from contract import phrases
 
-    source = (
-        Path(verify.__file__).with_name("judgement.py").read_text()
-        + Path(verify.__file__).with_name("signers.py").read_text()
-    )
+    sources = ("judgement.py", "session_judgement.py", "walking.py", "signers.py")
+    source = "".join(Path(verify.__file__).with_name(name).read_text() for name in sources)
     unsaid = [code for code in phrases.FINDINGS if f'"{code}"' not in source]
     assert unsaid == []
     for cause in chain.CAUSES:
