@@ -11,6 +11,7 @@ from types import TracebackType
 
 from edge.spool.card import Trouble, find_trouble, probe
 from edge.spool.inbox import Inbox
+from edge.spool.instructions import Instructions
 from edge.spool.outbox import Outbox
 from edge.spool.presses import Presses
 from edge.spool.proxies import Proxies
@@ -20,10 +21,10 @@ from edge.spool.tasks import Tasks
 from edge.spool.vault import Vault
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # What brings a spool of an older release up to date; tables that are new come from schema.sql.
-_UPGRADES = {1: ("ALTER TABLE outbox ADD COLUMN mono_ms INTEGER",)}
-_TABLES = ("outbox", "inbox", "records", "segments", "state", "tasks", "presses", "proxies")
+_UPGRADES: dict[int, tuple[str, ...]] = {1: ("ALTER TABLE outbox ADD COLUMN mono_ms INTEGER",), 2: ()}
+_TABLES = ("outbox", "inbox", "records", "segments", "state", "tasks", "presses", "proxies", "instructions")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -56,6 +57,7 @@ class Spool:
         self.proxies = Proxies(store, folder / "vault")
         self.state = State(store)
         self.tasks = Tasks(store, self.outbox, self.state)
+        self.instructions = Instructions(store, self.outbox)
         self.presses = Presses(store)
         self._store = store
         self._lock = lock

@@ -82,3 +82,13 @@ CREATE TABLE IF NOT EXISTS proxies (
     started_ms INTEGER NOT NULL,
     PRIMARY KEY (recording_id, seq)
 );
+-- Numbered orders inside a session of remote command, until they are read back; the number is the directive's.
+CREATE TABLE IF NOT EXISTS instructions (
+    number INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,                             -- contract.orders.Instruction
+    issued_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,                            -- received, read, accepted (read back), refused
+    state_ms INTEGER NOT NULL,
+    note TEXT NOT NULL DEFAULT '',
+    receipt_seq INTEGER                             -- the outbox entry of the officer's last answer
+);

@@ -14,6 +14,8 @@ from edge.spool import database as spool_database
 
 # The schema of releases 0.1.0 and 0.2.0, word for word.
 VERSION_1 = Path(__file__).parents[2] / "vectors" / "spool_version_1.sql"
+# That of release 0.3.0.
+VERSION_2 = Path(__file__).parents[2] / "vectors" / "spool_version_2.sql"
 BOOT, RECORDING = "b" * 32, "c" * 32
 
 
@@ -76,3 +78,25 @@ def test_an_upgrade_that_breaks_half_way_leaves_the_old_spool(
     with closing(sqlite3.connect(old_spool)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
     test_a_spool_of_version_1_keeps_every_entry(old_spool)
+
+
+def test_a_spool_of_version_2_keeps_its_tasks_and_takes_orders_to_be_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(VERSION_2.read_text(encoding="utf-8"))
+        db.execute("INSERT INTO meta VALUES ('spool_id', ?)", ("d" * 32,))
+        db.execute("INSERT INTO tasks VALUES (4, ?, 1, 'accepted', 2, '', 3)", (b'{"title":"t"}',))
+        db.execute(
+            "INSERT INTO outbox (kind, body, at_ms, boot, mono_ms) VALUES ('alarm', x'7b7d', 1, ?, 5)", (BOOT,)
+        )
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+    for _ in range(2):
+        with open_spool(path) as spool:
+            task = spool.tasks.find(4)
+            assert task is not None and task.state == "accepted"
+            assert [(entry.seq, entry.mono_ms) for entry in spool.outbox.pending(9)] == [(1, 5)]
+            spool.instructions.put(9, b'{"session":"%s","no":1,"text":"t"}' % (b"a" * 32), 1)
+            assert [row.number for row in spool.instructions.newest()] == [9]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (spool_database.SCHEMA_VERSION,)
