@@ -1,7 +1,7 @@
 """Nudges between the centre's processes. A nudge carries no truth: who misses one finds the row by polling.
 
-Subjects: `central.outbox`, `central.mailbox.<kit>`, and with a payload `central.positions` (live markers) and
-`central.heard` (signs of life).
+Subjects: `central.outbox`, `central.mailbox.<kit>`, and with a payload `central.positions` (live markers),
+`central.heard` (signs of life) and `central.live` (id of a session of remote command that changed).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 OUTBOX_SUBJECT = "central.outbox"
 POSITIONS_SUBJECT = "central.positions"
 HEARD_SUBJECT = "central.heard"
+LIVE_SUBJECT = "central.live"
 MAILBOX_SUBJECTS = "central.mailbox.*"
 
 

@@ -12,6 +12,8 @@ INCIDENT_OPENED = "incident_opened"
 INCIDENT_CHANGED = "incident_changed"
 RECORDING_CHANGED = "recording_changed"
 KIT_CHANGED = "kit_changed"
+SESSION_CHANGED = "session_changed"
+"""A session of remote command, a request for one or its decision: {session_id, court_code, kits, change}."""
 
 
 class OutboxEntry(SQLModel, table=True):

@@ -31,7 +31,7 @@ class UnitOfWork:
     def __init__(self, engine: Engine, clock: Clock, bus: Bus | None = None) -> None:
         self._engine = engine
         self._bus = bus or SilentBus()
-        self._nudges: dict[str, None] = {}
+        self._nudges: dict[tuple[str, bytes], None] = {}
         self._after_commit: list[Callable[[], None]] = []
         self.clock = clock
         self.now_ms = 0
@@ -55,8 +55,8 @@ class UnitOfWork:
             self.session.close()
         for callback in self._after_commit:
             callback()
-        for subject in self._nudges:
-            self._bus.nudge(subject)
+        for subject, payload in self._nudges:
+            self._bus.nudge(subject, payload)
 
     @property
     def connection(self) -> Connection:
@@ -69,9 +69,9 @@ class UnitOfWork:
         self.session.add(entry)
         self.nudge(OUTBOX_SUBJECT)
 
-    def nudge(self, subject: str) -> None:
-        """Nudge `subject` once after the commit."""
-        self._nudges[subject] = None
+    def nudge(self, subject: str, payload: bytes = b"") -> None:
+        """Nudge `subject` with `payload` once after the commit."""
+        self._nudges[subject, payload] = None
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the commit has succeeded; for caches that must not know what was rolled back."""

@@ -51,6 +51,16 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         # tasks speak of cases: administrators keep the kits and do not read them
         "see_tasks": (*_FIELD_WATCHERS, "police"),
         "assign_tasks": ("commander", "duty_operator"),
+        # remote command (seed 13): asked for, decided, begun; watched and spoken in by its courts (command.rules). A
+        # duty operator gives numbered orders only in a session that an emergency made him begin.
+        "request_command": ("commander", "bureau_chief", "judge", "police", "duty_operator"),
+        "decide_command": ("president", "commander"),
+        "start_command": ("commander", "duty_operator"),
+        "watch_live": _FIELD_WATCHERS,
+        "talk_live": (*_LEADERS, "duty_operator"),
+        "give_instruction": ("commander", "duty_operator"),
+        "join_live": ("judge",),
+        "grant_outlet": ("commander",),
         # a lost kit is locked by one person at once; its keys are destroyed by two
         "lock_kit": ("commander", "duty_operator"),
         "ask_destruction": ("commander",),
@@ -87,6 +97,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         # keeping the house: accounts of people and systems are proposed by one administrator, admitted by another
         "see_health": ("commander", "duty_operator", "system_admin"),
         "manage_devices": ("system_admin",),
+        "manage_cameras": ("system_admin",),
         "fetch_logs": ("system_admin",),
         "see_set_aside": ("system_admin",),
         "see_users": ("system_admin", "security_admin", "audit_admin"),

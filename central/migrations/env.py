@@ -21,6 +21,7 @@ ROOMS = (
     "imports.models",
     "incidents.models",
     "evidence.models",
+    "command.models",
 )
 
 for room in ROOMS:

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from central.sentences import cases, field, people
+from central.sentences import cases, field, live, people
 
-SENTENCES: Final[dict[str, str]] = {**field.SENTENCES, **people.SENTENCES, **cases.SENTENCES}
+SENTENCES: Final[dict[str, str]] = {**field.SENTENCES, **people.SENTENCES, **cases.SENTENCES, **live.SENTENCES}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -22,4 +25,186 @@ def downgrade() -> None:
         drop()
 
 
-_MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = ()
+def _add_command() -> None:
+    """Remote command: requests, decisions, sessions on granted decisions only, their record and numbered orders."""
+    text, moment = sa.String, sa.BigInteger
+    _add_decisions()
+    op.create_table(
+        "session_kit",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("session_id", text(32), nullable=False),
+        sa.Column("kit_no", sa.Integer(), nullable=False),
+        sa.Column("kit_id", text(32), nullable=False),
+        sa.Column("court_code", text(20), nullable=False),
+        sa.Column("officer", text(200), nullable=False),
+        sa.Column("joined_ms", moment(), nullable=False),
+        sa.Column("left_ms", moment(), nullable=True),
+        sa.Column("order_no", moment(), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.ForeignKeyConstraint(["kit_no"], ["kit.kit_no"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_session_kit_kit_no", "session_kit", ["kit_no"])
+    still_in = sa.text("left_ms IS NULL")
+    op.create_index(
+        "ix_session_kit_in",
+        "session_kit",
+        ["session_id", "kit_no"],
+        unique=True,
+        sqlite_where=still_in,
+        postgresql_where=still_in,
+    )
+    op.create_table(
+        "session_guest",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("session_id", text(32), nullable=False),
+        sa.Column("kind", text(8), nullable=False),
+        sa.Column("ref", text(64), nullable=False),
+        sa.Column("name", text(100), nullable=False),
+        sa.Column("court_code", text(20), nullable=False),
+        sa.Column("by", text(100), nullable=False),
+        sa.Column("joined_ms", moment(), nullable=False),
+        sa.Column("left_ms", moment(), nullable=True),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_session_guest_session_id", "session_guest", ["session_id"])
+    op.create_table(
+        "session_entry",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("session_id", text(32), nullable=False),
+        sa.Column("no", sa.Integer(), nullable=False),
+        sa.Column("at_ms", moment(), nullable=False),
+        sa.Column("kind", text(16), nullable=False),
+        sa.Column("actor", text(100), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("session_id", "no"),
+    )
+    op.create_table(
+        "session_order",
+        sa.Column("session_id", text(32), nullable=False),
+        sa.Column("no", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("text", text(500), nullable=False),
+        sa.Column("by", text(100), nullable=False),
+        sa.Column("issued_ms", moment(), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.PrimaryKeyConstraint("session_id", "no"),
+    )
+    op.create_table(
+        "session_order_kit",
+        sa.Column("session_id", text(32), nullable=False),
+        sa.Column("no", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kit_no", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kit_id", text(32), nullable=False),
+        sa.Column("number", moment(), nullable=False),
+        sa.Column("heard_by", text(100), nullable=False),
+        sa.Column("heard_ms", moment(), nullable=True),
+        sa.Column("heard_note", text(500), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.ForeignKeyConstraint(["kit_no"], ["kit.kit_no"]),
+        sa.PrimaryKeyConstraint("session_id", "no", "kit_no"),
+    )
+    op.create_index("ix_session_order_kit_directive", "session_order_kit", ["kit_no", "number"])
+
+
+def _add_decisions() -> None:
+    """What a session stands on, and the session itself."""
+    text, moment = sa.String, sa.BigInteger
+    op.create_table(
+        "command_request",
+        sa.Column("id", text(32), nullable=False),
+        sa.Column("commanding_court", text(20), nullable=False),
+        sa.Column("requesting_court", text(20), nullable=False),
+        sa.Column("ground", text(16), nullable=False),
+        sa.Column("ground_ref", text(80), nullable=False),
+        sa.Column("reason", text(500), nullable=False),
+        sa.Column("kits", sa.JSON(), nullable=False),
+        sa.Column("requested_by", text(100), nullable=False),
+        sa.Column("requester_id", text(64), nullable=False),
+        sa.Column("requested_ms", moment(), nullable=False),
+        sa.Column("state", text(12), nullable=False),
+        sa.Column("state_ms", moment(), nullable=False),
+        sa.Column("state_by", text(100), nullable=False),
+        sa.ForeignKeyConstraint(["commanding_court"], ["court.code"]),
+        sa.ForeignKeyConstraint(["requesting_court"], ["court.code"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_command_request_state", "command_request", ["state", "requested_ms"])
+    for name in ("commanding_court", "requesting_court", "ground_ref"):
+        op.create_index(f"ix_command_request_{name}", "command_request", [name])
+    op.create_table(
+        "command_decision",
+        sa.Column("id", text(32), nullable=False),
+        sa.Column("request_id", text(32), nullable=False),
+        sa.Column("kind", text(12), nullable=False),
+        sa.Column("verdict", text(8), nullable=False),
+        sa.Column("court_code", text(20), nullable=False),
+        sa.Column("decided_by", text(100), nullable=False),
+        sa.Column("decider_id", text(64), nullable=False),
+        sa.Column("decided_ms", moment(), nullable=False),
+        sa.Column("reason", text(500), nullable=False),
+        sa.Column("start_until_ms", moment(), nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("voice", text(8), nullable=False),
+        sa.Column("ratify_due_ms", moment(), nullable=True),
+        sa.Column("ratified", text(12), nullable=False),
+        sa.Column("ratified_by", text(100), nullable=False),
+        sa.Column("ratified_ms", moment(), nullable=True),
+        sa.Column("ratified_reason", text(500), nullable=False),
+        sa.Column("overdue_ms", moment(), nullable=True),
+        sa.ForeignKeyConstraint(["request_id"], ["command_request.id"]),
+        sa.ForeignKeyConstraint(["court_code"], ["court.code"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("request_id"),
+        sa.UniqueConstraint("id", "verdict"),
+    )
+    op.create_index("ix_command_decision_court_code", "command_decision", ["court_code"])
+    op.create_table(
+        "command_session",
+        sa.Column("id", text(32), nullable=False),
+        sa.Column("decision_id", text(32), nullable=False),
+        sa.Column("verdict", text(8), nullable=False),
+        sa.Column("court_code", text(20), nullable=False),
+        sa.Column("requesting_court", text(20), nullable=False),
+        sa.Column("purpose", text(500), nullable=False),
+        sa.Column("voice", text(8), nullable=False),
+        sa.Column("begun_ms", moment(), nullable=False),
+        sa.Column("begun_by", text(100), nullable=False),
+        sa.Column("until_ms", moment(), nullable=False),
+        sa.Column("ended_ms", moment(), nullable=True),
+        sa.Column("ended_by", text(100), nullable=False),
+        sa.Column("end_reason", text(500), nullable=False),
+        # The two together are the decision's key: no session without decision, and none on a refusal.
+        sa.ForeignKeyConstraint(["decision_id", "verdict"], ["command_decision.id", "command_decision.verdict"]),
+        sa.CheckConstraint("verdict = 'granted'", name="granted"),
+        sa.ForeignKeyConstraint(["court_code"], ["court.code"]),
+        sa.ForeignKeyConstraint(["requesting_court"], ["court.code"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("decision_id"),
+    )
+    op.create_index("ix_command_session_ended", "command_session", ["ended_ms", "begun_ms"])
+    for name in ("court_code", "requesting_court"):
+        op.create_index(f"ix_command_session_{name}", "command_session", [name])
+
+
+def _drop_command() -> None:
+    for name in (
+        "session_order_kit",
+        "session_order",
+        "session_entry",
+        "session_guest",
+        "session_kit",
+        "command_session",
+        "command_decision",
+        "command_request",
+    ):
+        op.drop_table(name)
+
+
+_MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
+    (_add_command, _drop_command),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from central.web.labels import audit, cases, field, footage, people
+from central.web.labels import audit, cases, field, footage, live, people
 from central.web.labels.field import GAP_CAUSES
 from central.web.labels.label import Label, look_up
 
@@ -17,4 +17,5 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     **people.TABLES,
     **cases.TABLES,
     **audit.TABLES,
+    **live.TABLES,
 }

@@ -105,25 +105,33 @@ FIELD = {"see_screen", "see_kits", "see_tasks", "see_incidents", "see_recordings
 READING_CASES = {"see_work", "search_cases", "see_case"}
 EXPECTED = {
     # signs what only the president may, decides on recusal, appoints; does not operate
-    "president": EVERYBODY | FIELD | READING_CASES | {"sign_case_act", "set_recusal", "appoint_commander"},
+    "president": EVERYBODY
+    | FIELD
+    | READING_CASES
+    | {"sign_case_act", "set_recusal", "appoint_commander"}
+    | {"decide_command", "watch_live", "talk_live"},
     # commands: alarms, kits, recordings, units; marks and shares cases
     "commander": EVERYBODY
     | FIELD
     | READING_CASES
     | {"see_trail", "acknowledge_alarm", "close_incident", "order_recording", "play_recording", "export_recording"}
     | {"lock_kit", "ask_destruction", "confirm_destruction", "assign_tasks"}
-    | {"flag_case", "share_case", "manage_units", "see_health"},
+    | {"flag_case", "share_case", "manage_units", "see_health"}
+    | {"request_command", "decide_command", "start_command", "watch_live", "talk_live", "give_instruction"}
+    | {"grant_outlet"},
     # approves and assigns; no evidence beyond its catalogue
     "bureau_chief": EVERYBODY
     | FIELD
     | READING_CASES
     | {"unmask_party", "edit_case", "assign_case", "flag_case", "approve_case_act", "set_recusal", "share_case"}
-    | {"export_cases", "import_cases", "release_import", "manage_units"},
+    | {"export_cases", "import_cases", "release_import", "manage_units"}
+    | {"request_command", "watch_live", "talk_live"},
     # own cases; recordings as evidence
     "judge": EVERYBODY
     | READING_CASES
     | {"unmask_party", "edit_case", "record_node", "add_document", "request_case_act"}
-    | {"see_recordings", "play_recording"},
+    | {"see_recordings", "play_recording"}
+    | {"request_command", "join_live"},
     # drafts, enters, serves
     "clerk": EVERYBODY
     | READING_CASES
@@ -137,19 +145,20 @@ EXPECTED = {
         "import_cases",
     },
     # in the field with a kit
-    "police": EVERYBODY | {"see_kits", "see_tasks"},
+    "police": EVERYBODY | {"see_kits", "see_tasks", "request_command"},
     # receives, dispatches by plan, logs
     "duty_operator": EVERYBODY
     | FIELD
     | READING_CASES
     | {"see_trail", "acknowledge_alarm", "order_recording", "lock_kit", "play_recording", "see_health"}
-    | {"assign_tasks"},
+    | {"assign_tasks"}
+    | {"request_command", "start_command", "watch_live", "talk_live", "give_instruction"},
     # seals what another approved
     "seal_keeper": EVERYBODY,
     # the three administrators
     "system_admin": EVERYBODY
     | {"see_kits", "see_health", "manage_devices", "see_set_aside", "see_users", "manage_users"}
-    | {"confirm_destruction"}
+    | {"confirm_destruction", "manage_cameras"}
     | {"manage_courts", "manage_features", "manage_service_accounts", "fetch_logs"},
     "security_admin": EVERYBODY
     | {"see_users", "admit_users", "manage_sessions", "manage_terminals", "admit_service_accounts"},
@@ -160,7 +169,8 @@ EXPECTED = {
     "supervisor": EVERYBODY
     | FIELD
     | READING_CASES
-    | {"see_trail", "play_recording", "unmask_party", "export_cases", "read_audit"},
+    | {"see_trail", "play_recording", "unmask_party", "export_cases", "read_audit"}
+    | {"watch_live"},
 }
 
 

@@ -1,0 +1,19 @@
+"""Remote command, live picture and voice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SENTENCES: Final = {
+    "command_draft": "填写的内容不符合要求：装备、指挥法院、时长、通话方式从列表选择，文字不超过限定长度。",
+    "command_kit": "该装备不能连线：证书已吊销、已按遗失锁定，或不在指挥法院辖区内；请查看装备页面。",
+    "command_request_state": "该申请已被他人处理；请刷新页面查看。",
+    "command_no_decision": "没有有效的决定，不能发起远程指挥；请先申请并由指挥法院决定。",
+    "command_own_request": "您本人提出的申请须由本院其他有权人员决定。",
+    "command_no_emergency": "只有在求助未办结或警官请求观看时，才能先行发起；请先申请。",
+    "command_ratified": "该紧急发起已经确认，或无需确认；请刷新页面查看。",
+    "command_session_ended": "该远程指挥已经结束；可查看其记录。",
+    "command_in_session": "该装备、人员或法院已在本次远程指挥中。",
+    "command_live_off": "本中心未开通实时画面与通话；请联系管理员。",
+    "command_entries_broken": "该远程指挥的记录从第 %(seq)s 条起前后不符；请立即报告管理员核查。",
+}
