@@ -53,6 +53,8 @@ CAUSES: Final = (
     "centre",
     "sos",
     "neighbour",
+    "live",
+    "watch_me",
     "lost",
     "shutdown",
     "restart",

@@ -193,6 +193,8 @@ CAUSES: Final[dict[str, tuple[str, str]]] = {
     "centre": ("指挥中心指令", "centre"),
     "sos": ("紧急报警", "SOS"),
     "neighbour": ("邻近装备报警联动", "recording together with a neighbouring kit"),
+    "live": ("远程指挥", "remote command"),
+    "watch_me": ("执法人员请求观看", "officer asks to be watched"),
     "shutdown": ("关机", "shutdown"),
     "lost": ("装备遗失，已锁定", "kit lost and locked"),
     "restart": ("程序重启", "restart"),

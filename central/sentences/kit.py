@@ -66,6 +66,7 @@ SENTENCES: Final[dict[str, str]] = {
     "the end was asked for by {said}; it goes on for a while": "应{said}停止，延时录像中",
     "centre": "中心指令",
     "neighbour": "联动结束",
+    "live": "远程指挥结束",
     "sos": "求助结束",
     "sound is wanted, but the source gives none": "需要声音，但信号源没有声音",
     "the microphone has gone silent": "麦克风没有声音",

@@ -10,6 +10,7 @@ from edge.recorder.moment import Clock, Moment
 from edge.recorder.ring import PreEventRing
 from edge.recorder.silence import make_silence
 from edge.recorder.sources import CameraSource, EncodedFrame
+from edge.recorder.tapping import Tapping
 from edge.recorder.watchdog import FrameWatch, Limits
 from edge.settings import Settings
 
@@ -21,7 +22,14 @@ class CameraFailedError(Exception):
 class Camera:
     """At most one source is open at a time. ``ring`` holds what came while nothing was recorded."""
 
-    def __init__(self, settings: Settings, build_source: Callable[[], CameraSource], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        build_source: Callable[[], CameraSource],
+        clock: Clock,
+        tapping: Tapping | None = None,
+    ) -> None:
+        self._tapping = tapping
         self._camera, self._segments = settings.camera, settings.segments
         self._build_source, self._clock = build_source, clock
         self._reads_film = self._camera.kind == "pyav" and Path(self._camera.address).is_file()
@@ -61,7 +69,9 @@ class Camera:
     def start(self, now: Moment) -> None:
         """Begin to open a source."""
         source, hurried = self._build_source(), not self._camera.realtime
-        self.capture = Capture(source, self._clock, stamp_by_pts=hurried, patient=self._reads_film)
+        self.capture = Capture(
+            source, self._clock, stamp_by_pts=hurried, patient=self._reads_film, tapping=self._tapping
+        )
         self._watch = FrameWatch(source.name, Limits.of(self._camera, film=self._reads_film), now.monotonic_ms)
         self.is_ready = False
         self.capture.start()

@@ -9,6 +9,7 @@ from typing import Final
 
 from edge.recorder.moment import Clock, Moment
 from edge.recorder.sources import AudioPacket, CameraSource, EncodedFrame, SourceError, SourceFailedError
+from edge.recorder.tapping import Tapping
 
 # About ten seconds: a card that is slow for a moment costs no frame, one that hangs costs no memory.
 _QUEUE_ITEMS: Final = 500
@@ -39,9 +40,16 @@ class Capture:
     """Runs ``source`` from :meth:`start` to :meth:`stop`; a stopped capture is not started again."""
 
     def __init__(
-        self, source: CameraSource, clock: Clock, *, stamp_by_pts: bool = False, patient: bool = True
+        self,
+        source: CameraSource,
+        clock: Clock,
+        *,
+        stamp_by_pts: bool = False,
+        patient: bool = True,
+        tapping: Tapping | None = None,
     ) -> None:
         self.source = source
+        self._tapping = tapping
         # A film waits for a slow card; a camera does not, and what finds no place any more is counted in ``dropped``.
         self._patient = patient
         self._clock = clock
@@ -78,7 +86,12 @@ class Capture:
         try:
             self.source.open()
             self._put(Opened())
+            if self._tapping is not None:
+                self._tapping.begin(self.source)
             for item in self.source.items():
+                # First, for whoever watches now; the recorder has time.
+                if self._tapping is not None:
+                    self._tapping.offer(item)
                 if not self._keep(Taken(item, self._stamp(item))):
                     break
         except SourceError as failure:
@@ -86,6 +99,9 @@ class Capture:
         except Exception as failure:  # drivers raise anything; here it becomes a named, stated gap
             error = SourceFailedError(f"{self.source.name} failed ({failure!r}): check the camera.")
             error.__cause__ = failure
+        finally:
+            if self._tapping is not None:
+                self._tapping.end_camera()
         self._put(Ended(error))
 
     def _stamp(self, item: EncodedFrame | AudioPacket) -> Moment:

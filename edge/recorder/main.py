@@ -23,6 +23,7 @@ from edge.recorder.moment import read_clocks
 from edge.recorder.recorder import Recorder
 from edge.recorder.sources.selection import build_source
 from edge.recorder.start_times import StartTimes, read_process_start_ms
+from edge.recorder.tapping import Tapping
 from edge.restarts import (
     CAUSE_OF_CARD,
     EXIT_CARD_FAILED,
@@ -31,7 +32,7 @@ from edge.restarts import (
     EXIT_RESTART,
     EXIT_SPOOL_DAMAGED,
 )
-from edge.settings import SettingsError, load_settings
+from edge.settings import Settings, SettingsError, load_settings
 from edge.spool import Doorbell, Heartbeat, Spool, SpoolCardError, SpoolDamagedError, SpoolError, open_spool
 from edge.spool.card import find_trouble, probe
 from edge.token_key import TokenError
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None, *, started_ms: int | None = None) -
                 load_recipients=recipients.current,
                 build_source=lambda: build_source(settings.camera, settings.kit.id, legend.lines),
                 clock=read_clocks,
+                tapping=open_tap(settings),
             )
             wanted = settings.segments.record_at_start
             return run(
@@ -148,6 +150,19 @@ def name_exit(error: Exception, folder: Path, *, otherwise: int) -> int:
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
         return EXIT_SPOOL_DAMAGED
     return otherwise
+
+
+def open_tap(settings: Settings) -> Tapping | None:
+    """What the live process reads along at; None where it is switched off or cannot be made, which stops nothing."""
+    if not settings.live.on:
+        return None
+    camera = settings.camera
+    encodes = camera.kind != "pyav" or camera.reencode
+    try:
+        return Tapping(settings.data_dir, size=(camera.width, camera.height) if encodes else (0, 0))
+    except OSError as error:
+        log.error("recorder: nobody can watch live, for the tap cannot be made: %s", error)
+        return None
 
 
 def _is_destroyed(spool: Spool) -> bool:

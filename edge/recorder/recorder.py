@@ -21,6 +21,7 @@ from edge.recorder.report import Reporter
 from edge.recorder.sources import CameraSource, EncodedFrame, SourceError
 from edge.recorder.storage import StorageGuard, StorageWatch
 from edge.recorder.take import Means, NoRoomError, Take
+from edge.recorder.tapping import Tapping
 from edge.recorder.watchdog import is_worth_waiting, name_cause
 from edge.recorder.wish import LOST, Wishes, read_wishes
 from edge.settings import Settings
@@ -45,10 +46,11 @@ class Recorder:
         build_source: Callable[[], CameraSource],
         clock: Clock,
         sign_proxy: SignBody | None = None,
+        tapping: Tapping | None = None,
     ) -> None:
         self._settings, self._spool, self._clock = settings, spool, clock
         self._guard = StorageGuard(spool, settings.storage)
-        self._camera = Camera(settings, build_source, clock)
+        self._camera = Camera(settings, build_source, clock, tapping)
         self._past_ms = 0
         self._closer = Closer(spool, sign, clock, self._guard)
         self._oddities = Oddities(clock())

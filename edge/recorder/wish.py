@@ -12,13 +12,13 @@ from edge.spool import Spool
 
 LOST: Final = "lost"
 # Ends that nobody in the field decided: what comes next is kept for a while.
-POST_EVENT_CAUSES: Final = frozenset({"centre", "neighbour"})
+POST_EVENT_CAUSES: Final = frozenset({"centre", "neighbour", "live"})
 
 
 class Wish(msgspec.Struct, frozen=True):
     """State ``recording_wanted``. ``recording_id`` (32 hex) is set by who announced the recording beforehand.
 
-    ``cause``: officer, sos, centre, neighbour, start. ``together`` is the alarm (32 hex) of the other kit for which
+    ``cause``: officer, sos, centre, neighbour, live, start. ``together`` is the alarm (32 hex) of the other kit for which
     a neighbour records.
     """
 
@@ -65,8 +65,18 @@ class Turned(msgspec.Struct, frozen=True):
     at_ms: int = 0
 
 
+class Live(msgspec.Struct, frozen=True):
+    """The newest entry of the state ``live_sessions``: a session of remote command, whose ``by`` has decided it."""
+
+    session: str
+    by: str = ""
+
+
 class Wishes(msgspec.Struct, frozen=True):
-    """All of it, read at one moment. ``held``: the recording goes on although the officer asked for its end."""
+    """All of it, read at one moment. ``held``: the recording goes on although the officer asked for its end.
+
+    ``live``: a session of remote command is on, and what is watched is recorded.
+    """
 
     recording: Wish
     sos: Sos | None
@@ -76,6 +86,7 @@ class Wishes(msgspec.Struct, frozen=True):
     category: str = ""
     lost: bool = False
     held: bool = False
+    live: Live | None = None
 
 
 def read_wishes(spool: Spool, now: Moment, *, hold_ms: int) -> Wishes:
@@ -91,6 +102,7 @@ def read_wishes(spool: Spool, now: Moment, *, hold_ms: int) -> Wishes:
         task=task,
         category=category if is_category(category) else "",
         lost=spool.state.get("lost") is not None,
+        live=_read_live(spool.state.get("live_sessions")),
     )
     return settle(said, now, boot=spool.boot, hold_ms=hold_ms)
 
@@ -100,23 +112,34 @@ def settle(said: Wishes, now: Moment, *, boot: str, hold_ms: int) -> Wishes:
 
     A lost kit records nothing. While a call for help is neither withdrawn nor taken by a person, at most ``hold_ms``
     from the press, a stop at the kit is noted and not followed: the hand on the button may not be the officer's. The
-    centre's stop counts at once.
+    centre's stop counts at once. While a session of remote command is on, the kit records: whoever watches may not see
+    what is not kept.
     """
     wish, sos = said.recording, said.sos
     if said.lost:
         return msgspec.structs.replace(said, recording=Wish(on=False, cause=LOST), on_duty=False)
-    if wish.on or wish.cause != "officer" or sos is None or sos.acked or sos.withdrawn:
+    if wish.on:
         return said
-    if not 0 <= _age_ms(sos, now, boot) < hold_ms:
-        return said
-    held = Wish(on=True, cause="sos", by=wish.by, alarm_id=sos.alarm_id)
-    return msgspec.structs.replace(said, recording=held, held=True)
+    if wish.cause == "officer" and sos is not None and _calls_still(sos, now, boot, hold_ms):
+        held = Wish(on=True, cause="sos", by=wish.by, alarm_id=sos.alarm_id)
+        return msgspec.structs.replace(said, recording=held, held=True)
+    if said.live is not None:
+        return msgspec.structs.replace(said, recording=Wish(on=True, cause="live", by=said.live.by))
+    return said
+
+
+def _calls_still(sos: Sos, now: Moment, boot: str, hold_ms: int) -> bool:
+    return not (sos.acked or sos.withdrawn) and 0 <= _age_ms(sos, now, boot) < hold_ms
 
 
 def _age_ms(sos: Sos, now: Moment, boot: str) -> int:
     if sos.boot == boot and sos.boot_ms is not None:
         return now.monotonic_ms - sos.boot_ms
     return now.wall_ms - sos.pressed_ms
+
+
+def _read_live(value: Any) -> Live | None:
+    return _read(value[-1], Live) if isinstance(value, list) and value else None
 
 
 def _read(value: Any, shape: type[Any]) -> Any:

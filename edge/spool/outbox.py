@@ -125,6 +125,10 @@ class Outbox:
         )
         return sorted((_build_entry(row) for row in rows), key=lambda entry: entry.seq)
 
+    def has_sos_to_hand_over(self) -> bool:
+        """Whether an SOS waits that the centre has not receipted: until then the link is its own."""
+        return self._store.value("SELECT 1 FROM outbox WHERE sos > '' AND receipted = 0 LIMIT 1") is not None
+
     def settle_sos(self, alarm_id: str) -> bool:
         """A person acknowledged this SOS (or its withdrawal is receipted): stop repeating once receipted."""
         with self._store.transaction() as db:

@@ -12,6 +12,7 @@ from contract.signing import BadSignatureError, CodecError
 from edge.reach.trusted_time import TrustedTime
 from edge.spool import Order, Spool
 from edge.uplink.link_policy import obey_link_order, obey_originals_order
+from edge.uplink.live_orders import end_past_sessions, obey_live_order
 from edge.uplink.logs import LogBringer
 from edge.uplink.lost import LostKit
 from edge.uplink.recording_orders import obey_record_order
@@ -52,6 +53,7 @@ class Commands:
             "trust": self._accept_trust,
             "link": self._judge_link,
             "originals": self._ask_originals,
+            "live": self._obey_live,
         }
         if lost is not None:
             self._handlers["lost"] = lost.obey
@@ -189,6 +191,21 @@ class Commands:
         note = obey_originals_order(self._spool, messages.decode(order.body, orders.OriginalsOrder))
         self._ring("control")
         return note
+
+    def _obey_live(self, order: Order) -> str:
+        told = messages.decode(order.body, orders.LiveOrder)
+        note = obey_live_order(self._spool, order, told, self._trusted_time.is_past)
+        self._ring_live()
+        return note
+
+    def end_past_sessions(self) -> None:
+        """Sessions of remote command end by themselves when their time is over."""
+        if end_past_sessions(self._spool, self._trusted_time.is_past):
+            self._ring_live()
+
+    def _ring_live(self) -> None:
+        for who in ("live", "recorder", "panel", "screen"):
+            self._ring(who)
 
     def _accept_trust(self, order: Order) -> str:
         told = messages.decode(order.body, orders.TrustUpdate)

@@ -188,6 +188,7 @@ class Control:
     def _turn(self) -> float:
         """Everything that is due; returns after how many seconds something is due again."""
         self._work_off_events()
+        self._commands.end_past_sessions()
         health_s = self._health.turn()
         self._link.set_urgent(self._unstored.is_calling or bool(self._spool.outbox.unsettled_sos()))
         return min(self._telemetry.drain(), health_s)

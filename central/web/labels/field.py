@@ -176,6 +176,8 @@ GAP_CAUSES: Final = {
     "start": Label(_("开机即录"), "record", "info"),
     "sos": Label(_("紧急求助"), "sos", "bad"),
     "neighbour": Label(_("与邻近装备联动录像"), "users", "info"),
+    "live": Label(_("远程指挥录像"), "camera", "info"),
+    "watch_me": Label(_("应警官请求观看而录"), "eye", "info"),
     "shutdown": Label(_("正常关机"), "check-circle", "off"),
     "lost": Label(_("装备遗失，已锁定"), "lock", "warn"),
     "signing_key": Label(_("签名密钥不可用"), "key", "bad"),
