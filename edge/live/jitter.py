@@ -1,8 +1,8 @@
 """What one talker said, held back just long enough that the network's unrest is not heard. Pure; clocks injected.
 
-Played by a clock of one packet each 20 ms (`contract.live.SOUND_FRAME_US`). Nothing is lost on a WebSocket, but a relay
-drops for the slow, and after an outage everything comes at once: then what is old is skipped, for who listens wants
-now, not all (the centre's record has all).
+Played by a clock of one packet each 20 ms (`contract.live.SOUND_FRAME_US`). Nothing is lost on a WebSocket, but a
+relay drops for the slow, and after an outage everything comes at once: then what is old is skipped, for who listens
+wants now, not all (the centre's record has all).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several voices become one, no louder than a speaker can play. Pure: blocks of 20 ms, mono, signed 16 bits, 48 kHz."""
+"""Several voices become one, no louder than a speaker can play. Pure: blocks of 20 ms, mono, 16 bits, 48 kHz."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Mixer:
             return blocks[0]
         voices = [array("h", block) for block in blocks]
         total = [sum(samples) for samples in zip(*voices, strict=True)] if len(voices) > 1 else list(voices[0])
-        peak = max(max(total), -min(total))
+        peak = max(abs(max(total)), abs(min(total)))
         before, wanted = self._gain, min(1.0, self._gain * _RELEASE, FULL / peak if peak else 1.0)
         self._gain = wanted
         if before == wanted == 1.0:
@@ -52,4 +52,4 @@ def scale(block: bytes, gain: float) -> bytes:
 def measure_peak(block: bytes) -> int:
     """The loudest sample, 0 to 32768."""
     samples = array("h", block)
-    return max(max(samples), -min(samples)) if samples else 0
+    return max(abs(max(samples)), abs(min(samples))) if samples else 0

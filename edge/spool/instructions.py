@@ -108,7 +108,7 @@ class Instructions:
         return InstructionRow(*rows[0]) if rows else None
 
     def newest(self, limit: int = 30) -> list[InstructionRow]:
-        """Orders that wait for a read-back first, oldest first as they are to be obeyed; then the others, newest first."""
+        """Orders that wait for a read-back first, in the order of their giving; then the others, newest first."""
         rows = self._store.rows(
             f"SELECT {_COLUMNS} FROM instructions "  # noqa: S608
             "ORDER BY CASE WHEN state IN ('received', 'read') THEN 0 ELSE 1 END, "

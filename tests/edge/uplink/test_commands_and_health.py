@@ -226,3 +226,20 @@ class TestTasks:
         desk.order(1, "record_stop", orders.RecordOrder(cause="样例"))
         desk.order(2, "task_recall", orders.TaskRecall(task=1, reason="样例"))
         assert desk.answers()[-1] == (2, "done")
+
+
+def test_an_order_is_put_before_the_officer_and_left_for_the_panel_to_be_felt(desk: Desk) -> None:
+    told = orders.Instruction(session="a" * 32, no=3, text="从北门进入。", by="样例指挥长")
+    desk.order(1, "instruct", told)
+    desk.order(1, "instruct", told)
+    assert desk.answers() == [(1, "received")]
+    (row,) = desk.spool.instructions.newest()
+    assert (row.number, row.state, row.read_body()) == (1, "received", told)
+    assert [order.number for order in desk.spool.inbox.unhandled()] == [1]
+    assert {"panel", "screen"} <= set(desk.rung)
+
+
+def test_an_order_without_words_is_refused(desk: Desk) -> None:
+    desk.order(1, "instruct", orders.SosAck(alarm_id="a" * 32, by="x", at_ms=1))
+    assert desk.answers() == [(1, "received"), (1, "failed")]
+    assert desk.spool.instructions.newest() == [] and desk.spool.inbox.unhandled() == []
