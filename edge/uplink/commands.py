@@ -23,7 +23,7 @@ log = logging.getLogger("zhixing.commands")
 # Never too late to be felt: a person has taken the alarm.
 ACKNOWLEDGEMENT = "sos_ack"
 # Left unhandled for the panel, which alone knows when the officer felt them.
-TASK_KINDS = ("task", "task_recall")
+TASK_KINDS = ("task", "task_recall", "instruct")
 ANSWERS_LOOKED_AT = 200
 SETTLED = 0  # as an expiry: long past by any clock
 _Outcome = Literal["received", "done", "failed"]
@@ -117,7 +117,9 @@ class Commands:
     def _is_too_late(self, order: Order) -> bool:
         if order.expires_ms is None or not self._trusted_time.is_past(order.expires_ms):
             return False
-        # A task that came in time stays before the officer, however long the panel takes to let him feel it.
+        # What came in time stays before the officer, however long the panel takes to let him feel it.
+        if order.kind == "instruct":
+            return self._spool.instructions.find(order.number) is None
         return order.kind != "task" or self._spool.tasks.find(order.number) is None
 
     def note_sos_receipted(self, alarm_ids: list[str]) -> None:
@@ -139,11 +141,15 @@ class Commands:
         self._ring("panel")
 
     def _note_task(self, order: Order) -> None:
-        """A task, or its recall, is on the officer's page at once; repeated here until the panel let him feel it."""
+        """A task, its recall or an order is on the page at once; repeated here until the panel let him feel it."""
         try:
             if order.kind == "task":
                 messages.decode(order.body, orders.Task)
                 self._spool.tasks.put(order.number, order.body, order.issued_ms)
+            elif order.kind == "instruct":
+                messages.decode(order.body, orders.Instruction)
+                self._spool.instructions.put(order.number, order.body, order.issued_ms)
+                self._ring("screen")
             elif not self._recall_task(order, messages.decode(order.body, orders.TaskRecall).task):
                 return
         except messages.MessageError as error:
