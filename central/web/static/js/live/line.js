@@ -52,6 +52,15 @@ export class Line {
     this.pause_ms = Math.min(this.pause_ms * 2, MOST_MS);
   }
 
+  /** Nothing comes through any more: begin anew without waiting for the other side to notice. */
+  again() {
+    const socket = this.socket;
+    if (this.isOver || !socket) return;
+    this.socket = null;
+    socket.close();
+    this.lose({ code: 0 });
+  }
+
   finish(words) {
     this.close();
     this.onState('over', words);

@@ -20,15 +20,16 @@ export class VoicePanel {
     // Other parts of the page (a tile, a name) may choose who hears.
     document.addEventListener('live:talk-to', (event) => this.chooseOnly(event.detail.ids));
     addEventListener('pagehide', () => this.voice?.leave());
+    this.part('join').hidden = false;
     box.dataset.ready = 'yes';
   }
 
   async join() {
     if (this.voice) this.voice.leave();
-    const { url, session, mode, mayTalk } = this.box.dataset;
+    const { url, session, mode } = this.box.dataset;
     this.part('join').disabled = true;
     const voice = new Voice({
-      address: `${url}/live/voice/${session}`, mode, mayTalk: mayTalk === 'yes',
+      address: `${url}/live/voice/${session}`, mode,
       onChange: () => { if (voice === this.voice) this.show(); },
       onLevels: (levels) => Object.assign(this.levels, levels),
     });
