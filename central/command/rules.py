@@ -163,8 +163,8 @@ def takes_part(actor: Actor, courts: Sequence[str]) -> bool:
 
 
 def is_invited(actor: Actor, open_: OpenSession) -> bool:
-    """Tell whether the actor was invited by name."""
-    return actor.has_right("join_live") and actor.user_id in open_.people
+    """Tell whether the actor was invited by name, and has a role that may take part."""
+    return actor.user_id in open_.people and (actor.has_right("join_live") or actor.has_right("talk_live"))
 
 
 def may_watch(actor: Actor, open_: OpenSession) -> bool:
@@ -214,7 +214,9 @@ def check_own_request(actor: Actor, requester_id: str, court_code: str) -> str:
 def check_commanding(own_code: str, commanding: str) -> None:
     """Raise CommandDraftError unless `commanding` is the asker's court or one above it."""
     if not sees_court(commanding, own_code):
-        raise CommandDraftError("Remote command is asked of your own court or of one above it; choose one of the list.")
+        raise CommandDraftError(
+            "Remote command is asked of your own court or of one above it; choose one of the list."
+        )
 
 
 def check_kits(kit_ids: Sequence[str]) -> list[str]:
