@@ -35,6 +35,7 @@ PROCESSES: dict[str, str] = {
     "panel": "edge.panel.main",
     "control": "edge.uplink.main",
     "screen": "edge.screen.main",
+    "live": "edge.live.main",
 }
 # Who takes a place at once: a recording must not wait until a process has loaded its libraries.
 RESERVES: dict[str, str] = {"recorder": "edge.recorder.reserve"}
@@ -61,6 +62,7 @@ class Manager:
         self._children = [
             Child(name, module, BeatWatch(beat_s), RESERVES.get(name, ""))
             for name, module in (processes or PROCESSES).items()
+            if name != "live" or settings.live.on
         ]
         self._write_log = write_log
         self._started_ms = read_boot_ms()

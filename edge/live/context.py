@@ -41,8 +41,9 @@ class LiveContext:
     - ``feed``: pictures and sound of the recorder, by subscription.
     - ``connect(path)``: a proven WebSocket to the relay of the current session (``contract.live`` paths); raises
       OSError, websockets.exceptions.WebSocketException or TimeoutError (all in `edge.live.link.FAILURES`).
-    - ``note_status(key, table)``: writes a state (``live_status``, ``voice_status``) and rings screen and panel when it
-      is another than before.
+    - ``note_status(key, table)``: writes a state (``live_status``, ``voice_status``) and rings screen and panel when
+      it is another than before.
+    - ``forget_proofs()``: the relay closed with CLOSE_UNPROVEN; the next connection brings a fresh proof.
     - ``read_clock_us()``: the best belief about now, µs since 1970, for frames.
     """
 
@@ -55,4 +56,5 @@ class LiveContext:
     connect: Callable[[str], Awaitable[ClientConnection]]
     note_status: Callable[[str, dict[str, Any]], None]
     read_clock_us: Callable[[], int]
+    forget_proofs: Callable[[], None] = lambda: None
     facts: LinkFacts = field(default_factory=LinkFacts)

@@ -100,7 +100,7 @@ class Feed:
         self.is_connected = False
 
     def subscribe(self, *, pictures: bool = False, sound: bool = False) -> Subscription:
-        """A subscription to begin with ``with``: first the INITs, then the present group of pictures, then as it comes.
+        """A subscription, begun by ``with``: first the INITs, then the present group of pictures, then as it comes.
 
         Sound's configuration is the AUDIO frame with the flag KEY right after its INIT (`edge.tap`).
         """
