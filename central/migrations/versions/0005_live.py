@@ -205,6 +205,53 @@ def _drop_command() -> None:
         op.drop_table(name)
 
 
+def _add_session_records() -> None:
+    """The sessions' records at the centre: sealed, signed, chained."""
+    op.create_table(
+        "session_record",
+        sa.Column("session_id", sa.String(length=32), nullable=False),
+        sa.Column("court_code", sa.String(length=20), nullable=False),
+        sa.Column("begun_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
+        sa.Column("next_seq", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("stopped_ms", sa.BigInteger(), nullable=True),
+        sa.Column("closed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("segment_count", sa.Integer(), nullable=False),
+        sa.Column("gap_count", sa.Integer(), nullable=False),
+        sa.Column("frame_count", sa.BigInteger(), nullable=False),
+        sa.Column("lost_frames", sa.BigInteger(), nullable=False),
+        sa.Column("stored_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("entry_no", sa.Integer(), nullable=False),
+        sa.Column("trouble", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.PrimaryKeyConstraint("session_id"),
+    )
+    op.create_index("ix_session_record_court_code", "session_record", ["court_code"])
+    op.create_table(
+        "session_record_link",
+        sa.Column("session_id", sa.String(length=32), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("sig", sa.LargeBinary(), nullable=False),
+        sa.Column("cipher_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cause", sa.String(length=200), nullable=False),
+        sa.Column("tracks", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["session_record.session_id"]),
+        sa.PrimaryKeyConstraint("session_id", "seq"),
+    )
+
+
+def _drop_session_records() -> None:
+    op.drop_table("session_record_link")
+    op.drop_table("session_record")
+
+
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_command, _drop_command),
+    (_add_session_records, _drop_session_records),
 )
