@@ -1,6 +1,7 @@
 // A person's own camera on the page: begins by consent, says whether anybody looks, ends by one press.
 import { _ } from '../words.js';
 import { DeviceError } from './devices.js';
+import { markState } from './state-mark.js';
 import { Publisher } from './publish.js';
 
 export class PublishPanel {
@@ -38,8 +39,7 @@ export class PublishPanel {
     this.box.dataset.wanted = publisher.isWanted ? 'yes' : 'no';
     this.part('start').hidden = isOn;
     this.part('stop').hidden = !isOn;
-    this.part('state').textContent = publisher.words;
-    this.part('state').className = `state ${publisher.state === 'open' ? 'ok' : publisher.state === 'broken' ? 'warn' : 'off'}`;
+    markState(this.part('state'), publisher.state, publisher.words);
     this.part('told').textContent = publisher.state !== 'open' ? ''
       : publisher.isWanted ? _('有人正在观看您的画面') : _('暂时无人观看，没有传送画面');
     this.showDetail();

@@ -126,7 +126,8 @@ export class Publisher {
   obey(message) {
     if (message.type !== 'want') return;
     const isWanted = (message.streams ?? []).length > 0;
-    if ((isWanted && !this.isWanted) || message.key) this.needsKey = true;
+    if (isWanted && !this.isWanted) this.configured = ''; // the relay has forgotten how to decode what it did not want
+    if (message.key) this.needsKey = true;
     if (!isWanted) this.waiting.clear();
     this.isWanted = isWanted;
     this.onChange();

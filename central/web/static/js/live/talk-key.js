@@ -15,11 +15,16 @@ export function bindTalkKey(button, talk, isFree = () => true) {
     button.setPointerCapture(event.pointerId);
     press('pointer');
   });
-  for (const kind of ['pointerup', 'pointercancel', 'lostpointercapture']) button.addEventListener(kind, () => { if (held === 'pointer') release(); });
+  for (const kind of ['pointerup', 'pointercancel', 'lostpointercapture']) {
+    button.addEventListener(kind, () => {
+      setTimeout(() => { isByHand = false; }); // after the click that this press may end in
+      if (held === 'pointer') release();
+    });
+  }
   button.addEventListener('contextmenu', (event) => event.preventDefault());
   // Screen readers and switches send a click without a hold: it begins, the next one ends.
   button.addEventListener('click', () => {
-    if (isByHand) { isByHand = false; return; }
+    if (isByHand) return;
     if (isFree()) talk(button.getAttribute('aria-pressed') !== 'true');
   });
   addEventListener('keydown', (event) => {

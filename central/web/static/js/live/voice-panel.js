@@ -1,5 +1,6 @@
 // The voice part of a session's page: joins, talks, chooses who hears, and says in words how everything stands.
 import { _ } from '../words.js';
+import { markState } from './state-mark.js';
 import { bindTalkKey } from './talk-key.js';
 import { Voice } from './voice.js';
 
@@ -73,8 +74,7 @@ export class VoicePanel {
     this.part('join').hidden = isIn;
     this.part('join').disabled = false;
     this.part('controls').hidden = !isIn;
-    this.part('state').textContent = voice.words;
-    this.part('state').className = `state ${voice.state === 'open' ? 'ok' : voice.state === 'broken' ? 'warn' : 'off'}`;
+    markState(this.part('state'), voice.state, voice.words);
     if (!isIn) { this.part('duplex').checked = false; this.part('speaking').textContent = ''; return; }
     const duplex = this.part('duplex');
     if (!voice.isTalking && voice.state === 'open') duplex.checked = false;
@@ -89,11 +89,11 @@ export class VoicePanel {
     button.setAttribute('aria-pressed', String(voice.isTalking));
     button.setAttribute('aria-disabled', String(!voice.isTalking && voice.hindrance !== ''));
     button.querySelector('span').textContent = voice.isTalking ? _('正在讲话') : _('按住讲话');
-    this.part('mic-told').textContent = this.micWords();
+    tell(this.part('mic-told'), this.micWords());
     this.part('retry').hidden = !voice.deviceWords;
     const speaking = voice.others.filter((talker) => talker.on);
-    this.part('speaking').textContent = speaking.length
-      ? _('%(names)s 正在讲话', { names: speaking.map(nameOf).join(_('、')) }) : _('无人讲话');
+    tell(this.part('speaking'), speaking.length
+      ? _('%(names)s 正在讲话', { names: speaking.map(nameOf).join(_('、')) }) : _('无人讲话'));
   }
 
   micWords() {
@@ -148,6 +148,9 @@ export class VoicePanel {
     draw();
   }
 }
+
+/** A status that says the same again would be read out again. */
+function tell(place, words) { if (place.textContent !== words) place.textContent = words; }
 
 function nameOf(talker) { return talker.name || talker.id; }
 
