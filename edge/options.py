@@ -162,6 +162,7 @@ class PanelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sos_pin: Pin = 17
     record_pin: Pin = 27
     mark_pin: Pin = 22
+    talk_pin: Pin | None = None  # a key to talk by; without one the mark button held talks during a session
     record_switch: Literal["press", "slide"] = "press"
     green_pin: Pin = 5
     red_pin: Pin = 6

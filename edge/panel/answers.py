@@ -16,7 +16,7 @@ log = logging.getLogger("zhixing.panel")
 
 
 class Answers:
-    """Receipt and acknowledgement of an SOS, tasks and their recalls."""
+    """Receipt and acknowledgement of an SOS, tasks and their recalls, orders to be read back."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -37,6 +37,8 @@ class Answers:
                 self._feel_acknowledgement(order)
             elif order.kind in ("task", "task_recall"):
                 self._feel_task(order)
+            elif order.kind == "instruct" and self._desk.spool.instructions.find(order.number) is not None:
+                self._feel(order.number, feedback.INSTRUCTION)
 
     def _feel_acknowledgement(self, order: Order) -> None:
         try:

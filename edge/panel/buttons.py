@@ -10,13 +10,26 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from edge.options import PanelSettings
-from edge.panel.gestures import Act, Debouncer, HoldGesture, SlideGesture, TwoHoldGesture
+from edge.panel.gestures import (
+    Act,
+    Debouncer,
+    HoldGesture,
+    SlideGesture,
+    TalkGesture,
+    TapHoldGesture,
+    TwoHoldGesture,
+)
 
 MARK_HOLD_S: Final = 1.0
 QUIET_HOLD_S: Final = 3.0
 DUTY_HOLD_S: Final = 2.0
+# Three taps, not two: a belt that rubs over the button must not start a camera.
+WATCH_TAPS: Final = 3
+WATCH_TAPS_WITHIN_S: Final = 2.0
+# So long is a mark: a hand in a glove needs 0.2 s for a short press.
+TALK_HOLD_S: Final = 0.4
 
-_Gesture = HoldGesture | TwoHoldGesture | SlideGesture
+_Gesture = HoldGesture | TwoHoldGesture | SlideGesture | TapHoldGesture | TalkGesture
 
 
 @dataclass
@@ -49,10 +62,11 @@ def open_pin_factory() -> Any:
 
 
 class Buttons:
-    """Three buttons for one hand in a glove, told apart by place and by how long they are held.
+    """Three buttons for one hand in a glove, told apart by place and by how long they are held, and a key to talk by.
 
-    SOS: held. Mark: short marks; held for a second it withdraws an SOS just pressed, else turns the wheel of
-    categories; held for three it is quiet mode. Record: pressed or slid (press held: duty on or off).
+    SOS: held; tapped three times it asks to be watched. Mark: short marks; held for a second it withdraws an SOS just
+    pressed, else turns the wheel of categories; held for three it is quiet mode. Record: pressed or slid (press held:
+    duty on or off). Where there is no talk key, the mark button held talks while :meth:`set_talk` is on.
     """
 
     def __init__(
@@ -71,18 +85,34 @@ class Buttons:
         if settings.record_switch == "slide":
             record = SlideGesture()
         mark = TwoHoldGesture(MARK_HOLD_S, QUIET_HOLD_S, short=Act.MARK, held=Act.MARK_HELD, long=Act.QUIET)
+        sos = TapHoldGesture(
+            settings.sos_hold_s, held=Act.SOS, taps=WATCH_TAPS, within_s=WATCH_TAPS_WITHIN_S, tapped=Act.WATCH_ME
+        )
         table: list[tuple[int, _Gesture]] = [
-            (settings.sos_pin, HoldGesture(settings.sos_hold_s, held=Act.SOS)),
+            (settings.sos_pin, sos),
             (settings.mark_pin, mark),
             (settings.record_pin, record),
         ]
+        if settings.talk_pin is not None:
+            table.append((settings.talk_pin, TalkGesture()))
         self._keys = [
             _Key(Button(pin, pin_factory=pin_factory), Debouncer(settings.debounce_s), gesture)
             for pin, gesture in table
         ]
+        self._has_talk_key = settings.talk_pin is not None
+        self._talks = False
+        self._mark_key, self._mark = self._keys[1], mark
         for key in self._keys:
             key.device.when_pressed = self._watch(key, level=True)
             key.device.when_released = self._watch(key, level=False)
+
+    def set_talk(self, on: bool) -> None:
+        """Whether the mark button held talks now; while it is down it keeps the meaning with which it was pressed."""
+        if self._has_talk_key or on == self._talks or self._mark_key.device.is_pressed:
+            return
+        if self._mark_key.gesture.due_s is None and self._mark_key.debouncer.due_s is None:
+            self._talks = on
+            self._mark_key.gesture = TalkGesture(TALK_HOLD_S, short=Act.MARK) if on else self._mark
 
     def poll(self) -> list[Act]:
         """Acts that became certain since the last call; call it again by :attr:`due_s`."""

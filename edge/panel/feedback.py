@@ -12,12 +12,13 @@ from edge.options import PanelSettings
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """``steps`` are (on, off) seconds; ``urgent`` patterns push aside what is playing."""
+    """``steps`` are (on, off) seconds. ``urgent``: pushes aside what is playing; without ``buzz``: light alone."""
 
     name: str
     light: str
     steps: tuple[tuple[float, float], ...]
     urgent: bool = False
+    buzz: bool = True
 
 
 SOS_SENT: Final = Pattern("sos_sent", "red", ((0.08, 0.08),) * 3, urgent=True)
@@ -36,6 +37,16 @@ TASK_URGENT: Final = Pattern("task_urgent", "green", ((0.3, 0.1), (0.1, 0.1)) * 
 TASK_RECALLED: Final = Pattern("task_recalled", "red", ((0.1, 0.15), (0.3, 0.15)) * 2)
 LITTLE_ROOM: Final = Pattern("little_room", "red", ((0.1, 0.1), (0.4, 0.2)) * 2)
 RECORDING_LOST: Final = Pattern("recording_lost", "red", ((1.0, 0.3),) * 3, urgent=True)
+# A session of remote command begins, somebody looks (again), the session has ended.
+LIVE_BEGUN: Final = Pattern("live_begun", "red", ((0.5, 0.15), (0.15, 0.15), (0.5, 0.15)))
+WATCHED: Final = Pattern("watched", "red", ((0.15, 0.1), (0.5, 0.1)))
+LIVE_ENDED: Final = Pattern("live_ended", "green", ((0.15, 0.15), (0.5, 0.15), (0.15, 0.15)))
+# While somebody looks: a wink of the light, or in quiet mode a touch.
+WATCHED_WINK: Final = Pattern("watched_wink", "green", ((0.08, 0.12),) * 2, buzz=False)
+WATCHED_TOUCH: Final = Pattern("watched_touch", "green", ((0.05, 0.0),))
+INSTRUCTION: Final = Pattern("instruction", "green", ((0.1, 0.1), (0.1, 0.1), (0.5, 0.15)) * 2)
+WATCH_ASKED: Final = Pattern("watch_asked", "green", ((0.08, 0.08), (0.4, 0.1)))
+WATCH_WITHDRAWN: Final = Pattern("watch_withdrawn", "green", ((0.4, 0.1), (0.08, 0.08)))
 FAULT: Final = Pattern("fault", "red", ((0.05, 0.05),) * 6)
 REFUSED: Final = Pattern("refused", "red", ((0.4, 0.1),))
 
@@ -180,7 +191,7 @@ class Player:
         playing = self._playing
         while playing is not None and playing.edges and playing.edges[0][0] <= now_s:
             _, on = playing.edges.pop(0)
-            self._outputs.set_buzz(on)
+            self._outputs.set_buzz(on and playing.pattern.buzz)
             self._outputs.set_light(playing.pattern.light, on)
         if playing is not None and not playing.edges:
             done = playing.done
@@ -194,6 +205,11 @@ class Player:
     def due_s(self) -> float | None:
         """When the next switch is due; None while nothing plays."""
         return self._playing.edges[0][0] if self._playing and self._playing.edges else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing plays and nothing waits."""
+        return self._playing is None and not self._waiting
 
     def _begin(self, now_s: float) -> None:
         pattern, done = self._waiting.popleft()

@@ -20,6 +20,9 @@ class Act(Enum):
     QUIET = "quiet"
     DUTY = "duty"
     METERED = "metered"
+    WATCH_ME = "watch_me"
+    TALK_ON = "talk_on"
+    TALK_OFF = "talk_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,73 @@ class TwoHoldGesture:
     def due_s(self) -> float | None:
         """When a hold in progress will be a long one."""
         return None if self._down_s is None or self._done else self._down_s + self._long_s
+
+
+class TapHoldGesture:
+    """A button that is held for ``held``, or tapped ``taps`` times within ``within_s`` for ``tapped``."""
+
+    def __init__(self, hold_s: float, *, held: Act, taps: int, within_s: float, tapped: Act) -> None:
+        self._hold = HoldGesture(hold_s, held=held, short=tapped)
+        self._taps, self._within_s, self._tapped = taps, within_s, tapped
+        self._tapped_s: list[float] = []
+
+    def change(self, change: Change) -> Act | None:
+        """The button went down or up."""
+        act = self._hold.change(change)
+        if act is not self._tapped:
+            if act is not None:
+                self._tapped_s.clear()
+            return act
+        recent = [at_s for at_s in self._tapped_s if change.at_s - at_s <= self._within_s]
+        self._tapped_s = [*recent, change.at_s]
+        if len(self._tapped_s) < self._taps:
+            return None
+        self._tapped_s.clear()
+        return self._tapped
+
+    def poll(self, now_s: float) -> Act | None:
+        """The act of a hold, once, at the moment it is long enough."""
+        act = self._hold.poll(now_s)
+        if act is not None:
+            self._tapped_s.clear()
+        return act
+
+    @property
+    def due_s(self) -> float | None:
+        """When a hold in progress will be long enough."""
+        return self._hold.due_s
+
+
+class TalkGesture:
+    """A key that talks while it is down, from ``hold_s`` on; let go before that it is ``short``."""
+
+    def __init__(self, hold_s: float = 0.0, *, short: Act | None = None) -> None:
+        self._hold_s, self._short = hold_s, short
+        self._down_s: float | None = None
+        self._talking = False
+
+    def change(self, change: Change) -> Act | None:
+        """The key went down or up."""
+        if change.level:
+            self._down_s = change.at_s
+            return self.poll(change.at_s)
+        was_talking, was_down = self._talking, self._down_s is not None
+        self._down_s, self._talking = None, False
+        if was_talking:
+            return Act.TALK_OFF
+        return self._short if was_down else None
+
+    def poll(self, now_s: float) -> Act | None:
+        """The beginning of talk, once, when the key was down long enough."""
+        if self._down_s is None or self._talking or now_s < self._down_s + self._hold_s:
+            return None
+        self._talking = True
+        return Act.TALK_ON
+
+    @property
+    def due_s(self) -> float | None:
+        """When a key that is down will begin to talk."""
+        return None if self._down_s is None or self._talking else self._down_s + self._hold_s
 
 
 class SlideGesture:

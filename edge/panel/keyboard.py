@@ -22,6 +22,7 @@ KEYS: Final = {
     "d": Act.DUTY,
     "c": Act.CATEGORY,
     "q": Act.QUIET,
+    "e": Act.WATCH_ME,
 }
 
 
@@ -46,7 +47,7 @@ class Inlet:
 
 
 class Keyboard:
-    """Single keys on a terminal: s SOS, w withdraw, r record, m mark, d duty, c next category, q quiet."""
+    """Single keys on a terminal, as ``KEYS`` has them."""
 
     def __init__(self, inlet: Inlet) -> None:
         self._inlet = inlet

@@ -122,6 +122,9 @@ class PanelProcess:
         self.panel.take_presses()
         self.panel.attend()
         self.panel.tick()
+        if self._buttons is not None:
+            # Last: a card that cannot be read must not stand between a button and what it does.
+            self._buttons.set_talk(self.panel.holds_talk)
 
     def close(self) -> None:
         """Let go of pins and terminal."""

@@ -18,6 +18,7 @@ from edge.panel.distress import Distress
 from edge.panel.feedback import Outputs
 from edge.panel.gestures import Act
 from edge.panel.warnings import Warnings
+from edge.panel.watching import Watching
 from edge.spool import Spool
 from edge.spool.presses import Press
 
@@ -41,6 +42,7 @@ class Panel:
         self._distress = Distress(self._desk)
         self._answers = Answers(self._desk)
         self._warnings = Warnings(self._desk)
+        self._watching = Watching(self._desk)
         self._refused_by_card: set[int] = set()
         self._acts: dict[Act, Callable[[str, str], Answer]] = {
             Act.SOS: lambda by, _: self._distress.press(by),
@@ -54,6 +56,9 @@ class Panel:
             Act.QUIET: lambda _, value: self._set_quiet(_SWITCH.get(value)),
             Act.METERED: lambda _, value: self._set_metered(_SWITCH.get(value)),
             Act.DUTY: lambda _, value: self._set_duty(_SWITCH.get(value)),
+            Act.WATCH_ME: self._watching.ask,
+            Act.TALK_ON: lambda *_: self._watching.talk(on=True),
+            Act.TALK_OFF: lambda *_: self._watching.talk(on=False),
         }
 
     @property
@@ -102,6 +107,7 @@ class Panel:
         self._desk.outputs.set_quiet(self._desk.is_quiet())
         self._answers.attend()
         self._warnings.attend()
+        self._watching.attend()
         recording = bool(self._desk.status().get("recording"))
         self._desk.player.set_steady(red=recording, green=self._spool.state.get("duty") is True)
 
@@ -109,12 +115,18 @@ class Panel:
         """Play on, and try again to store an SOS that the card refused."""
         self._desk.player.tick(self._clock.now_s())
         self._distress.retry()
+        self._watching.tick()
+
+    @property
+    def holds_talk(self) -> bool:
+        """Whether the mark button held talks now: in a session with voice, unless it is meant for an SOS."""
+        return self._watching.may_talk and not self._distress.is_fresh()
 
     @property
     def due_s(self) -> float | None:
         """When :meth:`tick` has something to do."""
-        due = [when for when in (self._distress.retry_at_s, self._desk.player.due_s) if when is not None]
-        return min(due, default=None)
+        due = (self._distress.retry_at_s, self._desk.player.due_s, self._watching.due_s)
+        return min((when for when in due if when is not None), default=None)
 
     def _carry_out(self, act: Act, by: str, value: str) -> Answer:
         if act is not Act.SOS and self._desk.read_state("lost"):

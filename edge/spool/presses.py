@@ -10,7 +10,7 @@ import msgspec
 from edge.spool.store import Store, read_boot_ms
 
 # What the page may press; the panel carries out these and no others.
-ACTS: Final = ("sos", "withdraw", "record", "mark", "duty", "quiet", "category", "metered")
+ACTS: Final = ("sos", "withdraw", "record", "mark", "duty", "quiet", "category", "metered", "watch_me")
 # The word by which an SOS rings the panel when the card takes no press.
 SOS_WORD: Final = b"sos"
 # What panel and control say to each other by doorbell while the card takes nothing: an SOS as JSON, and the id of one

@@ -6,7 +6,8 @@ address}; felt [{pattern, at_ms}]; task_current {number, title, case_no, categor
 quiet (bool); metered_officer {on (None: as the kit judges by itself), at_ms};
 live_sessions [{session, number, on_ms, until_ms, url, by, court, purpose, voice}]; live_status {connected, since_ms,
 reason, watchers [{name, court}], kbps, note}; voice_status {connected, mode, reason, talking, hears [names]};
-talk {on, to, at_ms, mono_ms}; watch_me {alarm_id, at_ms};
+talk (edge.spool.talk); talk_to {id}; watch_me {alarm_id, at_ms, seq, taken {session, by, court}};
+live_felt {session: number of the order that the officer has felt};
 clock_status, clock_fault, clock_step (edge.uplink.clock_watch); gps_clock (edge.spool.gps_time).
 """
 
