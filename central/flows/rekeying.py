@@ -28,6 +28,8 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
 from central.cases.models import CaseDocument, Party
 from central.cases.rewriting import move_identities
+from central.command import foreign_rules
+from central.command.foreign_models import Camera, SessionOutlet
 from central.imports import files
 from central.people.models import Ceremony, User
 
@@ -60,6 +62,8 @@ COLUMNS: Final = (
     SealedColumn(Party, "party_id", "private_cipher", "party.private"),
     SealedColumn(CaseDocument, "id", "key_cipher", "case_document.key_cipher"),
     SealedColumn(User, "id", "totp_cipher", "user_account.totp"),
+    SealedColumn(Camera, "id", "address_cipher", foreign_rules.ADDRESS_FIELD),
+    SealedColumn(SessionOutlet, "id", "secret_cipher", foreign_rules.SECRET_FIELD),
 )
 
 

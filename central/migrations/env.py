@@ -22,6 +22,8 @@ ROOMS = (
     "incidents.models",
     "evidence.models",
     "command.models",
+    "command.foreign_models",
+    "command.record_models",
 )
 
 for room in ROOMS:

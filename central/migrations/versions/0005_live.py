@@ -251,7 +251,55 @@ def _drop_session_records() -> None:
     op.drop_table("session_record")
 
 
+def _add_foreign_systems() -> None:
+    """Cameras of others, and outlets by which others take a picture."""
+    text, moment = sa.String, sa.BigInteger
+    op.create_table(
+        "camera",
+        sa.Column("id", text(32), nullable=False),
+        sa.Column("court_code", text(20), nullable=False),
+        sa.Column("name", text(60), nullable=False),
+        sa.Column("place", text(200), nullable=False),
+        sa.Column("address_cipher", sa.LargeBinary(), nullable=False),
+        sa.Column("shown", text(300), nullable=False),
+        sa.Column("added_by", text(100), nullable=False),
+        sa.Column("added_ms", moment(), nullable=False),
+        sa.Column("retired_ms", moment(), nullable=True),
+        sa.Column("asked_ms", moment(), nullable=True),
+        sa.Column("state", text(16), nullable=False),
+        sa.Column("state_ms", moment(), nullable=True),
+        sa.Column("picture", text(80), nullable=False),
+        sa.ForeignKeyConstraint(["court_code"], ["court.code"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_camera_court_code", "camera", ["court_code"])
+    op.create_table(
+        "session_outlet",
+        sa.Column("id", text(32), nullable=False),
+        sa.Column("session_id", text(32), nullable=False),
+        sa.Column("source", text(64), nullable=False),
+        sa.Column("stream", sa.Integer(), nullable=False),
+        sa.Column("system", text(60), nullable=False),
+        sa.Column("purpose", text(200), nullable=False),
+        sa.Column("secret_cipher", sa.LargeBinary(), nullable=False),
+        sa.Column("granted_by", text(100), nullable=False),
+        sa.Column("granted_ms", moment(), nullable=False),
+        sa.Column("until_ms", moment(), nullable=False),
+        sa.Column("ended_ms", moment(), nullable=True),
+        sa.Column("ended_by", text(100), nullable=False),
+        sa.ForeignKeyConstraint(["session_id"], ["command_session.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_session_outlet_session_id", "session_outlet", ["session_id"])
+
+
+def _drop_foreign_systems() -> None:
+    op.drop_table("session_outlet")
+    op.drop_table("camera")
+
+
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_command, _drop_command),
     (_add_session_records, _drop_session_records),
+    (_add_foreign_systems, _drop_foreign_systems),
 )
