@@ -203,14 +203,14 @@ class TestTalk:
     def test_it_is_held_open_by_renewal_and_closes_by_itself(self, bench):
         begin(bench)
         assert bench.panel.perform(Act.TALK_ON, by="button")["talk"]
-        first = find_talk(bench.spool)
+        first = find_talk(bench.spool, round(bench.clocks.s * 1000))
         assert first.to == TO_CENTRE and first.by == "button"
         changes = bench.spool._store.connection.total_changes
         bench.pass_time(2.5)
         assert bench.spool._store.connection.total_changes >= changes + 2, "renewed while it is held"
         assert find_talk(bench.spool, first.mono_ms + 10 * VALID_MS) is None, "a panel that was killed holds nothing"
         bench.panel.perform(Act.TALK_OFF, by="button")
-        assert find_talk(bench.spool) is None
+        assert find_talk(bench.spool, round(bench.clocks.s * 1000)) is None
         changes = bench.spool._store.connection.total_changes
         bench.pass_time(2.5)
         assert bench.spool._store.connection.total_changes == changes
@@ -219,13 +219,13 @@ class TestTalk:
         begin(bench)
         bench.spool.state.set("talk_to", {"id": "dl-2902-01"})
         bench.panel.perform(Act.TALK_ON, by="button")
-        assert find_talk(bench.spool).to == "dl-2902-01"
+        assert find_talk(bench.spool, round(bench.clocks.s * 1000)).to == "dl-2902-01"
 
     @pytest.mark.parametrize("sessions", [[], [{**SESSION, "voice": "off"}]])
     def test_without_a_session_with_voice_there_is_none(self, bench, sessions):
         bench.spool.state.set("live_sessions", sessions)
         assert bench.panel.perform(Act.TALK_ON, by="button")["code"] == "no_session"
-        assert find_talk(bench.spool) is None
+        assert find_talk(bench.spool, round(bench.clocks.s * 1000)) is None
 
     def test_a_session_that_ends_under_the_held_button_ends_the_talk(self, bench):
         begin(bench)
@@ -233,7 +233,7 @@ class TestTalk:
         bench.spool.state.set("live_sessions", [])
         bench.pass_time(1.5)
         assert bench.patterns()[-1] == "refused"
-        assert find_talk(bench.spool) is None
+        assert find_talk(bench.spool, round(bench.clocks.s * 1000)) is None
 
 
 class Hand:
