@@ -157,11 +157,11 @@ class Connector:
         return self._proofs, self._context
 
     async def _fetch_nonces(self, host: str, port: int, context: ssl.SSLContext) -> list[str]:
-        asked_ms = read_boot_ms()
         connection = await dial(host, port)
         reader, writer = await asyncio.open_connection(sock=connection, ssl=context, server_hostname=host)
         try:
             head = f"GET {NONCE_PATH}?several=true HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+            asked_ms = read_boot_ms()
             writer.write(head.encode("latin-1"))
             answer = await reader.read(MAX_ANSWER_BYTES)
             while b"}" not in answer and (more := await reader.read(MAX_ANSWER_BYTES)):

@@ -25,6 +25,7 @@ from edge.spool import Doorbell, Heartbeat, Spool, open_spool, ring
 log = logging.getLogger("zhixing.live")
 
 LOOK_S: Final = 2.0
+CLOCK_SLACK_MS: Final = 50
 Task = Callable[[LiveContext], Awaitable[None]]
 
 
@@ -147,8 +148,12 @@ class LiveProcess:
             log.info("live: in %d sessions of remote command", len(found))
 
     def _read_clock_us(self) -> int:
-        """The centre's clock where it told it, else the kit's own."""
+        """The kit's own clock, or the centre's where it told another time than that."""
+        own_us = time.time_ns() // 1000
         reading = self._time.find_reading()
         if reading is None:
-            return time.time_ns() // 1000
-        return reading.offset_ms * 1000 + time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+            return own_us
+        told_us = reading.offset_ms * 1000 + time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+        # Within what the centre's word may err the own clock is no worse, and it does not jump.
+        slack_us = 1000 * max(CLOCK_SLACK_MS, 2 * reading.error_ms)
+        return own_us if abs(told_us - own_us) <= slack_us else told_us
