@@ -125,6 +125,15 @@ class Context:
             people_service.touch_session(uow, token)
 
 
+def live_url(request: Request) -> str:
+    """Return the ws(s):// address at which this browser reaches the relay, without a slash at its end."""
+    context = get_context(request)
+    if context.settings.live_public_url:
+        return context.settings.live_public_url.rstrip("/")
+    scheme = "wss" if context.is_https else "ws"
+    return f"{scheme}://{request.url.hostname}:{context.settings.live_port}"
+
+
 def get_context(request: Request) -> Context:
     """Return the process's context."""
     context: Context = request.app.state.context

@@ -1,0 +1,48 @@
+// What can be seen, kept fresh: asked for now and then, moved by the event stream in between.
+import { openStream } from '../stream.js';
+import { setNow } from '../time.js';
+
+const REFRESH_MS = 10000, GATHER_MS = 200;
+
+export class Sources {
+  /** `first`: sources as the page gave them; `address` gives them anew; `onChange()` after each change. */
+  constructor(first, address, onChange) {
+    Object.assign(this, { address, onChange });
+    this.all = new Map(first.map((source) => [source.id, source]));
+  }
+
+  /** Follow the events of kits and sessions; for who has no right to them asking alone must do. */
+  follow({ hasEvents, onLink = () => {} }) {
+    setInterval(() => this.refreshSoon(), REFRESH_MS);
+    if (!hasEvents) return;
+    openStream({
+      snapshot: (data) => { setNow(data.now_ms); for (const kit of data.kits) this.takeKit(kit); this.refreshSoon(); },
+      positions: ({ positions }) => {
+        for (const [id, , lat, lon, heard_ms] of positions) if (this.all.has(id)) Object.assign(this.all.get(id), { lat, lon, heard_ms });
+        this.onChange();
+      },
+      kit_changed: ({ kit }) => { if (kit) this.takeKit(kit); this.onChange(); },
+      session_changed: () => this.refreshSoon(),
+      closed: ({ reason }) => { if (reason !== 'restarting') location.assign('/login'); },
+    }, onLink);
+  }
+
+  takeKit(kit) {
+    const known = this.all.get(kit.kit_id);
+    if (!known) return;
+    const { presence, lat, lon, last_heard_ms: heard_ms } = kit;
+    Object.assign(known, { presence, lat, lon, heard_ms, recording: Boolean(kit.health?.recording) && (presence === 'live' || presence === 'late') });
+  }
+
+  refreshSoon() { this.timer ??= setTimeout(() => this.refresh(), GATHER_MS); }
+
+  async refresh() {
+    this.timer = null;
+    const answer = document.hidden ? null : await fetch(this.address, { headers: { 'X-Passive': 'yes' } }).catch(() => null);
+    if (!answer?.ok) return;
+    const { now_ms, sources } = await answer.json();
+    setNow(now_ms);
+    this.all = new Map(sources.map((source) => [source.id, source]));
+    this.onChange();
+  }
+}
