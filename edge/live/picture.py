@@ -12,7 +12,6 @@ from contract.live import (
     CLOSE_REFUSED,
     CLOSE_REPLACED,
     CLOSE_UNPROVEN,
-    MAIN,
     PICTURE_PATH,
     Watcher,
 )
@@ -23,8 +22,6 @@ from edge.live.stream import Ended, Stream
 from edge.reach.backoff import Backoff
 
 log = logging.getLogger("zhixing.live")
-
-__all__ = ["MAIN", "Picture", "run_picture"]
 
 FIRST_S: Final = 0.25
 CAP_S: Final = 8.0
@@ -109,13 +106,9 @@ class Picture:
         self._quick.reset()
 
     def _note_network(self) -> None:
-        stream = self._stream
-        if stream is None:
-            return
-        host, port = stream.peer
-        if find_source_address(host, port) != stream.own_address:
+        if self._stream is not None and not self._stream.is_on_way(find_source_address):
             log.info("live: the way to the relay is another one now; connecting anew")
-            stream.give_up()
+            self._stream.give_up()
 
     def _note_stream(self, watchers: list[Watcher], kbps: int, note: str) -> None:
         people = [{"name": person.name, "court": person.court} for person in watchers]

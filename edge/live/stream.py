@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Final
 from contract.live import (
     CLOSE_GARBAGE,
     KEY,
-    LOW,
-    MAIN,
     WANTS_ACK,
     End,
     Frame,
@@ -29,14 +27,12 @@ from contract.live import (
     pack_control,
     pack_init,
     read_control,
-    read_init,
     unpack,
 )
 from edge.live.context import LiveContext
-from edge.live.encoder import Encoded, Encoder
-from edge.live.plans import PASS, Limits, Plan, Recorded, choose_plans
 from edge.live.policy import Pace, Verdict
 from edge.live.rules import Circumstances, find_note, read_circumstances
+from edge.live.shaper import Picture, Shaper
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -46,7 +42,6 @@ log = logging.getLogger("zhixing.live")
 TICK_S: Final = 0.05
 TELL_S: Final = 1.0
 LOOK_S: Final = 0.25
-_RATE_S: Final = 2.0
 MAX_GARBAGE: Final = 5
 TellStream = Callable[[list[Watcher], int, str], None]
 
@@ -82,34 +77,33 @@ class Stream:
         self._context, self._connection, self._tell = context, connection, tell
         live = context.settings.live
         self._pace = Pace(start_kbps or live.start_kbps, time.monotonic())
-        self._wanted: frozenset[int] = frozenset()
         self._watchers: list[Watcher] = []
         self._queue: deque[_Waiting] = deque()
         self._filled, self._room = asyncio.Event(), asyncio.Event()
         self._wants_changed = asyncio.Event()
         self._seq = 0
-        self._dropped = 0
-        self._needs_key: set[int] = {MAIN, LOW}
         self._inits: dict[int, Init] = {}
-        self._plans: dict[int, Plan] = {}
-        self._planned_for: tuple[object, ...] = ()
-        self._recorded = Recorded(context.settings.camera.bitrate_bps / 1000, 0, 0, 0.0)
-        self._rate: deque[tuple[int, int]] = deque()
-        self._encoder: Encoder | None = None
+        self._shaper = Shaper(
+            context.settings,
+            may_flow=lambda: self._judge() is Verdict.FLOW,
+            offer=self._offer,
+            fail=lambda reason: self._end(Ended(0, reason)),
+        )
         self._circumstances = Circumstances()
-        self._last_picture_s = time.monotonic()
         self._garbage = 0
         self._ended: Ended | None = None
         self._told: Told | None = None
         self._told_at_s = 0.0
-        peer, own = connection.remote_address, connection.local_address
-        self.peer: tuple[str, int] = (str(peer[0]), int(peer[1]))
-        self.own_address = str(own[0])
 
     @property
     def kbps(self) -> float:
         """What the link was found to take."""
         return self._pace.kbps
+
+    def is_on_way(self, find_source: Callable[[str, int], str]) -> bool:
+        """Whether the connection leaves from the address that ``find_source`` names for the relay's."""
+        peer, own = self._connection.remote_address, self._connection.local_address
+        return find_source(str(peer[0]), int(peer[1])) == str(own[0])
 
     def give_up(self) -> None:
         """The way to the relay changed: this connection leads nowhere."""
@@ -127,7 +121,7 @@ class Stream:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-            self._close_encoder()
+            self._shaper.close()
             await self._close()
         for result in results:
             if isinstance(result, Exception) and self._ended is None:
@@ -185,8 +179,8 @@ class Stream:
             case Want(streams=streams, key=key):
                 wanted = frozenset(streams)
                 # Who begins to look gets a key frame at once: the present group, or a fresh one.
-                self._ask_keys(wanted if key else wanted - self._wanted)
-                self._wanted = wanted
+                before, self._shaper.wanted = self._shaper.wanted, wanted
+                self._shaper.ask_keys(wanted if key else wanted - before)
                 self._wants_changed.set()
             case Watchers(people=people):
                 self._watchers = people
@@ -196,141 +190,37 @@ class Stream:
             case _:
                 pass
 
-    def _ask_keys(self, streams: frozenset[int]) -> None:
-        for stream in streams:
-            if self._encoder is not None and self._plans.get(stream, PASS) != PASS:
-                self._encoder.ask_key(stream)
-
     # From the camera
 
     async def _pump(self) -> None:
         while True:
-            while not self._wanted:
+            while not self._shaper.wanted:
                 self._wants_changed.clear()
-                self._clear(drop=True)
-                self._close_encoder()
+                self._clear()
+                self._shaper.close()
                 await self._wants_changed.wait()
-            self._last_picture_s = time.monotonic()
             with self._context.feed.subscribe(pictures=True) as frames:
-                self._needs_key = {MAIN, LOW}
-                while self._wanted:
+                self._shaper.begin()
+                while self._shaper.wanted:
                     try:
                         async with asyncio.timeout(LOOK_S):
                             frame = await frames.take()
                     except TimeoutError:
                         continue
-                    self._take(frame)
-
-    def _take(self, frame: Frame) -> None:
-        if frame.type is Type.INIT:
-            init = read_init(frame)
-            self._inits[-1] = init
-            self._recorded = Recorded(self._recorded.kbps, init.width, init.height, init.fps)
-            self._needs_key |= {stream for stream, plan in self._plans.items() if plan == PASS}
-            return
-        if frame.type is not Type.VIDEO:
-            return
-        self._last_picture_s = time.monotonic()
-        self._measure(frame)
-        self._plan()
-        encodes = [stream for stream in self._wanted if self._plans.get(stream, PASS) != PASS]
-        if encodes and self._encoder is not None:
-            self._encoder.put(frame)
-        for stream in self._wanted:
-            if self._plans.get(stream) == PASS:
-                self._offer(
-                    stream, bytes(frame.payload), key=frame.is_key, time_us=frame.time_us, init=self._inits.get(-1)
-                )
-
-    def _measure(self, frame: Frame) -> None:
-        self._rate.append((frame.time_us, len(frame.payload)))
-        while frame.time_us - self._rate[0][0] > _RATE_S * 1e6:
-            self._rate.popleft()
-        span_us = frame.time_us - self._rate[0][0]
-        if span_us > _RATE_S * 0.8e6:
-            kbps = sum(size for _, size in self._rate) * 8000 / span_us
-            # In steps: plans are not made anew for every wink of the camera.
-            if not 0.75 < kbps / max(1.0, self._recorded.kbps) < 1.33:
-                self._recorded = Recorded(kbps, self._recorded.width, self._recorded.height, self._recorded.fps)
-
-    def _plan(self) -> None:
-        """Decide anew what each stream gets when something it depends on has changed."""
-        now = self._circumstances
-        key = (self._wanted, round(self._pace.kbps), self._pace.is_thin, now, self._recorded)
-        if key == self._planned_for:
-            return
-        self._planned_for = key
-        live = self._context.settings.live
-        limits = Limits(
-            kbps=self._pace.kbps,
-            low_kbps=live.low_kbps,
-            metered_kbps=live.metered_kbps,
-            is_metered=now.is_metered,
-            is_thin=self._pace.is_thin,
-            paused=now.pauses_picture,
-        )
-        plans = choose_plans(self._wanted, self._recorded, limits)
-        self._needs_key |= {stream for stream in plans if plans[stream] != self._plans.get(stream)}
-        self._plans = plans
-        made = {stream: plan for stream, plan in plans.items() if plan != PASS}
-        if made and self._encoder is None:
-            self._start_encoder()
-        if self._encoder is not None:
-            if made:
-                self._encoder.set_plans(made)
-            else:
-                self._close_encoder()
-
-    def _start_encoder(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def deliver(encoded: Encoded) -> None:
-            loop.call_soon_threadsafe(self._take_encoded, encoder, encoded)
-
-        def tell_error(reason: str) -> None:
-            loop.call_soon_threadsafe(self._end, Ended(0, reason))
-
-        encoder = self._encoder = Encoder(deliver, tell_error)
-
-    def _close_encoder(self) -> None:
-        encoder, self._encoder = self._encoder, None
-        self._planned_for = ()
-        if encoder is not None:
-            encoder.close()
-
-    def _take_encoded(self, encoder: Encoder, encoded: Encoded) -> None:
-        if encoder is not self._encoder or encoded.stream not in self._wanted:
-            return
-        if self._plans.get(encoded.stream, PASS) == PASS:
-            return
-        codec = read_codec(encoded.data) if encoded.key else None
-        init = Init(codec=codec, width=encoded.width, height=encoded.height, fps=encoded.fps) if codec else None
-        self._offer(encoded.stream, encoded.data, key=encoded.key, time_us=encoded.time_us, init=init)
+                    self._shaper.take(frame)
 
     # To the relay
 
-    def _offer(self, stream: int, data: bytes, *, key: bool, time_us: int, init: Init | None) -> None:
-        """Queue a picture, or leave it out: after a hole the next one is a key frame."""
-        if self._judge() is not Verdict.FLOW:
-            self._dropped += 1
-            return
-        if stream in self._needs_key:
-            if not key:
-                self._dropped += 1
-                if self._encoder is not None and self._plans.get(stream, PASS) != PASS:
-                    self._encoder.ask_key(stream)
-                return
-            self._needs_key.discard(stream)
+    def _offer(self, picture: Picture) -> None:
         now_s = time.monotonic()
-        if key and init is not None and self._inits.get(stream) != init:
-            self._inits[stream] = init
-            self._queue.append(_Waiting(pack_init(init, stream=stream), 0, now_s, is_picture=False))
+        if picture.init is not None and self._inits.get(picture.stream) != picture.init:
+            self._inits[picture.stream] = picture.init
+            self._queue.append(_Waiting(pack_init(picture.init, stream=picture.stream), 0, now_s, is_picture=False))
         self._seq += 1
-        flags = WANTS_ACK | (KEY if key else 0)
-        offset_us = self._context.read_clock_us() - time.time_ns() // 1000
-        message = pack(
-            Type.VIDEO, data, flags=flags, stream=stream, seq=self._seq, time_us=max(0, time_us + offset_us)
-        )
+        # The recorder stamps by the kit's own clock, which may be wrong; the centre's is told on every connection.
+        time_us = max(0, picture.time_us + self._context.read_clock_us() - time.time_ns() // 1000)
+        flags = WANTS_ACK | (KEY if picture.key else 0)
+        message = pack(Type.VIDEO, picture.data, flags=flags, stream=picture.stream, seq=self._seq, time_us=time_us)
         self._queue.append(_Waiting(message, self._seq, now_s, is_picture=True))
         self._filled.set()
 
@@ -338,20 +228,18 @@ class Stream:
         waiting_s = next((item.since_s for item in self._queue if item.is_picture), None)
         verdict = self._pace.judge(time.monotonic(), waiting_s)
         if verdict is Verdict.CLEAR:
-            self._clear(drop=False)
+            self._shaper.dropped += self._clear()
+            self._shaper.break_off()
             log.info("live: the link is late; %d kbit/s from now on", self._pace.kbps)
         elif verdict is Verdict.ABORT:
             self._end(Ended(0, "the relay is silent"))
         return verdict
 
-    def _clear(self, *, drop: bool) -> None:
-        """Throw away the pictures that wait; the next ones begin with a key frame."""
+    def _clear(self) -> int:
+        """Throw away the pictures that wait; how many they were."""
         before = len(self._queue)
         self._queue = deque(item for item in self._queue if not item.is_picture)
-        if not drop:
-            self._dropped += before - len(self._queue)
-        self._needs_key = {MAIN, LOW}
-        self._ask_keys(self._wanted)
+        return before - len(self._queue)
 
     async def _send(self) -> None:
         from websockets.exceptions import ConnectionClosed
@@ -384,7 +272,7 @@ class Stream:
                     self._context.spool, self._context.settings, self._context.facts, self._circumstances
                 )
             self._judge()
-            self._plan()
+            self._shaper.note_link(self._pace.kbps, self._circumstances, is_thin=self._pace.is_thin)
             facts = self._context.facts
             facts.kbps, facts.rtt_ms = round(self._pace.kbps), self._read_rtt_ms()
             facts.is_thin, facts.is_metered = self._pace.is_thin, self._circumstances.is_metered
@@ -403,9 +291,9 @@ class Stream:
         note = find_note(
             self._circumstances,
             is_thin=self._pace.is_thin,
-            no_camera=bool(self._wanted) and now_s - self._last_picture_s > 3.0,
+            no_camera=bool(self._shaper.wanted) and now_s - self._shaper.last_picture_s > 3.0,
         )
-        told = Told(kbps=round(self._pace.kbps), rtt_ms=self._read_rtt_ms(), dropped=self._dropped, note=note)
+        told = Told(kbps=round(self._pace.kbps), rtt_ms=self._read_rtt_ms(), dropped=self._shaper.dropped, note=note)
         if told != self._told:
             self._told = told
             self._queue.append(_Waiting(pack_control(told), 0, now_s, is_picture=False))
@@ -420,13 +308,3 @@ class Stream:
 
     def _read_rtt_ms(self) -> int | None:
         return None if self._pace.rtt_s is None else round(self._pace.rtt_s * 1000)
-
-
-def read_codec(key_frame: bytes) -> str | None:
-    """RFC 6381 text such as ``avc1.42C01F`` from a key frame's SPS (Annex B); None without one."""
-    at = key_frame.find(b"\x00\x00\x01")
-    while 0 <= at < len(key_frame) - 7:
-        if key_frame[at + 3] & 0x1F == 7:
-            return "avc1.{:02X}{:02X}{:02X}".format(*key_frame[at + 4 : at + 7])
-        at = key_frame.find(b"\x00\x00\x01", at + 3)
-    return None

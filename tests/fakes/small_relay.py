@@ -12,7 +12,7 @@ import secrets
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -213,9 +213,3 @@ def run_relay(folder: Path, **options: Any) -> Iterator[SmallRelay]:
         yield relay
     finally:
         relay.stop()
-
-
-def count_gaps(came: list[Came], longest_s: float, key: Callable[[Came], float] = lambda item: item.at_s) -> int:
-    """How often the picture stood still for longer than ``longest_s``."""
-    times = [key(item) for item in came]
-    return sum(later - earlier > longest_s for earlier, later in zip(times, times[1:], strict=False))

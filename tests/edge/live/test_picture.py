@@ -1,4 +1,4 @@
-"""The kit's picture from the camera to the relay: real recorder, real live process, a relay that does as it is told."""
+"""The kit's picture from the camera to the relay: both processes real, the relay does as told."""
 
 from __future__ import annotations
 
