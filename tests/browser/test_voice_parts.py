@@ -211,6 +211,8 @@ def test_who_cannot_hold_a_key_switches(talk):
     assert acts(talk) == [True]
     talk.evaluate("document.getElementById('talk').click()")  # as a screen reader does it
     assert acts(talk) == [True, False]
+    talk.evaluate("document.getElementById('talk').click(); dispatchEvent(new Event('blur'))")
+    assert acts(talk) == [True, False, True, False]
 
 
 def test_a_press_that_may_not_talk_leaves_nothing_behind(talk):

@@ -17,6 +17,7 @@ from central.web.pages import (
     case_links,
     cases,
     catalogue,
+    command_join,
     courts_admin,
     courts_edit,
     devices,
@@ -78,4 +79,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     terminals.router,
     service_accounts.router,
     catalogue.router,
+    command_join.router,
 )

@@ -3,7 +3,7 @@ const TYPING = 'input, textarea, select, [contenteditable]', PRESSABLE = 'button
 
 /** Bind `button`; `talk(on)` begins or ends, and returns whether one talks now; `isFree()` while a hold may end it. */
 export function bindTalkKey(button, talk, isFree = () => true) {
-  let held = null; // 'pointer', 'key', or null; a switch is held by nothing
+  let held = null; // 'pointer', 'key', 'switch', or null
   const press = (how) => { if (held === null && isFree() && talk(true)) held = how; };
   const release = () => { if (held !== null) { held = null; talk(false); } };
   let isByHand = false;
@@ -25,7 +25,9 @@ export function bindTalkKey(button, talk, isFree = () => true) {
   // Screen readers and switches send a click without a hold: it begins, the next one ends.
   button.addEventListener('click', () => {
     if (isByHand) return;
-    if (isFree()) talk(button.getAttribute('aria-pressed') !== 'true');
+    if (button.getAttribute('aria-pressed') === 'true') { release(); return; }
+    held = null;
+    press('switch');
   });
   addEventListener('keydown', (event) => {
     if (event.code !== 'Space' || event.ctrlKey || event.altKey || event.metaKey || !isOurs(event.target, button)) return;

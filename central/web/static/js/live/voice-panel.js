@@ -98,8 +98,10 @@ export class VoicePanel {
 
   micWords() {
     const { voice } = this;
+    if (voice.isTalking && voice.state !== 'open') return _('连接中断：您的话音没有送出');
+    if (voice.isTalking && voice.isLosing) return _('网络太慢：部分话音没有送出');
     if (voice.isTalking) return _('麦克风已开：%(names)s 听得到您', { names: this.targetNames() });
-    return voice.hindrance || _('已静音：您的话音没有送出');
+    return voice.hindrance || voice.refusal || _('已静音：您的话音没有送出');
   }
 
   targetNames() {

@@ -6,7 +6,7 @@ import { Microphone } from './microphone.js';
 import { Speaker } from './speaker.js';
 import { AUDIO, pack } from './wire.js';
 
-const RATE = 48000;
+const RATE = 48000, TAKEN_MS = 2000, STOPPED_MS = 1000, LOSING_MS = 3000;
 
 export class Voice {
   /**
@@ -16,7 +16,7 @@ export class Voice {
   constructor({ address, mode = 'ptt', onChange = () => {}, onLevels = () => {} }) {
     Object.assign(this, { mode, onChange, onLevels });
     Object.assign(this, { modeReason: '', state: 'away', words: _('尚未接入语音'), deviceWords: '', talkers: [], you: '', targets: null });
-    Object.assign(this, { isTalking: false, seq: 0, sent: 0, dropped: 0 });
+    Object.assign(this, { isTalking: false, isLosing: false, refusal: '', seq: 0, sent: 0, dropped: 0 });
     this.line = new Line(address, {
       onFrame: (frame) => this.speaker?.take(frame),
       onControl: (message) => this.obey(message),
@@ -76,8 +76,21 @@ export class Voice {
     this.isTalking = wanted;
     if (this.microphone) this.microphone.isOpen = wanted;
     this.line.tell('talk', wanted ? { on: true, to: this.targets ?? [] } : { on: false });
+    this.refusal = '';
+    this.doubt(wanted ? TAKEN_MS : 0);
     this.onChange();
     return wanted;
+  }
+
+  /** The relay's table alone tells whether one is heard; what it does not confirm in time is not shown as said. */
+  doubt(wait_ms) {
+    clearTimeout(this.doubtTimer);
+    if (!wait_ms) return;
+    this.doubtTimer = setTimeout(() => {
+      this.talk(false);
+      this.refusal = _('话音没有被接受：同时讲话的人已满，请稍后再试');
+      this.onChange();
+    }, wait_ms);
   }
 
   /** Ids of those who are to hear, null: everybody. */
@@ -92,9 +105,17 @@ export class Voice {
   send(bytes, time_us) {
     if (!this.isTalking) return;
     this.seq += 1;
-    if (!this.line.isQuick) { this.dropped += 1; return; }
+    if (!this.line.isQuick) { this.lose(); return; }
     this.sent += 1;
     this.line.send(pack(AUDIO, bytes, { seq: this.seq, time_us }));
+  }
+
+  /** Sound that would come late is worth less than the sound after it. */
+  lose() {
+    this.dropped += 1;
+    clearTimeout(this.losingTimer);
+    this.losingTimer = setTimeout(() => { this.isLosing = false; this.onChange(); }, LOSING_MS);
+    if (!this.isLosing) { this.isLosing = true; this.onChange(); }
   }
 
   obey(message) {
@@ -110,6 +131,8 @@ export class Voice {
       if (before.on && (silent.has(before.stream) || !talkers.some((t) => t.stream === before.stream))) this.speaker?.end(before.stream);
     }
     Object.assign(this, { you, talkers });
+    const mine = talkers.find((talker) => talker.id === you);
+    if (this.isTalking && mine) this.doubt(mine.on ? 0 : STOPPED_MS);
   }
 
   /** Everybody else in the session, those who talk first. */
@@ -121,10 +144,16 @@ export class Voice {
     Object.assign(this, { state, words });
     if (state === 'open') {
       for (const stream of [...this.speaker.decoders.keys()]) this.speaker.forget(stream); // numbers are given anew
-      if (this.isTalking) this.line.tell('talk', { on: true, to: this.targets ?? [] });
+      if (this.isTalking) {
+        this.line.tell('talk', { on: true, to: this.targets ?? [] });
+        this.doubt(TAKEN_MS);
+      }
     }
     if (state === 'over') this.close();
-    if (state === 'broken') this.talkers = [];
+    if (state === 'broken') {
+      this.talkers = [];
+      this.doubt(0);
+    }
     this.onChange();
   }
 
@@ -138,6 +167,7 @@ export class Voice {
 
   close() {
     this.isTalking = false;
+    this.doubt(0);
     this.microphone?.stop();
     this.microphone = null;
     this.speaker?.stop();
