@@ -36,13 +36,17 @@ class RecordShelf:
         """Where a segment lies; raises BadNameError for an id that is no id."""
         return self._root / check_hex_id(session_id) / f"{seq:06d}.age"
 
+    def check_room(self, size_bytes: int) -> None:
+        """Raise RecordStoreFullError when the disk could not take `size_bytes` and keep its reserve."""
+        if shutil.disk_usage(self._root).free - size_bytes < self._min_free_bytes:
+            raise _full()
+
     def place(self, session_id: str, seq: int, sealed: bytes) -> None:
         """Make `sealed` the segment of this number, durably.
 
         Raises RecordStoreFullError, OSError, RecordDamagedError.
         """
-        if shutil.disk_usage(self._root).free - len(sealed) < self._min_free_bytes:
-            raise _full()
+        self.check_room(len(sealed))
         target = self.path_of(session_id, seq)
         draft = target.with_name(f".{target.name}.draft")
         try:

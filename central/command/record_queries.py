@@ -53,15 +53,15 @@ def list_log(session: Session, session_id: str, *, after_no: int) -> list[rules.
     return [rules.LogLine(row.no, row.at_ms, row.kind, _to_json(row)) for row in rows]
 
 
-def list_unclosed(session: Session) -> Sequence[SessionRecord]:
-    """Return the records that have no end yet, for work inside the centre (no actor)."""
-    return session.exec(select(SessionRecord).where(col(SessionRecord.closed_ms).is_(None))).all()
+def list_unclosed(session: Session) -> list[str]:
+    """Return the sessions whose record has no end yet, for work inside the centre (no actor)."""
+    return list(session.exec(select(SessionRecord.session_id).where(col(SessionRecord.closed_ms).is_(None))))
 
 
-def list_unrecorded(session: Session) -> Sequence[CommandSession]:
+def list_unrecorded(session: Session) -> list[str]:
     """Return the sessions, open or over, whose record was never begun, for work inside the centre (no actor)."""
-    query = select(CommandSession).outerjoin(SessionRecord, col(SessionRecord.session_id) == CommandSession.id)
-    return session.exec(query.where(col(SessionRecord.session_id).is_(None))).all()
+    query = select(CommandSession.id).outerjoin(SessionRecord, col(SessionRecord.session_id) == CommandSession.id)
+    return list(session.exec(query.where(col(SessionRecord.session_id).is_(None))))
 
 
 def is_over(session: Session, session_id: str) -> bool:

@@ -34,7 +34,7 @@ def begin_record(uow: UnitOfWork, key: Ed25519PrivateKey, session_id: str, *, mo
         session_id=session_id,
         court_code=command.court_code,
         begun_ms=uow.now_ms,
-        last_ms=uow.now_ms,
+        last_ms=command.begun_ms,
         next_seq=0,
         head=begin.prev,
     )
