@@ -38,13 +38,14 @@ PROCESSES = {
     "web": "central.web.process",
     "api": "central.api.process",
     "worker": "central.imports.worker",
+    "relay": "central.relay.process",
     "gate": "central.sync.zone_gate",
     "zone": "central.sync.zone_process",
     "link": "central.sync.zone_link",
 }
 # Which of them run, by the setting `role`.
 ROLES_RUN = {
-    "whole": ("broker", "intake", "door", "web", "api", "worker"),
+    "whole": ("broker", "intake", "door", "web", "api", "worker", "relay"),
     "zone": ("broker", "gate", "zone"),
     "inside": ("broker", "intake", "link", "web", "api", "worker"),
 }
@@ -156,13 +157,16 @@ def list_children(config: Path | None, settings: Settings) -> list[Child]:
         "web": (settings.web_host, settings.web_port),
         "api": (settings.api_host, settings.api_port),
         "zone": (settings.door_host, settings.door_port),
+        "relay": (settings.live_host, settings.live_port),
     }
+    off = {"broker"} if settings.broker != "embedded" else set()
+    off |= set() if settings.live_on else {"relay"}
     command = [sys.executable, "-m", "central.main"]
     options = ["--config", str(config.resolve())] if config else []
     return [
         Child(name, [*command, name, *options], _reachable(ports.get(name)), last_to_stop=name == "broker")
         for name in ROLES_RUN[settings.role]
-        if name != "broker" or settings.broker == "embedded"
+        if name not in off
     ]
 
 

@@ -21,9 +21,12 @@ def check_ports(settings: Settings) -> None:
         "mqtt": (settings.mqtt_host, settings.mqtt_port),
         "nats": (settings.nats_host, settings.nats_port),
         "zone": (settings.zone_host, settings.zone_port),
+        "live": (settings.live_host, settings.live_port),
+        "live_kit": (settings.live_kit_host, settings.live_kit_port),
     }
+    live = ["live", "live_kit"] if settings.live_on else []
     names = {
-        "whole": ["web", "door", "api", *(["mqtt", "nats"] if settings.broker == "embedded" else [])],
+        "whole": ["web", "door", "api", *live, *(["mqtt", "nats"] if settings.broker == "embedded" else [])],
         "zone": ["door", "mqtt", "nats", "zone"],
         "inside": ["web", "api", "nats"],
     }

@@ -74,6 +74,12 @@ def find_kit_ref(session: Session, kit_id: str) -> rules.KitRef | None:
     return rules.KitRef(kit.kit_no or 0, kit.kit_id, kit.court_code) if kit else None
 
 
+def list_officers(session: Session) -> dict[str, str]:
+    """Return who carries which kit, by kit id (no actor): the officer's name, or else the kit's label."""
+    rows = session.exec(select(Kit.kit_id, Kit.officer, Kit.label).where(col(Kit.revoked_ms).is_(None)))
+    return {kit_id: officer or label for kit_id, officer, label in rows}
+
+
 def find_state(session: Session, kit_no: int) -> KitState | None:
     """Return a kit's newest state, for work inside the centre (no actor)."""
     return session.get(KitState, kit_no)

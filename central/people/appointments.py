@@ -7,7 +7,7 @@ ended, and nobody is serving.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, or_, update
@@ -45,6 +45,18 @@ def posts_of(session: Session, user_id: str, now_ms: int) -> frozenset[str]:
     )
     holders = _holders(session.exec(query).all(), now_ms)
     return frozenset(holder.appointment.post for holder in holders if holder.is_fit)
+
+
+def list_posts(session: Session, user_ids: Collection[str], now_ms: int) -> dict[str, frozenset[str]]:
+    """Return the posts that several people hold now, by user id; who holds none is missing."""
+    query = select(Appointment, User).where(
+        col(Appointment.user_id).in_(user_ids), User.id == Appointment.user_id, _running(now_ms)
+    )
+    held: dict[str, set[str]] = {}
+    for holder in _holders(session.exec(query).all(), now_ms):
+        if holder.is_fit:
+            held.setdefault(holder.appointment.user_id, set()).add(holder.appointment.post)
+    return {user_id: frozenset(posts_held) for user_id, posts_held in held.items()}
 
 
 def serving_commander(session: Session, court_code: str, at_ms: int) -> Holder | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, or_
@@ -13,7 +13,7 @@ from central.base.ids import hash_token
 from central.courts.permissions import Actor, check_permission, check_role
 from central.courts.queries import in_scope
 from central.people import rules
-from central.people.appointments import posts_of
+from central.people.appointments import list_posts
 from central.people.models import LoginSession, Passkey, Terminal, User
 
 USERS_A_PAGE = 50
@@ -187,34 +187,43 @@ def get_seen_user(session: Session, actor: Actor, login: str) -> User:
 
 def find_login(session: Session, token: str, *, now_ms: int, idle_s: int) -> Login | None:
     """Return the live log-in of `token`, whole or not; None when unknown, ended, idle, or its user may not log in."""
+    return find_logins(session, [token], now_ms=now_ms, idle_s=idle_s).get(token)
+
+
+def find_logins(session: Session, tokens: Collection[str], *, now_ms: int, idle_s: int) -> dict[str, Login]:
+    """Return the live log-ins of several tokens, by token; those of which `find_login` knows none are missing."""
+    token_of = {hash_token(token[:200]): token for token in tokens}
     query = (
         select(LoginSession, User, Terminal)
         .join(User, col(User.id) == LoginSession.user_id)
         .outerjoin(Terminal, (col(Terminal.id) == LoginSession.terminal_id) & col(Terminal.revoked_ms).is_(None))
-        .where(LoginSession.token_hash == hash_token(token[:200]))
+        .where(col(LoginSession.token_hash).in_(token_of))
     )
-    found = session.exec(query).first()
-    if found is None:
-        return None
-    login, user, terminal = found
-    live = rules.is_session_live(
-        now_ms=now_ms,
-        last_seen_ms=login.last_seen_ms,
-        expires_ms=login.expires_ms,
-        revoked_ms=login.revoked_ms,
-        idle_ms=idle_s * 1000,
-    )
-    if not live or not may_log_in(user):
-        return None
-    return Login(
-        ref=login.token_hash[:_REF_CHARS],
-        actor=actor_of(user, posts_of(session, user.id, now_ms)),
-        stage=rules.check_stage(login.stage),
-        method=login.method,
-        proven_ms=login.proven_ms,
-        # Left-joined: typed as if it were always there.
-        terminal_court=terminal.court_code if terminal is not None else None,
-    )
+    live = [
+        (login, user, terminal)
+        for login, user, terminal in session.exec(query)
+        if may_log_in(user)
+        and rules.is_session_live(
+            now_ms=now_ms,
+            last_seen_ms=login.last_seen_ms,
+            expires_ms=login.expires_ms,
+            revoked_ms=login.revoked_ms,
+            idle_ms=idle_s * 1000,
+        )
+    ]
+    posts = list_posts(session, {user.id for _, user, _ in live}, now_ms) if live else {}
+    return {
+        token_of[login.token_hash]: Login(
+            ref=login.token_hash[:_REF_CHARS],
+            actor=actor_of(user, posts.get(user.id, frozenset())),
+            stage=rules.check_stage(login.stage),
+            method=login.method,
+            proven_ms=login.proven_ms,
+            # Left-joined: typed as if it were always there.
+            terminal_court=terminal.court_code if terminal is not None else None,
+        )
+        for login, user, terminal in live
+    }
 
 
 def find_session(session: Session, token: str, *, now_ms: int, idle_s: int) -> Actor | None:

@@ -1,0 +1,125 @@
+"""One WebSocket connection at the relay: what is sent, in order, and an end that comes whether it is read or not.
+
+Everything here belongs to the event loop. Whoever puts something in never waits; the line's own writer does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from central.relay.bounds import CLOSE_WITHIN_S, CONTROL_QUEUE
+from contract.live import CLOSE_TOO_SLOW, Control, End, pack_control
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class Line:
+    """A connection that was accepted. ``take_next`` gives what is to be sent after the control messages."""
+
+    def __init__(self, receive: Receive, send: Send, abort: Callable[[], None]) -> None:
+        self._receive, self._send, self._abort = receive, send, abort
+        self._loop = asyncio.get_running_loop()
+        self._controls: deque[bytes] = deque()
+        self._stirred = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self.take_next: Callable[[], bytes | None] = _nothing
+        self.sending_since_s: float | None = None
+        """Since when a send waits for the other side to read (the loop's time); None while none does."""
+        self.is_over = False
+        self.sent_bytes = 0
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closing is not None
+
+    def tell(self, message: Control) -> None:
+        """Queue a control message."""
+        self.put(pack_control(message))
+
+    def put(self, message: bytes) -> None:
+        """Queue a frame that is not dropped; who lets too many gather is closed."""
+        if self._closing is not None:
+            return
+        if len(self._controls) >= CONTROL_QUEUE:
+            self.close(CLOSE_TOO_SLOW, "too slow")
+            return
+        self._controls.append(message)
+        self._stirred.set()
+
+    def stir(self) -> None:
+        """There is something at `take_next`."""
+        self._stirred.set()
+
+    def end(self, code: int, reason: str) -> None:
+        """Say that it is over, then close."""
+        self.tell(End(reason=reason))
+        self.close(code, reason)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close; nothing but control messages already queued is sent any more.
+
+        Who does not read loses the connection without a word: an end does not wait for the slow.
+        """
+        if self._closing is not None:
+            return
+        self._closing = (code, reason)
+        self._stirred.set()
+        self._loop.call_later(CLOSE_WITHIN_S, self._cut)
+
+    def _cut(self) -> None:
+        if not self.is_over:
+            self._abort()
+
+    async def run(self, take: Callable[[bytes], None]) -> None:
+        """Read until the end; every binary message goes to ``take``, a text is handed over as b""."""
+        writer = asyncio.create_task(self._write())
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                if self._closing is None:
+                    take(message.get("bytes") or b"")
+        finally:
+            self.is_over = True
+            self._closing = self._closing or (1006, "")
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await writer
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self._stirred.wait()
+                self._stirred.clear()
+                while (message := self._take()) is not None:
+                    self.sending_since_s = self._loop.time()
+                    await self._send({"type": "websocket.send", "bytes": message})
+                    self.sending_since_s = None
+                    self.sent_bytes += len(message)
+                if self._closing is not None:
+                    code, reason = self._closing
+                    await self._send({"type": "websocket.close", "code": code, "reason": reason[:120]})
+                    self.is_over = True
+                    return
+        except (OSError, RuntimeError) as error:  # the other side is gone; the reader hears of it, too
+            log.debug("relay: a send failed: %s", error)
+            self._abort()
+
+    def _take(self) -> bytes | None:
+        if self._controls:
+            return self._controls.popleft()
+        return None if self._closing is not None else self.take_next()
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,275 @@
+"""Voice: who is in which session, who talks to whom, and each listener's few packets. Pure: no I/O, time given.
+
+The relay mixes nothing: every listener gets every talker's packets under a number of his own and mixes them himself.
+What nobody may hear is dropped here, not there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from central.command.rules import OpenSession, Voice
+from central.relay import bounds
+from central.relay.fanout import with_stream
+from central.relay.line import Line
+from central.relay.sink import NoSink, Sink
+from contract.live import (
+    CLOSE_ENDED,
+    CLOSE_REPLACED,
+    Frame,
+    LiveError,
+    Mode,
+    Talk,
+    Talker,
+    Talkers,
+    Type,
+    Watcher,
+    Watchers,
+    read_control,
+)
+
+_MAX_TALKERS_TOLD: Final = 128
+_STREAMS: Final = 65_536
+_LOUDEST: Final[tuple[Voice, ...]] = ("off", "ptt", "duplex")
+
+
+class Participant:
+    """Somebody with a voice connection: a kit in all its sessions, a person in one."""
+
+    def __init__(
+        self, id_: str, name: str, line: Line, *, session_id: str = "", may_talk: bool = True, audit_name: str = ""
+    ) -> None:
+        self.id, self.name, self.line, self.audit_name = id_, name, line, audit_name
+        self.session_id = session_id
+        """The one session of a person; "" for a kit."""
+        self.sessions: frozenset[str] = frozenset()
+        self.may_talk = may_talk
+        self.stream = 0
+        self.is_on = False
+        self.to: tuple[str, ...] = ()
+        self.mode: Voice | None = None
+        self.heard_s = float("-inf")
+        self.dropped = 0
+        self.reached: dict[str, tuple[str, ...]] = {}
+        """Who heard him last, by session."""
+        self._queue: deque[bytes] = deque()
+        self._told: Talkers | None = None
+
+    @property
+    def is_kit(self) -> bool:
+        """Whether this is a kit rather than a person."""
+        return not self.session_id
+
+    def offer(self, message: bytes) -> None:
+        """Queue a packet; what is half a second old is dropped rather than heard late."""
+        if len(self._queue) >= bounds.VOICE_QUEUE:
+            self._queue.popleft()
+            self.dropped += 1
+        self._queue.append(message)
+        self.line.stir()
+
+    def take(self) -> bytes | None:
+        """The next packet to send, if any."""
+        return self._queue.popleft() if self._queue else None
+
+    def tell(self, talkers: Talkers) -> None:
+        """Say who is there and who talks, when that is news."""
+        if talkers != self._told:
+            self._told = talkers
+            self.line.tell(talkers)
+
+
+class Rooms:
+    """All voices of this relay. ``now`` gives monotonic seconds."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        sink: Sink | None = None,
+        on_talk: Callable[[Participant, str, bool, tuple[str, ...]], None] | None = None,
+    ) -> None:
+        """``on_talk`` gets participant, session, whether he begins, and to whom he talks."""
+        self._now = now
+        self._sink: Sink = sink or NoSink()
+        self.on_talk = on_talk or (lambda _who, _session, _begins, _to: None)
+        self._sessions: dict[str, OpenSession] = {}
+        self.people: set[Participant] = set()
+        self._next_stream = 1
+
+    def apply(self, sessions: Iterable[OpenSession]) -> None:
+        """These sessions are open from now on; who is in none of them any more is closed."""
+        self._sessions = {session.id: session for session in sessions}
+        for participant in list(self.people):
+            self._place(participant)
+            if not participant.sessions:
+                participant.line.end(CLOSE_ENDED, "ended")
+                self.leave(participant)
+        self._tell_all()
+
+    def join(self, participant: Participant) -> None:
+        """Somebody's voice connection stands; an older one of the same in the same session gives way."""
+        for other in list(self.people):
+            if (other.id, other.session_id) == (participant.id, participant.session_id):
+                other.line.close(CLOSE_REPLACED, "replaced")
+                self.leave(other)
+        participant.stream = self._pick_stream()
+        self.people.add(participant)
+        participant.line.take_next = participant.take
+        self._place(participant)
+        self._tell_all()
+
+    def leave(self, participant: Participant) -> None:
+        """A voice connection ended."""
+        if participant in self.people:
+            self._turn(participant, on=False)
+            self.people.discard(participant)
+            self._tell_all()
+
+    def take(self, participant: Participant, message: bytes, frame: Frame) -> None:
+        """A frame of a participant; raises LiveError for what is not sent on a voice connection."""
+        if participant not in self.people:
+            return
+        if frame.type is Type.AUDIO:
+            self._take_sound(participant, message, frame)
+            return
+        if frame.type is not Type.CONTROL:
+            raise LiveError(f"A voice connection does not carry frames of type {frame.type.name}.")
+        control = read_control(frame)
+        if isinstance(control, Talk):
+            self._turn(participant, on=control.on, to=tuple(dict.fromkeys(control.to)))
+            self._tell_all()
+        elif not isinstance(control, Mode):  # a kit's answer to the mode that was ordered: its page says it
+            raise LiveError(f"A voice connection does not carry {type(control).__name__}.")
+
+    def tell_watchers(self, kit_id: str, watchers: tuple[Watcher, ...]) -> None:
+        """Who watches a kit, on its voice connection too: it may have no picture."""
+        for participant in self.people:
+            if participant.is_kit and participant.id == kit_id:
+                participant.line.tell(Watchers(people=list(watchers)))
+
+    def tick(self) -> None:
+        """Call twice a second: who says nothing for long has let go of the button without our hearing of it."""
+        now_s = self._now()
+        silent = [who for who in self.people if who.is_on and now_s - who.heard_s > bounds.SILENT_TALKER_S]
+        for participant in silent:
+            self._turn(participant, on=False)
+        if silent:
+            self._tell_all()
+
+    def listeners_of(self, participant: Participant, session_id: str) -> list[Participant]:
+        """Who hears this participant in a session now: those spoken to, or everybody but himself."""
+        return [
+            other
+            for other in self.people
+            if other is not participant
+            and other.id != participant.id
+            and session_id in other.sessions
+            and (not participant.to or other.id in participant.to)
+        ]
+
+    def _take_sound(self, participant: Participant, message: bytes, frame: Frame) -> None:
+        if not 0 < len(frame.payload) <= bounds.MAX_PACKET_BYTES:
+            raise LiveError(f"A voice packet has 1 to {bounds.MAX_PACKET_BYTES} bytes, not {len(frame.payload)}.")
+        if not participant.is_on:
+            if participant.mode != "duplex":
+                return  # the button was let go of while this was on its way
+            self._turn(participant, on=True)
+            self._tell_all()
+            if not participant.is_on:
+                return
+        participant.heard_s = self._now()
+        numbered = with_stream(message, participant.stream)
+        heard: set[Participant] = set()
+        for session_id in participant.sessions:
+            if self._mode_of(session_id) == "off":
+                continue
+            listeners = self.listeners_of(participant, session_id)
+            if listeners:
+                heard.update(listeners)
+                self._note_reached(participant, session_id, listeners)
+                self._sink.frame(session_id, participant.id, numbered)
+        for listener in heard:
+            listener.offer(numbered)
+
+    def _note_reached(self, participant: Participant, session_id: str, listeners: Iterable[Participant]) -> None:
+        ids = tuple(sorted(listener.id for listener in listeners))
+        if participant.reached.get(session_id) != ids:
+            participant.reached[session_id] = ids
+            self._sink.reached(session_id, participant.id, ids)
+
+    def _turn(self, participant: Participant, *, on: bool, to: tuple[str, ...] = ()) -> None:
+        """Let somebody begin or end; refused without a word to others where he may not or too many talk already."""
+        if on and not self._may_begin(participant):
+            on = False
+        if participant.is_on and (not on or to != participant.to):
+            ended, participant.is_on = participant.to, False
+            for session_id in sorted(participant.sessions):
+                self.on_talk(participant, session_id, False, ended)
+        if on and not participant.is_on:
+            participant.is_on, participant.to, participant.heard_s = True, to, self._now()
+            for session_id in sorted(participant.sessions):
+                self.on_talk(participant, session_id, True, to)
+
+    def _may_begin(self, participant: Participant) -> bool:
+        if not participant.may_talk or participant.mode == "off":
+            return False
+        return all(
+            sum(other.is_on for other in self.people if other is not participant and session_id in other.sessions)
+            < bounds.MAX_TALKERS
+            for session_id in participant.sessions
+        )
+
+    def _place(self, participant: Participant) -> None:
+        """Bring a participant to the sessions that are open now."""
+        if participant.is_kit:
+            found = {session.id for session in self._sessions.values() if participant.id in session.kits}
+        else:
+            found = {participant.session_id} & self._sessions.keys()
+        if participant.sessions != found:
+            gone = participant.sessions - found
+            if participant.is_on:
+                for session_id in sorted(gone):
+                    self.on_talk(participant, session_id, False, participant.to)
+                for session_id in sorted(found - participant.sessions):
+                    self.on_talk(participant, session_id, True, participant.to)
+            participant.sessions = frozenset(found)
+        mode = max((self._mode_of(session_id) for session_id in found), key=_LOUDEST.index, default="off")
+        if mode != participant.mode:
+            participant.mode = mode
+            participant.line.tell(Mode(mode=mode))
+            if mode == "off":
+                self._turn(participant, on=False)
+
+    def _mode_of(self, session_id: str) -> Voice:
+        session = self._sessions.get(session_id)
+        return session.voice if session is not None else "off"
+
+    def _tell_all(self) -> None:
+        for participant in self.people:
+            participant.tell(self._table_for(participant))
+
+    def _table_for(self, participant: Participant) -> Talkers:
+        rows = [
+            Talker(stream=other.stream, id=other.id, name=other.name, on=other.is_on, to=list(other.to))
+            for other in sorted(self.people, key=lambda one: one.stream)
+            if not other.sessions.isdisjoint(participant.sessions)
+        ]
+        return Talkers(you=participant.id, talkers=rows[:_MAX_TALKERS_TOLD])
+
+    def _pick_stream(self) -> int:
+        used = {participant.stream for participant in self.people}
+        while self._next_stream in used or self._next_stream == 0:
+            self._next_stream = (self._next_stream + 1) % _STREAMS
+        picked, self._next_stream = self._next_stream, (self._next_stream + 1) % _STREAMS
+        return picked
+
+    def count(self) -> Mapping[str, int]:
+        """How many voice connections there are now, and how many talk."""
+        return {"voices": len(self.people), "talkers": sum(participant.is_on for participant in self.people)}
+
+    def end_all(self, code: int, reason: str) -> None:
+        """The relay goes down: everybody is told to come back."""
+        for participant in self.people:
+            participant.line.close(code, reason)
