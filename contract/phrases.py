@@ -188,6 +188,8 @@ CAUSES: Final[dict[str, tuple[str, str]]] = {
     "card_slow": ("存储卡写入过慢", "memory card too slow"),
     "card_read_only": ("存储卡变为只读", "memory card turned read-only"),
     "card_failed": ("存储卡读写出错", "memory card failed"),
+    "disk_failed": ("指挥中心磁盘读写出错", "the centre's disk failed"),
+    "no_keys": ("指挥中心缺少封存密钥", "the centre lacked the keys to seal with"),
     "clock_step": ("时钟跳变", "clock step"),
     "officer": ("执法人员操作", "officer"),
     "centre": ("指挥中心指令", "centre"),

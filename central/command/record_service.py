@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -188,15 +188,16 @@ def close_record(uow: UnitOfWork, key: Ed25519PrivateKey, session_id: str, *, mo
     return record
 
 
-def state_head(uow: UnitOfWork, key: Ed25519PrivateKey, record: SessionRecord) -> bytes:
-    """The centre's signed statement of how far a record goes."""
+def state_head_of(uow: UnitOfWork, key: Ed25519PrivateKey, links: Sequence[SessionRecordLink]) -> bytes:
+    """The centre's signed statement of how far a record goes with these links, which are its beginning."""
+    last = links[-1]
     return receipts.sign_head(
         key,
         receipts.HeadStatement(
-            recording_id=bytes.fromhex(record.session_id),
-            count=record.next_seq,
-            head=record.head,
-            closed=record.closed_ms is not None,
+            recording_id=bytes.fromhex(last.session_id),
+            count=len(links),
+            head=chain.link_hash(Signed(last.body, last.sig)),
+            closed=last.kind == chain.Kind.FINAL,
             stated_ms=uow.now_ms,
             centre=rules.CENTRE_NAME,
         ),
