@@ -8,13 +8,13 @@ the source's own clock spaces them. Needs PyAV, which is imported where it is us
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
+from central.command.record_mix import Mixer, Timeline
 from central.command.record_rules import NoPictureError
 from contract.live import SOUND_RATE, Frame, LiveError, Type, read_init, unpack
 from contract.session_record import Item, ItemKind
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 _CLOCK: Final = Fraction(1, 90_000)
 _MOVFLAGS: Final = "frag_keyframe+empty_moov+default_base_moof"
-# A source's clock that strays further than this from the centre's was set; it is bound to the centre's anew.
-_STRAY_US: Final = 2_000_000
 # Sound of the last moment waits for talkers whose packets come a little later.
 _MIX_WAIT_US: Final = 500_000
 _DECODERS: Final = {"avc1": "h264", "vp8": "vp8", "vp09": "vp9", "av01": "av1", "hev1": "hevc", "hvc1": "hevc"}
 _START: Final = re.compile(rb"\x00\x00\x01")
 _FRAME_TICKS: Final = 3600
+# AAC puts so many samples of silence first; without this head start everything else would be moved by them.
+_PRIMING: Final = 1024
 
 Clear = Callable[[], Iterable[Item]]
 """Gives the items of the part from its beginning, each time it is called."""
@@ -102,86 +102,6 @@ def _is_voice(item: Item) -> bool:
     return item.kind is ItemKind.FRAME and item.body[:1] == bytes([Type.AUDIO])
 
 
-@dataclass
-class _Timeline:
-    """Binds the clock of one source to the centre's: µs of the clip for a frame."""
-
-    offset_us: int | None = None
-
-    def place(self, item: Item, frame: Frame) -> int:
-        """When the frame was, µs since 1970 by the centre's clock."""
-        placed = frame.time_us + (self.offset_us or 0)
-        if self.offset_us is None or abs(placed - item.at_us) > _STRAY_US:
-            self.offset_us = item.at_us - frame.time_us
-            return item.at_us
-        return placed
-
-
-@dataclass
-class _Talker:
-    decoder: Any
-    resampler: Any
-    time: _Timeline = field(default_factory=_Timeline)
-    next_at: int = 0
-
-
-class _Mixer:
-    """Voices laid over each other, 16 bit mono; what is older than a moment is given out."""
-
-    def __init__(self, begin_us: int) -> None:
-        self._begin_us = begin_us
-        self._talkers: dict[str, _Talker] = {}
-        self._samples: array[int] = array("h")
-        self._given = 0
-
-    def take(self, item: Item, frame: Frame) -> None:
-        """Decode a packet and lay it where it belongs."""
-        import av
-
-        talker = self._talkers.get(item.name)
-        if talker is None:
-            talker = _Talker(av.CodecContext.create("libopus", "r"), av.AudioResampler("s16", "mono", SOUND_RATE))
-            self._talkers[item.name] = talker
-        at = (talker.time.place(item, frame) - self._begin_us) * SOUND_RATE // 1_000_000
-        # Packets of one run follow each other without seams; only a pause moves a talker on.
-        at = talker.next_at if abs(at - talker.next_at) < SOUND_RATE // 10 else at
-        try:
-            pieces = [one for made in talker.decoder.decode(av.Packet(bytes(frame.payload))) for one in
-                      talker.resampler.resample(made)]  # fmt: skip
-        except av.FFmpegError:
-            return  # what somebody sent as sound and is none
-        for piece in pieces:
-            samples = array("h", bytes(piece.planes[0])[: piece.samples * 2])
-            self._lay(at, samples)
-            at += len(samples)
-        talker.next_at = at
-
-    def give(self, until_us: int) -> array[int]:
-        """The mixed samples up to a moment, silence where nobody spoke."""
-        until = max(0, (until_us - self._begin_us) * SOUND_RATE // 1_000_000 - self._given)
-        self._reserve(until)
-        part = self._samples[:until]
-        del self._samples[:until]
-        self._given += len(part)
-        return part
-
-    def _lay(self, at: int, samples: array[int]) -> None:
-        first = at - self._given
-        if first < 0:
-            samples, first = samples[-first:], 0
-        self._reserve(first + len(samples))
-        there = self._samples[first : first + len(samples)]
-        if there.count(0) != len(there):
-            mixed = (max(-32768, min(32767, one + other)) for one, other in zip(there, samples, strict=True))
-            samples = array("h", mixed)
-        self._samples[first : first + len(samples)] = samples
-
-    def _reserve(self, size: int) -> None:
-        missing = size - len(self._samples)
-        if missing > 0:
-            self._samples.extend(array("h", bytes(2 * missing)))
-
-
 class _Clip:
     """Writes one clip: picture and mixed sound in step, given out as they are muxed."""
 
@@ -205,11 +125,11 @@ class _Clip:
             self._picture.codec_context.time_base = _CLOCK
         self._sound: Any = self._container.add_stream("aac", rate=SOUND_RATE, layout="mono")
         self._resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
-        self._mixer: _Mixer | None = None
-        self._time = _Timeline()
+        self._mixer: Mixer | None = None
+        self._time = Timeline()
         self._begin_us = 0
         self._last_tick = -1
-        self._heard = 0
+        self._heard = _PRIMING
 
     def write(self, data: bytes) -> int:
         """Take bytes of the container (PyAV calls this)."""
@@ -247,11 +167,11 @@ class _Clip:
                 held.append(item)
             if held and item.at_us >= self._from_us:
                 self._begin_us = held[0].at_us
-                self._mixer = _Mixer(self._begin_us)
+                self._mixer = Mixer(self._begin_us + _PRIMING * 1_000_000 // SOUND_RATE)
                 yield from held
         if self._mixer is None and held:
             self._begin_us = held[0].at_us
-            self._mixer = _Mixer(self._begin_us)
+            self._mixer = Mixer(self._begin_us + _PRIMING * 1_000_000 // SOUND_RATE)
             yield from held
 
     def _begins(self, item: Item) -> bool:
@@ -309,7 +229,7 @@ class _Clip:
     def _end(self) -> None:
         if self._coder is not None:
             self._container.mux(self._picture.encode(None))
-        if self._heard:
+        if self._heard > _PRIMING:
             self._container.mux(self._sound.encode(None))
         self._container.close()
 
