@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,8 @@ from edge.spool.store import read_boot_ms
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-CONNECT_S: Final = 4.0
+CONNECT_S: Final = 2.5
+OPEN_S: Final = 4.0
 MAX_ANSWER_BYTES: Final = 16 * 1024
 # What comes from the relay: control messages, acknowledgements, packets of voice.
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -127,7 +129,7 @@ class Connector:
                 user_agent_header=None,
                 compression=None,
                 proxy=None,
-                open_timeout=CONNECT_S,
+                open_timeout=OPEN_S,
                 close_timeout=0.5,
                 ping_interval=5.0,
                 ping_timeout=10.0,
@@ -205,6 +207,15 @@ async def dial(host: str, port: int) -> socket.socket:
             connection.close()
             raise
     return connection
+
+
+def drop(connection: ClientConnection) -> None:
+    """End a connection at once; what lies in the kernel is thrown away, not sent when the light comes back."""
+    found = connection.transport.get_extra_info("socket")
+    if found is not None:
+        with contextlib.suppress(OSError):
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.transport.abort()
 
 
 def find_source_address(host: str, port: int) -> str:

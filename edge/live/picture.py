@@ -24,7 +24,7 @@ from edge.reach.backoff import Backoff
 log = logging.getLogger("zhixing.live")
 
 FIRST_S: Final = 0.25
-CAP_S: Final = 8.0
+CAP_S: Final = 2.0
 REFUSED_FIRST_S: Final = 8.0
 REFUSED_CAP_S: Final = 60.0
 
@@ -93,6 +93,7 @@ class Picture:
             return self._slow.next_s()
         self._slow.reset()
         if ended.network_changed:
+            self._kbps = None  # what the other way took says nothing of this one
             return 0.0
         return self._quick.next_s()
 

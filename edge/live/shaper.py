@@ -57,6 +57,13 @@ class Shaper:
         self._encoder: Encoder | None = None
         self._kbps, self._is_thin, self._circumstances = 0.0, False, Circumstances()
 
+    @property
+    def useful_kbps(self) -> float:
+        """More than this cannot be made use of."""
+        return max(
+            1.5 * self._recorded.kbps, self._settings.camera.bitrate_bps / 1000, self._settings.live.start_kbps
+        )
+
     def note_link(self, kbps: float, circumstances: Circumstances, *, is_thin: bool) -> None:
         """What the link takes and what else it is for; plans follow."""
         self._kbps, self._is_thin, self._circumstances = kbps, is_thin, circumstances

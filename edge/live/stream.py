@@ -30,6 +30,7 @@ from contract.live import (
     unpack,
 )
 from edge.live.context import LiveContext
+from edge.live.link import drop
 from edge.live.policy import Pace, Verdict
 from edge.live.rules import Circumstances, find_note, read_circumstances
 from edge.live.shaper import Picture, Shaper
@@ -131,14 +132,15 @@ class Stream:
 
     def _end(self, ended: Ended) -> None:
         self._ended = self._ended or ended
-        self._connection.transport.abort()
+        if not self._connection.close_code:
+            drop(self._connection)
 
     async def _close(self) -> None:
         try:
             async with asyncio.timeout(0.5):
                 await self._connection.close()
         except (TimeoutError, OSError):
-            self._connection.transport.abort()
+            drop(self._connection)
 
     def _read_close(self) -> Ended:
         code = self._connection.close_code or 0
@@ -272,6 +274,7 @@ class Stream:
                     self._context.spool, self._context.settings, self._context.facts, self._circumstances
                 )
             self._judge()
+            self._pace.cap(self._shaper.useful_kbps)
             self._shaper.note_link(self._pace.kbps, self._circumstances, is_thin=self._pace.is_thin)
             facts = self._context.facts
             facts.kbps, facts.rtt_ms = round(self._pace.kbps), self._read_rtt_ms()

@@ -1,0 +1,115 @@
+"""The kit's picture over bad links: far and lossy, suddenly thin, dark, another network; both processes real."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import av
+import pytest
+
+from contract.live import MAIN
+from tests.edge.live.live_kit import LiveKit, run_kit
+from tests.fakes.small_authority import SmallAuthority
+from tests.fakes.small_relay import Came, SmallRelay, run_relay
+from tests.network.bad_link import BadLink, LinkShape
+from tests.network.namespaces import Namespace, why_not
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason=why_not() or "root")
+LONG_S = 40
+KBPS = 1400
+
+
+def make_noise(path: Path) -> Path:
+    """Two seconds of 720p25 that really take their 1.4 Mbit/s: noise that moves, nothing an encoder could save."""
+    noise = random.Random(5).randbytes(1280 * 720 * 2)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 1280, 720, "yuv420p", KBPS * 1000
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "25", "x264-params": "nal-hrd=cbr"} | {
+            "maxrate": str(KBPS * 1000),
+            "bufsize": str(KBPS * 500),
+        }
+        for number in range(50):
+            frame = av.VideoFrame(1280, 720, "yuv420p")
+            luma, *chroma = frame.planes
+            at = number * 17_777 % (len(noise) - luma.buffer_size)
+            luma.update(noise[at : at + luma.buffer_size])
+            for plane in chroma:
+                plane.update(b"\x80" * plane.buffer_size)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@contextmanager
+def watch(folder: Path, shape: LinkShape) -> Iterator[tuple[LiveKit, SmallRelay, BadLink]]:
+    """A kit beyond a link of this shape, watched in full."""
+    authority = SmallAuthority.found(folder / "authority")
+    with Namespace("field") as field, Namespace("centre") as centre, BadLink(field, centre, shape) as link:
+        served = authority.serve("relay", hosts=(link.far,))
+        with centre.inside(), run_relay(served, host=link.far) as relay:
+            film = str(make_noise(folder / "noise.mp4"))
+            camera = {"kind": "pyav", "address": film, "loop": True, "bitrate_bps": KBPS * 1000}
+            with run_kit(authority, start=field.popen, camera=camera) as kit:
+                kit.run("recorder")
+                kit.run("live")
+                wait_until(lambda: kit.state("recorder_status").get("state") == "idle", LONG_S)
+                kit.begin(relay.url)
+                wait_until(lambda: len(relay.pictures()) > 25, LONG_S)
+                yield kit, relay, link
+
+
+def spend(seconds: float) -> float:
+    """Let the link be as it is for a while; gives the wall clock at the beginning."""
+    began_s = time.time()
+    wait_until(lambda: time.time() > began_s + seconds, seconds + 5)
+    return began_s
+
+
+def ages(came: list[Came]) -> tuple[float, float]:
+    """Median and 99th percentile of the age at the relay, ms."""
+    cuts = quantiles([item.age_ms for item in came], n=100)
+    return cuts[49], cuts[98]
+
+
+def test_far_and_lossy_the_picture_stays_near(tmp_path: Path) -> None:
+    with watch(tmp_path, LinkShape(delay_ms=60, loss=0.02, kbit_s=8000, queue_kb=256)) as (_, relay, _link):
+        since_s = spend(6)
+        p50, p99 = ages(relay.pictures(since_s=since_s))
+        print(f"60 ms, 2 % loss: p50 {p50:.0f} ms, p99 {p99:.0f} ms at the relay")
+        assert p50 < 300 and p99 < 900
+
+
+def test_a_dip_is_answered_with_a_smaller_picture_and_a_dark_spot_with_a_new_connection(tmp_path: Path) -> None:
+    good = LinkShape(delay_ms=20, kbit_s=8000, queue_kb=256)
+    with watch(tmp_path, good) as (kit, relay, link):
+        link.shape(LinkShape(delay_ms=20, kbit_s=700, queue_kb=64))
+        since_s = spend(9)
+        seen = relay.pictures(since_s=since_s + 1.0)
+        p50, p99 = ages(seen)
+        print(f"700 kbit/s: p50 {p50:.0f} ms, p99 {p99:.0f} ms, {len(seen)} pictures, {kit.state('live_status')}")
+        assert len(seen) > 60
+        assert p50 < 500
+        link.shape(good)
+        link.cut()
+        connections = len(relay.connections)
+        spend(6)
+        assert relay.pictures(since_s=time.time() - 3) == []
+        mended_s = time.time()
+        link.mend()
+        first = wait_until(
+            lambda: [item for item in relay.pictures(MAIN, since_s=mended_s) if item.age_ms < 600], LONG_S
+        )[0]
+        print(f"back {first.at_s - mended_s:.2f} s after a dark spot of 6 s")
+        assert first.at_s - mended_s < 8
+        assert len(relay.connections) > connections
+        # What was made in the dark is not shown in the light.
+        assert all(item.age_ms < 3000 for item in relay.pictures(MAIN, since_s=mended_s))
