@@ -67,5 +67,10 @@ def create_app(settings: Settings, store: Store, hub: Hub) -> FastAPI:
     }
     app.add_middleware(Bounds, uploads=uploads, refuse=problems.answer)
     # Added last, it stands outermost.
-    app.add_middleware(SecurityHeaders, is_https=app.state.context.is_https, on_crash=problems.answer_crash)
+    app.add_middleware(
+        SecurityHeaders,
+        is_https=app.state.context.is_https,
+        on_crash=problems.answer_crash,
+        live=settings.live_public_url.rstrip("/") or settings.live_port,
+    )
     return app

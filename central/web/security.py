@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.base.errors import ForbiddenError
@@ -43,6 +44,10 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+# Where a person speaks or shows his own camera in a session, and nowhere else.
+MEDIA_PATH = "/command/"
+MEDIA_PERMISSIONS = "camera=(self), microphone=(self), geolocation=()"
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
 class ForeignRequestError(ForbiddenError):
@@ -58,9 +63,15 @@ class SecurityHeaders:
     one: its answer would lack the headers, and the server would log the error a second time, with what was typed.
     """
 
-    def __init__(self, app: ASGIApp, *, is_https: bool, on_crash: Callable[[Request, Exception], Response]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, is_https: bool, on_crash: Callable[[Request, Exception], Response],
+        live: str | int = "",
+    ) -> None:  # fmt: skip
+        """`live`: the relay's address if a proxy stands before it, else its port at the pages' own host."""
         self._app = app
         self._on_crash = on_crash
+        self._live = live
+        self._scheme = "wss" if is_https else "ws"
         self._headers = dict(SECURITY_HEADERS)
         if is_https:
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -72,13 +83,16 @@ class SecurityHeaders:
             return
 
         has_begun = False
+        own = {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; connect-src 'self' {self._relay_of(scope)}"}
+        if scope["path"].startswith(MEDIA_PATH):
+            own["Permissions-Policy"] = MEDIA_PERMISSIONS
 
         async def send_dressed(message: Message) -> None:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                for name, value in (self._headers | own).items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -90,6 +104,14 @@ class SecurityHeaders:
             # An answer that has begun stays unfinished: the server then cuts the line, and nobody takes it for whole.
             if not has_begun:
                 await answer(scope, receive, send_dressed)
+
+    def _relay_of(self, scope: Scope) -> str:
+        """The relay's address as a source of the policy; nothing for a host that is none."""
+        if isinstance(self._live, str):
+            return self._live
+        host = Headers(scope=scope).get("host", "")
+        name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+        return f"{self._scheme}://{name}:{self._live}" if _HOST.fullmatch(name) else ""
 
 
 def set_session_cookie(response: Response, token: str, *, max_age_s: int, is_https: bool) -> None:
