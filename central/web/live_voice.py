@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from central.base.unit_of_work import ReadSession
-from central.command.rules import OpenSession, Voice
+from central.command.rules import OpenSession, Voice, may_talk
 from central.courts import queries as courts
+from central.courts.permissions import Actor
 from central.devices import queries as devices
 from central.web.i18n import Words
 
@@ -27,11 +28,12 @@ class VoiceView:
     url: str
     session_id: str
     mode: Voice
+    may_talk: bool
     teams: Sequence[Team]
 
 
-def make_voice(session: ReadSession, open_: OpenSession, url: str, words: Words) -> VoiceView:
-    """Return how a person may speak in a session; a court whose kits are all there are is no team of its own."""
+def make_voice(session: ReadSession, actor: Actor, open_: OpenSession, url: str, words: Words) -> VoiceView:
+    """Return how a person hears and may speak in a session; a court whose kits are all there are is no team of its own."""
     by_court: dict[str, list[str]] = {}
     for kit_id in open_.kits:
         ref = devices.find_kit_ref(session, kit_id)
@@ -41,4 +43,4 @@ def make_voice(session: ReadSession, open_: OpenSession, url: str, words: Words)
     for code, ids in sorted(by_court.items()) if len(by_court) > 1 else ():
         court = courts.get_court(session, code)
         teams.append(Team(words.choose(court.short_zh, court.short_en), ids))
-    return VoiceView(url, open_.id, open_.voice, teams)
+    return VoiceView(url, open_.id, open_.voice, may_talk(actor, open_), teams)

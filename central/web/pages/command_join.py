@@ -25,5 +25,5 @@ def show_join(request: Request, here: Here, actor: SignedIn, session_id: str) ->
             raise NotFoundError("This session has ended or was never begun; see the list of sessions.")
         if not command.may_publish(actor, open_):
             raise ForbiddenError("You were not invited to this session; ask the court that commands.")
-        voice = make_voice(session, open_, live_url(request), words_of(request))
+        voice = make_voice(session, actor, open_, live_url(request), words_of(request))
     return render(request, "command/join.html", session=open_, voice=voice)

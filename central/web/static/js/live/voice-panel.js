@@ -27,10 +27,10 @@ export class VoicePanel {
 
   async join() {
     if (this.voice) this.voice.leave();
-    const { url, session, mode } = this.box.dataset;
+    const { url, session, mode, mayTalk } = this.box.dataset;
     this.part('join').disabled = true;
     const voice = new Voice({
-      address: `${url}/live/voice/${session}`, mode,
+      address: `${url}/live/voice/${session}`, mode, mayTalk: mayTalk === 'yes',
       onChange: () => { if (voice === this.voice) this.show(); },
       onLevels: (levels) => Object.assign(this.levels, levels),
     });

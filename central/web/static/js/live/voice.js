@@ -13,8 +13,8 @@ export class Voice {
    * `address` of the session's voice socket; `mode` off, ptt or duplex until the relay says otherwise; `onChange()`
    * at each change of what stands here, `onLevels({mic, ear})` often, 0 to 1.
    */
-  constructor({ address, mode = 'ptt', onChange = () => {}, onLevels = () => {} }) {
-    Object.assign(this, { mode, onChange, onLevels });
+  constructor({ address, mode = 'ptt', mayTalk = true, onChange = () => {}, onLevels = () => {} }) {
+    Object.assign(this, { mode, mayTalk, onChange, onLevels });
     Object.assign(this, { modeReason: '', state: 'away', words: _('尚未接入语音'), deviceWords: '', talkers: [], you: '', targets: null });
     Object.assign(this, { isTalking: false, isLosing: false, refusal: '', seq: 0, sent: 0, dropped: 0 });
     this.line = new Line(address, {
@@ -31,7 +31,7 @@ export class Voice {
     await this.context.resume();
     this.speaker = new Speaker(this.context, (ear) => this.onLevels({ ear }));
     await this.speaker.start();
-    await this.openMicrophone();
+    if (this.mayTalk) await this.openMicrophone();
     this.line.open();
   }
 
@@ -63,6 +63,7 @@ export class Voice {
   /** Why talking is impossible now, in words; empty: it is possible. */
   get hindrance() {
     if (this.state !== 'open') return this.words;
+    if (!this.mayTalk) return _('您只能收听，不能讲话');
     if (this.mode === 'off') return this.modeReason || _('本次远程指挥未开通讲话');
     if (!this.microphone) return this.deviceWords;
     if (this.targets?.length === 0) return _('请先选择讲话对象');
