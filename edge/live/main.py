@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edge.live.picture import run_picture
 from edge.live.process import LiveProcess, Task
+from edge.live.voice import run_voice
 from edge.logbook import keep_log, log_to_stderr
 from edge.reach.identity import IdentityError
 from edge.restarts import EXIT_CONFIGURATION
@@ -22,7 +23,7 @@ from edge.spool import SpoolError, open_spool
 
 log = logging.getLogger("zhixing.live")
 
-TASKS: tuple[Task, ...] = (run_picture,)
+TASKS: tuple[Task, ...] = (run_picture, run_voice)
 
 
 def main(arguments: list[str] | None = None) -> int:

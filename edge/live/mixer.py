@@ -53,3 +53,10 @@ def measure_peak(block: bytes) -> int:
     """The loudest sample, 0 to 32768."""
     samples = array("h", block)
     return max(abs(max(samples)), abs(min(samples))) if samples else 0
+
+
+def fade_out(block: bytes) -> bytes:
+    """The block dying away: silence that begins at once is heard as a click. Nothing stays nothing."""
+    samples = array("h", block)
+    count = len(samples)
+    return array("h", [value * (count - place) // count for place, value in enumerate(samples)]).tobytes()

@@ -29,7 +29,7 @@ class Encoder:
 
         self._av = av
         context = av.CodecContext.create("libopus", "w")
-        context.sample_rate, context.layout, context.format = SOUND_RATE, "mono", "s16"  # type: ignore[attr-defined]
+        context.sample_rate, context.layout, context.format = SOUND_RATE, "mono", "s16"
         context.bit_rate, context.options = bitrate, dict(_OPTIONS)
         context.open()
         self._context: Any = context
