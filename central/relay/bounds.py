@@ -30,7 +30,9 @@ MAX_GROUP_BYTES: Final = 12 * 1024 * 1024
 WINDOW: Final = 40
 """So many frames may be under way to a viewer without its word (measured: without it a reader is 24 s behind)."""
 RESUME_BELOW: Final = 10
-QUEUE_FRAMES: Final = 90
+BEHIND_S: Final = 1.0
+"""A full window whose oldest frame is older than this belongs to a slow reader."""
+QUEUE_FRAMES: Final = 700
 QUEUE_BYTES: Final = 16 * 1024 * 1024
 VOICE_QUEUE: Final = 25
 """Half a second: older sound is no use to anybody."""

@@ -174,7 +174,7 @@ class Exchange:
         elif frame.type is Type.INIT:
             read_init(frame)
             channel = _channel(source, frame)
-            channel.take_init(message, lambda session_id, kept: self._record(session_id, source.id, kept))
+            channel.take_init(message, self._now(), lambda session_id, kept: self._record(session_id, source.id, kept))
         elif frame.type is Type.CONTROL:
             control = read_control(frame)
             if not isinstance(control, Told):
@@ -219,7 +219,7 @@ class Exchange:
             source.channels[viewer.showing].viewers.discard(viewer)
         viewer.showing = None
         if viewer.target is not None:
-            source.channels[viewer.target].add(viewer)
+            source.channels[viewer.target].add(viewer, self._now())
 
     # -- viewers
 

@@ -21,47 +21,43 @@ Record = Callable[[str, bytes], None]
 class Outflow:
     """What waits for one viewer, and what is under way to it without its word."""
 
-    __slots__ = ("_allowance", "_needs_key", "_queue", "_queued_bytes", "_unacked", "_waiting_since_s", "dropped")
+    __slots__ = ("_needs_key", "_queue", "_queued_bytes", "_unacked", "_waiting_since_s", "dropped")
 
     def __init__(self) -> None:
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[tuple[bytes, float]] = deque()  # frame, when it was offered
         self._queued_bytes = 0
-        self._unacked: deque[int] = deque()
+        self._unacked: deque[tuple[int, float]] = deque()  # seq, when it was offered
         self._waiting_since_s = 0.0
         self._needs_key = True
-        self._allowance = bounds.WINDOW
         self.dropped = 0
 
-    def begin(self, init: bytes | None, group: Iterable[bytes]) -> None:
+    def begin(self, init: bytes | None, group: Iterable[bytes], now_s: float) -> None:
         """Forget what waits and begin with this group of pictures, or with the next key frame when it is empty."""
         self.clear()
-        frames = list(group)
-        if frames:
-            self._append(init)
-            for frame in frames:
-                self._append(frame)
+        for message in group:
+            if self._needs_key:
+                self._append(init, now_s)
             self._needs_key = False
-            # The group is sent at once and is no sign of a slow reader.
-            self._allowance = bounds.WINDOW + len(frames)
+            self._append(message, now_s)
 
-    def offer(self, message: bytes, *, is_key: bool, init: bytes | None) -> bool:
+    def offer(self, message: bytes, now_s: float, *, is_key: bool, init: bytes | None) -> bool:
         """A frame of the stream looked at; returns whether it is going to be sent."""
         if self._needs_key:
             if not is_key or len(self._unacked) > bounds.RESUME_BELOW:
                 return False
             self._needs_key = False
-            self._append(init)
-        elif self._is_full():
+            self._append(init, now_s)
+        elif self._is_behind(now_s):
             self.dropped += len(self._queue) + 1
             self.clear()
             return False
-        self._append(message)
+        self._append(message, now_s)
         return True
 
-    def pass_init(self, init: bytes) -> None:
+    def pass_init(self, init: bytes, now_s: float) -> None:
         """The source describes its stream anew in the middle of it."""
         if not self._needs_key:
-            self._append(init)
+            self._append(init, now_s)
 
     def clear(self) -> None:
         """Drop what waits; what follows begins with a key frame."""
@@ -73,23 +69,21 @@ class Outflow:
         """The next frame to send, if any."""
         if not self._queue:
             return None
-        message = self._queue.popleft()
+        message, offered_s = self._queue.popleft()
         self._queued_bytes -= len(message)
         if message[0] == _VIDEO and message[1] & WANTS_ACK:
             if not self._unacked:
                 self._waiting_since_s = now_s
-            self._unacked.append(int.from_bytes(message[4:8], "big"))
+            self._unacked.append((int.from_bytes(message[4:8], "big"), offered_s))
         return message
 
     def acknowledge(self, seq: int, now_s: float) -> None:
         """The viewer has this frame and all before it; an unknown number changes nothing."""
-        if seq not in self._unacked:
+        if all(sent != seq for sent, _ in self._unacked):
             return
-        while self._unacked and self._unacked.popleft() != seq:
+        while self._unacked and self._unacked.popleft()[0] != seq:
             pass
         self._waiting_since_s = now_s
-        if len(self._unacked) + len(self._queue) <= bounds.WINDOW:
-            self._allowance = bounds.WINDOW
 
     def is_stuck(self, now_s: float) -> bool:
         """Whether nothing was acknowledged for so long that nobody can be looking."""
@@ -100,16 +94,16 @@ class Outflow:
         """Frames queued or under way."""
         return len(self._queue) + len(self._unacked)
 
-    def _is_full(self) -> bool:
-        return (
-            self.in_flight >= self._allowance
-            or self._queued_bytes > bounds.QUEUE_BYTES
-            or len(self._queue) >= max(bounds.QUEUE_FRAMES, self._allowance)
-        )
+    def _is_behind(self, now_s: float) -> bool:
+        """Whether the viewer reads too slowly. A group that came at once is no sign of that, one that stays is."""
+        if self._queued_bytes > bounds.QUEUE_BYTES or len(self._queue) >= bounds.QUEUE_FRAMES:
+            return True
+        oldest_s = self._unacked[0][1] if self._unacked else self._queue[0][1] if self._queue else now_s
+        return self.in_flight >= bounds.WINDOW and now_s - oldest_s > bounds.BEHIND_S
 
-    def _append(self, message: bytes | None) -> None:
+    def _append(self, message: bytes | None, now_s: float) -> None:
         if message is not None:
-            self._queue.append(message)
+            self._queue.append((message, now_s))
             self._queued_bytes += len(message)
 
 
@@ -159,11 +153,11 @@ class Channel:
         for viewer in self.viewers:
             viewer.outflow.clear()
 
-    def take_init(self, message: bytes, record: Record) -> None:
+    def take_init(self, message: bytes, now_s: float, record: Record) -> None:
         """The source describes its stream."""
         self.init = message
         for viewer in self.viewers:
-            viewer.outflow.pass_init(message)
+            viewer.outflow.pass_init(message, now_s)
             viewer.stir()
         for session_id in self._sessions():
             record(session_id, message)
@@ -174,7 +168,7 @@ class Channel:
         is_key = frame.is_key
         self._keep(message, is_key=is_key, now_s=now_s)
         for viewer in self.viewers:
-            if viewer.outflow.offer(message, is_key=is_key, init=self.init):
+            if viewer.outflow.offer(message, now_s, is_key=is_key, init=self.init):
                 viewer.stir()
         if self._has_key:
             for session_id in self._sessions():
@@ -218,11 +212,11 @@ class Channel:
         """The session is over."""
         self._recorded.pop(session_id, None)
 
-    def add(self, viewer: Viewer) -> None:
+    def add(self, viewer: Viewer, now_s: float) -> None:
         """Show this stream to a viewer from now on, from the current key frame when there is one."""
         self.viewers.add(viewer)
         viewer.showing = viewer.target
-        viewer.outflow.begin(self.init, self.group)
+        viewer.outflow.begin(self.init, self.group, now_s)
         viewer.stir()
 
 
