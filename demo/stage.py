@@ -33,6 +33,8 @@ class Ports:
     nats: int
     est: int
     api: int = 8090  # what a stage of release 0.1.0 does not name: the centre's own default
+    live: int = 8092  # and these, one of release 0.3.0
+    live_kit: int = 8445
 
 
 class Stage:
@@ -165,6 +167,10 @@ door_port = {ports.door}
 mqtt_port = {ports.mqtt}
 nats_port = {ports.nats}
 api_port = {ports.api}
+live_port = {ports.live}
+live_kit_port = {ports.live_kit}
+live_kit_host = "{bind}"
+live_kit_url = "https://{self.host}:{ports.live_kit}"
 mqtt_host = "{bind}"
 door_host = "{bind}"
 """
