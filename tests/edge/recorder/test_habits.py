@@ -157,7 +157,7 @@ class TestWhoseStopCounts:
         assert desk.kinds()[-1] == "FINAL officer"
         assert "post_event_ms" not in desk.chain()[-1].extra
 
-    @pytest.mark.parametrize("cause", ["centre", "neighbour"])
+    @pytest.mark.parametrize("cause", ["centre", "neighbour", "live"])
     def test_after_the_centres_it_goes_on_for_half_a_minute(self, make_desk, cause):
         desk = make_desk(segments={"pre_event_s": 0})
         assert desk.settings.segments.post_event_s == 30
