@@ -50,7 +50,7 @@ CLOSE_WITHIN_S: Final = 0.5
 
 MAX_TALKERS: Final = 4
 """At the same time in one session; more is a babble that no officer understands."""
-MAX_SOCKETS_OF_PERSON: Final = 48
+MAX_SOCKETS_OF_PERSON: Final = 80
 """A wall of sixteen tiles in two halls, the session's page and voices."""
 MAX_SOCKETS: Final = 1500
 

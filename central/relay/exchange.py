@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from central.command.rules import OpenSession
 from central.relay import bounds
 from central.relay.fanout import Channel, Viewer, ack_of
-from central.relay.line import Line
 from central.relay.sink import NoSink, Sink
 from contract.live import (
     CLOSE_ENDED,
@@ -21,6 +20,7 @@ from contract.live import (
     CLOSE_TOO_SLOW,
     LOW,
     MAIN,
+    Control,
     Frame,
     LiveError,
     State,
@@ -38,13 +38,33 @@ CAMERA: Final = "c:"
 _MAX_WATCHERS: Final = 64
 
 
+class Wire(Protocol):
+    """A connection as the exchange uses it (`central.relay.line.Line`); nothing of it waits."""
+
+    def tell(self, message: Control) -> None:
+        """Queue a control message."""
+        ...
+
+    def put(self, message: bytes) -> None:
+        """Queue a frame that is not dropped."""
+        ...
+
+    def end(self, code: int, reason: str) -> None:
+        """Say that it is over, then close."""
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close."""
+        ...
+
+
 @dataclass(eq=False)
 class Looker:
     """A viewer with his connection, and as whom the officer sees him."""
 
     source_id: str
     viewer: Viewer
-    line: Line
+    line: Wire
     person: Watcher
     user_id: str = ""
     audit_name: str = ""
@@ -56,7 +76,7 @@ class Source:
     """Something that can be looked at: a kit, a person's camera, an external camera."""
 
     id: str
-    line: Line | None = None
+    line: Wire | None = None
     session_id: str = ""
     """The one session a person's camera is shown in; "" where sessions name the source themselves."""
     channels: dict[int, Channel] = field(default_factory=lambda: {MAIN: Channel(), LOW: Channel()})
@@ -139,7 +159,7 @@ class Exchange:
         """The source of this id, made when it is not known yet."""
         return self.sources.setdefault(source_id, Source(source_id))
 
-    def attach(self, source_id: str, line: Line, *, session_id: str = "") -> Source:
+    def attach(self, source_id: str, line: Wire, *, session_id: str = "") -> Source:
         """A source's connection stands; an older one of the same source gives way."""
         source = self.find_source(source_id)
         if source.line is not None:
@@ -154,7 +174,7 @@ class Exchange:
         self._tell_states(source)
         return source
 
-    def detach(self, source_id: str, line: Line, reason: str = "") -> None:
+    def detach(self, source_id: str, line: Wire, reason: str = "") -> None:
         """A source's connection ended; nothing happens when another one has taken its place."""
         source = self.sources.get(source_id)
         if source is None or source.line is not line:
@@ -165,7 +185,7 @@ class Exchange:
         self._tell_states(source)
         self._drop_unused(source)
 
-    def take(self, source: Source, line: Line, message: bytes, frame: Frame) -> None:
+    def take(self, source: Source, line: Wire, message: bytes, frame: Frame) -> None:
         """A frame of a source's own connection; raises LiveError for what a source does not send."""
         if source.line is not line:
             return
@@ -180,12 +200,12 @@ class Exchange:
             if not isinstance(control, Told):
                 raise LiveError(f"A source does not send {type(control).__name__}.")
             source.told = message
-            for looker in source.lookers:
+            for looker in list(source.lookers):
                 looker.line.put(message)
         else:
             raise LiveError(f"A source of pictures does not send frames of type {frame.type.name}.")
 
-    def _take_picture(self, source: Source, line: Line, message: bytes, frame: Frame) -> None:
+    def _take_picture(self, source: Source, line: Wire, message: bytes, frame: Frame) -> None:
         channel = _channel(source, frame)
         if bounds.wants_ack(frame):
             line.put(ack_of(frame))
@@ -310,7 +330,7 @@ class Exchange:
                 source.line.tell(Watchers(people=list(watchers)))
 
     def _tell_states(self, source: Source) -> None:
-        for looker in source.lookers:
+        for looker in list(source.lookers):
             self._tell_state(source, looker)
 
     def _tell_state(self, source: Source, looker: Looker) -> None:
@@ -345,10 +365,10 @@ class Exchange:
 
     def end_all(self, code: int, reason: str) -> None:
         """The relay goes down: everybody is told to come back."""
-        for source in self.sources.values():
+        for source in list(self.sources.values()):
             if source.line is not None:
                 source.line.close(code, reason)
-            for looker in source.lookers:
+            for looker in list(source.lookers):
                 looker.line.close(code, reason)
 
 

@@ -32,7 +32,7 @@ from contract.live import (
 
 _MAX_TALKERS_TOLD: Final = 128
 _STREAMS: Final = 65_536
-_LOUDEST: Final[tuple[Voice, ...]] = ("off", "ptt", "duplex")
+_LOUDEST: Final[tuple[Voice, ...]] = ("duplex", "ptt")
 
 
 class Participant:
@@ -235,7 +235,8 @@ class Rooms:
                 for session_id in sorted(found - participant.sessions):
                     self.on_talk(participant, session_id, True, participant.to)
             participant.sessions = frozenset(found)
-        mode = max((self._mode_of(session_id) for session_id in found), key=_LOUDEST.index, default="off")
+        modes = {self._mode_of(session_id) for session_id in found}
+        mode: Voice = next((one for one in _LOUDEST if one in modes), "off")
         if mode != participant.mode:
             participant.mode = mode
             participant.line.tell(Mode(mode=mode))

@@ -31,15 +31,13 @@ class Closed(Exception):  # noqa: N818 -- not an error: how a door says that it 
 def header(scope: Scope, name: str) -> str:
     """A request's header, "" when it is missing."""
     wanted = name.lower().encode()
-    for key, value in scope["headers"]:
-        if key.lower() == wanted:
-            return str(value.decode("latin-1"))
-    return ""
+    found = next((value for key, value in scope["headers"] if key.lower() == wanted), b"")
+    return bytes(found).decode("latin-1")
 
 
 def query(scope: Scope, name: str, default: str = "") -> str:
     """The first value of a name in the address."""
-    return parse_qs(scope["query_string"].decode("latin-1")).get(name, [default])[0]
+    return parse_qs(bytes(scope["query_string"]).decode("latin-1")).get(name, [default])[0]
 
 
 async def accept(
