@@ -31,6 +31,8 @@ ALARMS: Final = {
     "sos": Label(_("紧急求助"), "sos", "bad"),
     "sos_withdrawn": Label(_("撤回求助"), "withdrawn", "off"),
     "mark": Label(_("重点标记"), "mark", "info"),
+    "watch_me": Label(_("请求观看"), "eye", "warn"),
+    "watch_me_withdrawn": Label(_("撤回观看请求"), "eye", "off"),
     "fault": Label(_("装备故障"), "warning", "warn"),
     "tamper": Label(_("防拆报警"), "tamper", "bad"),
 }
@@ -48,6 +50,7 @@ STEPS: Final = {
     "ack_failed": Label(_("受理回执未能送达"), "cross-circle", "bad"),
     "note": Label(_("处置记录"), "list", "info"),
     "together": Label(_("附近装备联动录像"), "users", "info"),
+    "command": Label(_("远程指挥"), "eye", "info"),
     "together_end": Label(_("联动录像结束"), "camera-off", "off"),
     "closed": Label(_("已办结"), "check-circle", "ok"),
 }
@@ -168,6 +171,8 @@ GAP_CAUSES: Final = {
     "card_slow": Label(_("存储卡写入过慢"), "storage", "warn"),
     "card_read_only": Label(_("存储卡变为只读"), "storage", "bad"),
     "card_failed": Label(_("存储卡读写出错"), "storage", "bad"),
+    "disk_failed": Label(_("指挥中心磁盘读写出错"), "storage", "bad"),
+    "no_keys": Label(_("指挥中心缺少封存密钥"), "key", "bad"),
     "clock_dispute": Label(_("时钟来源互相矛盾"), "clock", "warn"),
     "clock_step": Label(_("时钟跳变"), "clock", "warn"),
     "source_ended": Label(_("信号源结束"), "camera-off", "off"),
