@@ -18,14 +18,18 @@ WITH_BUFFER = """async ([steps, options]) => {
     if (what === 'pull') for (let i = 0; i < count; i += 1) {
       const out = new Float32Array(128);
       const sounded = buffer.pull(out);
-      log.push({ sounded, last: out[127], depth: buffer.depth, jump: Math.max(...out.map((v, n) => n ? Math.abs(v - out[n - 1]) : 0)) });
+      const jump = Math.max(...out.map((value, n) => n ? Math.abs(value - out[n - 1]) : 0));
+      log.push({ sounded, last: out[127], depth: buffer.depth, jump });
     }
     if (what === 'even') for (let i = 0; i < count; i += 1) {
       buffer.push(new Float32Array(960).fill(0.5));
-      for (let pull = 0; pull < (i % 2 ? 8 : 7); pull += 1) log.push({ sounded: buffer.pull(new Float32Array(128)), depth: buffer.depth });
+      for (let pull = 0; pull < (i % 2 ? 8 : 7); pull += 1) {
+        log.push({ sounded: buffer.pull(new Float32Array(128)), depth: buffer.depth });
+      }
     }
   }
-  return { log, underruns: buffer.underruns, target: buffer.target / 48, skipped: buffer.skipped, depth: buffer.depth };
+  const { underruns, skipped, depth } = buffer;
+  return { log, underruns, target: buffer.target / 48, skipped, depth };
 }"""
 
 
@@ -94,9 +98,13 @@ def test_the_wire_is_the_contract_s(page):
         """async (at_us) => {
           const wire = await import('/static/js/live/wire.js');
           const text = (bytes) => btoa(String.fromCharCode(...bytes));
-          return [wire.pack(wire.AUDIO, new Uint8Array([1, 2, 3]), { flags: wire.WANTS_ACK, stream: 513, seq: 4294967295, time_us: at_us }),
-            wire.packControl('talk', { on: true, to: ['dl-2901-01'] }), wire.packInit({ codec: 'avc1.42001f', width: 640, height: 360, fps: 15 }),
-            wire.packAck(7)].map(text);
+          const head = { flags: wire.WANTS_ACK, stream: 513, seq: 4294967295, time_us: at_us };
+          return [
+            wire.pack(wire.AUDIO, new Uint8Array([1, 2, 3]), head),
+            wire.packControl('talk', { on: true, to: ['dl-2901-01'] }),
+            wire.packInit({ codec: 'avc1.42001f', width: 640, height: 360, fps: 15 }),
+            wire.packAck(7),
+          ].map(text);
         }""",
         at_us,
     )
@@ -118,8 +126,11 @@ def test_frames_from_the_contract_are_read_and_garbage_is_none(page):
     seen = page.evaluate(
         """async (texts) => {
           const wire = await import('/static/js/live/wire.js');
-          const [talkers, sound, short] = texts.map((text) => wire.unpack(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
-          return [JSON.stringify(wire.readJson(talkers)), sound.type, sound.stream, sound.seq, sound.time_us, sound.payload.length, short, wire.readJson(sound)];
+          const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+          const [talkers, sound, short] = texts.map((text) => wire.unpack(bytes(text)));
+          const { type, stream, seq, time_us, payload } = sound;
+          const told = JSON.stringify(wire.readJson(talkers));
+          return [told, type, stream, seq, time_us, payload.length, short, wire.readJson(sound)];
         }""",
         [base64.b64encode(frame).decode() for frame in frames],
     )
@@ -141,7 +152,8 @@ def test_a_camera_keeps_its_shape_within_the_small_picture(page, given, sent):
 
 TALK_KEY = """async () => {
   const { bindTalkKey } = await import('/static/js/live/talk-key.js');
-  document.body.insertAdjacentHTML('beforeend', '<button id="talk" aria-pressed="false">T</button><button id="other">O</button>');
+  document.body.insertAdjacentHTML('beforeend', '<button id="talk" aria-pressed="false">T</button>');
+  document.body.insertAdjacentHTML('beforeend', '<button id="other">O</button>');
   const button = document.getElementById('talk');
   window.acts = [];
   window.mayTalk = true;

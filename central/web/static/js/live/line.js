@@ -3,6 +3,8 @@ import { _ } from '../words.js';
 import { CLOSE, CONTROL, WANTS_ACK, packAck, packControl, readJson, unpack } from './wire.js';
 
 const FIRST_MS = 400, MOST_MS = 5000, QUIET_BYTES = 3000;
+// Why the relay ends it, where the end is not that of the session.
+const REASONS = { logged_out: CLOSE.unproven, not_allowed: CLOSE.refused, foreign_page: CLOSE.refused, too_many: CLOSE.slow };
 
 export class Line {
   /**
@@ -37,7 +39,7 @@ export class Line {
     if (frame.flags & WANTS_ACK) this.send(packAck(frame.seq));
     if (frame.type !== CONTROL) { this.onFrame(frame); return; }
     const message = readJson(frame);
-    if (message?.type === 'end') this.finish(message.reason || _('本次远程指挥已结束'));
+    if (message?.type === 'end') this.finish(endOf(REASONS[message.reason] ?? CLOSE.ended));
     else if (message) this.onControl(message);
   }
 
@@ -86,6 +88,7 @@ function endOf(code) {
   if (code === CLOSE.unproven) return _('登录已失效，请重新登录');
   if (code === CLOSE.refused) return _('您无权参加本次远程指挥，或授权已被收回');
   if (code === CLOSE.replaced) return _('已在另一页面接入，本页面已断开');
+  if (code === CLOSE.slow) return _('连接过多或接收过慢，请关闭多余的页面后刷新');
   if (code === CLOSE.garbage) return _('浏览器发送的内容无法使用，请刷新页面');
   return '';
 }
