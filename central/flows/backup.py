@@ -22,13 +22,15 @@ from central.base.errors import NotFoundError
 from central.base.handover import find_trust_list
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
+from central.command import record_files
 from contract import envelope
 
 KIND: Final = "zhixing-backup"
 VERSION: Final = 1
 KEYS_PART: Final = "keys/fields.json.age"
 FOLDERS: Final = ("documents", "logs")
-EVIDENCE: Final = "evidence"
+# Large, and never changed once written: recordings of kits, and the sessions' records.
+EVIDENCE: Final = ("evidence", record_files.FOLDER)
 _INCOMING: Final = "incoming"
 KEYS_LEFT_OUT: Final = (
     "keys/fields.json is NOT in this backup, because no hand-over names a recipient to seal it to: save that file "
@@ -70,7 +72,7 @@ def make_backup(
             tell(f"backup: {table.name}: {tables[table.name]['rows']} rows")
         sequences = dump.read_sequences(session.connection())
         files = {}
-        for folder in (*FOLDERS, *([EVIDENCE] if with_evidence else [])):
+        for folder in (*FOLDERS, *(EVIDENCE if with_evidence else ())):
             files[folder] = _add_folder(writer, Path(settings.data_dir) / folder, folder)
             tell(f"backup: {folder}: {files[folder]} files")
         has_keys = bool(keys and recipients)

@@ -68,7 +68,10 @@ FILES = {
     "documents/.half": b"still being written",
     "evidence/rec1/000001.age": b"age-encryption.org/v1 sealed",
     "evidence/incoming/draft": b"still arriving",
+    "session_records/ses1/000001.age": b"age-encryption.org/v1 of a session",
+    "session_records/ses1/.000002.age.draft": b"still being written",
 }
+FOUND = {"documents": 2, "logs": 0, "evidence": 1, "session_records": 1}
 
 
 @pytest.fixture
@@ -155,7 +158,7 @@ def back_up(store, settings, tmp_path, **more):
 @pytest.mark.parametrize("into", ["sqlite", "postgresql"])
 def test_everything_comes_back_in_either_database(filled, settings, database_url, tmp_path, other_place, into):
     target, made = back_up(filled, settings, tmp_path, with_evidence=True)
-    assert (made.has_keys, made.files) == (True, {"documents": 2, "logs": 0, "evidence": 1})
+    assert (made.has_keys, made.files) == (True, FOUND)
     assert (made.rows["party"], made.rows["court"] >= 14, made.rows["audit_entry"]) == (PARTIES, True, 5)
     place = other_place(into)
     done = restore.restore_backup(place, target)
@@ -165,7 +168,12 @@ def test_everything_comes_back_in_either_database(filled, settings, database_url
         name: sorted(columns) for name, (columns, _rows) in after.items()
     }
     assert before == after
-    for name in ("documents/ab/abcdef", "documents/cd/empty", "evidence/rec1/000001.age"):
+    for name in (
+        "documents/ab/abcdef",
+        "documents/cd/empty",
+        "evidence/rec1/000001.age",
+        "session_records/ses1/000001.age",
+    ):
         assert (Path(place.data_dir) / name).read_bytes() == FILES[name]
         assert (Path(place.data_dir) / name).stat().st_mode & 0o077 == 0
     assert not (Path(place.data_dir) / "documents/.half").exists()
