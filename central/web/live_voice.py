@@ -33,7 +33,7 @@ class VoiceView:
 
 
 def make_voice(session: ReadSession, actor: Actor, open_: OpenSession, url: str, words: Words) -> VoiceView:
-    """Return how a person hears and may speak in a session; a court whose kits are all there are is no team of its own."""
+    """Return how a person hears and may speak in a session; kits of one court alone are no team of their own."""
     by_court: dict[str, list[str]] = {}
     for kit_id in open_.kits:
         ref = devices.find_kit_ref(session, kit_id)

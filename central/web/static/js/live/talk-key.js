@@ -6,25 +6,20 @@ export function bindTalkKey(button, talk, isFree = () => true) {
   let held = null; // 'pointer', 'key', 'switch', or null
   const press = (how) => { if (held === null && isFree() && talk(true)) held = how; };
   const release = () => { if (held !== null) { held = null; talk(false); } };
-  let isByHand = false;
   button.addEventListener('pointerdown', (event) => {
     if (event.button !== 0) return;
-    isByHand = true;
     event.preventDefault(); // no selection, no long-press menu
     button.focus();
     button.setPointerCapture(event.pointerId);
     press('pointer');
   });
   for (const kind of ['pointerup', 'pointercancel', 'lostpointercapture']) {
-    button.addEventListener(kind, () => {
-      setTimeout(() => { isByHand = false; }); // after the click that this press may end in
-      if (held === 'pointer') release();
-    });
+    button.addEventListener(kind, () => { if (held === 'pointer') release(); });
   }
   button.addEventListener('contextmenu', (event) => event.preventDefault());
   // Screen readers and switches send a click without a hold: it begins, the next one ends.
-  button.addEventListener('click', () => {
-    if (isByHand) return;
+  button.addEventListener('click', (event) => {
+    if (event.detail > 0) return; // the end of a press by pointer
     if (button.getAttribute('aria-pressed') === 'true') { release(); return; }
     held = null;
     press('switch');
