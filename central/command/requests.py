@@ -239,9 +239,9 @@ def _get_to_decide(uow: UnitOfWork, actor: Actor, request_id: str) -> CommandReq
 
 
 def _check_decides(actor: Actor, request: CommandRequest) -> None:
-    check_permission(actor, "decide_command", request.commanding_court)
+    check_permission(actor, "decide_command")
     if not rules.may_decide(actor, request.commanding_court):
-        raise rules.DecisionError("A person of the commanding court itself decides this; tell that court.")
+        raise rules.OtherCourtError("A person of the commanding court itself decides this; tell that court.")
 
 
 def _move(uow: UnitOfWork, request: CommandRequest, act: str, *, by: str) -> None:

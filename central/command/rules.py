@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from central.base.errors import ConflictError, DomainError, InvalidInputError
+from central.base.errors import ConflictError, DomainError, ForbiddenError, InvalidInputError
 from central.base.settings import Settings
 from central.courts.permissions import Actor, sees_court
 
@@ -86,6 +86,12 @@ class DecisionError(ConflictError):
     """There is no decision that a session could be begun on."""
 
     code: ClassVar[str] = "command_no_decision"
+
+
+class OtherCourtError(ForbiddenError):
+    """Another court commands here; a superior does not act for it either."""
+
+    code: ClassVar[str] = "command_other_court"
 
 
 class OwnRequestError(ConflictError):

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
-from central.command import queries, rules
+from central.command import cameras, queries, rules
 from central.command.entries import add_entry, note_act, tell_changed
 from central.command.models import CommandDecision, CommandRequest, CommandSession, SessionGuest, SessionKit
 from central.command.queries import SessionView
@@ -29,7 +29,8 @@ SYSTEM: Final = "system:housekeeping"
 def begin_session(uow: UnitOfWork, actor: Actor, request_id: str, *, url: str) -> CommandSession:
     """Begin the session that was granted on a request, and call its kits. ``url`` is the relay's, as kits get it.
 
-    Raises ForbiddenError, NotFoundError, DecisionError (none, used, too old, another court's), CommandKitError.
+    Raises ForbiddenError, NotFoundError, OtherCourtError, DecisionError (none, used, too old),
+    CommandKitError.
     """
     view = queries.get_request(uow.session, actor, request_id)
     check_leads(actor, view.request.commanding_court)
@@ -39,11 +40,11 @@ def begin_session(uow: UnitOfWork, actor: Actor, request_id: str, *, url: str) -
 
 
 def check_leads(actor: Actor, court_code: str) -> None:
-    """Raise ForbiddenError or DecisionError unless the actor begins and ends sessions of ``court_code``."""
+    """Raise ForbiddenError or OtherCourtError unless the actor begins and ends sessions of ``court_code``."""
     if not actor.has_right("decide_command"):
-        check_permission(actor, "start_command", court_code)
+        check_permission(actor, "start_command")
     if not rules.may_lead(actor, court_code):
-        raise rules.DecisionError("A person of the commanding court itself does this; tell that court.")
+        raise rules.OtherCourtError("A person of the commanding court itself does this; tell that court.")
 
 
 def open_session(
@@ -82,7 +83,7 @@ def open_session(
 def end_session(uow: UnitOfWork, actor: Actor, session_id: str, reason: str = "") -> None:
     """End a session: every kit is told, the relay hears of it at once.
 
-    Raises ForbiddenError, NotFoundError, SessionEndedError, CommandDraftError, DecisionError (another court's).
+    Raises ForbiddenError, NotFoundError, SessionEndedError, OtherCourtError, CommandDraftError.
     """
     view = get_to_lead(uow, actor, session_id)
     reason = rules.clean(reason, "reason", needed=False)
@@ -136,14 +137,14 @@ def call_again(uow: UnitOfWork, actor: Actor, session_id: str, kit_id: str, *, u
     _tell(uow, view.session, "called_again")
 
 
-def invite(uow: UnitOfWork, actor: Actor, session_id: str, kind: str, ref: str, *, name: str = "") -> SessionGuest:
-    """Take in another court's hall, a person by log-in, or an external camera (``name`` is then what it is called).
+def invite(uow: UnitOfWork, actor: Actor, session_id: str, kind: str, ref: str) -> SessionGuest:
+    """Take in another court's hall by its code, a person by log-in, or a camera of one's courts by its id.
 
-    Raises as `end_session`, and NotFoundError (nobody of that log-in), InSessionError.
+    Raises as `end_session`, and NotFoundError (nobody of that log-in, no such camera), InSessionError.
     """
     view = get_to_lead(uow, actor, session_id)
     rules.check_choice(kind, rules.GUEST_KINDS, "kind of guest")
-    ref, name, court_code = _find_guest(uow, kind, ref.strip(), name)
+    ref, name, court_code = _find_guest(uow, actor, kind, ref.strip())
     if any((guest.kind, guest.ref) == (kind, ref) for guest in view.present_guests):
         raise rules.InSessionError(f"{name} is in the session already.")
     guest = SessionGuest(
@@ -312,13 +313,14 @@ def _get_present(view: SessionView, kit_id: str) -> SessionKit:
     raise NotFoundError(f"Kit {kit_id[:40]!r} is not in this session; look at it again.")
 
 
-def _find_guest(uow: UnitOfWork, kind: str, ref: str, name: str) -> tuple[str, str, str]:
+def _find_guest(uow: UnitOfWork, actor: Actor, kind: str, ref: str) -> tuple[str, str, str]:
     """Return reference, name and court of whom is invited."""
     if kind == "court":
         court = get_court(uow.session, ref)
         return court.code, court.name_zh, court.code
     if kind == "camera":
-        return rules.clean(ref, "camera", 64), rules.clean(name or ref, "name", 100), ""
+        camera = cameras.get_choice(uow.session, actor, ref)
+        return camera.id, camera.name, ""
     user = uow.session.exec(select(User).where(User.login == normalise_login(ref))).first()
     if user is None or user.disabled_ms is not None:
         raise NotFoundError("There is nobody of that log-in; ask the administrator of the court.")

@@ -8,6 +8,7 @@ from central.base.unit_of_work import UnitOfWork
 from central.devices import service as devices
 from central.devices.rules import KitRef
 from central.devices.times import UNKNOWN, Moment
+from central.flows.command import note_receipt
 from central.flows.lost import receive_destruction_proof
 from central.flows.tasks import note_answer
 from central.incidents import service as incidents
@@ -39,6 +40,8 @@ def receive_command_receipt(
     )
     if entry.kind == "task":
         note_answer(uow, kit, receipt)
+    if entry.kind in ("live", "instruct"):
+        note_receipt(uow, kit, receipt, kind=entry.kind, body=entry.body, moment=moment)
     if entry.kind == "sos_ack":
         _note_on_incident(uow, kit, receipt, moment, str(entry.body.get("alarm_id", "")))
     return True

@@ -1,7 +1,8 @@
 """What the centre does by the clock.
 
 Past its time and forgotten: outbox rows, sessions, directives, old fixes, remembered items, hours of health, logs
-of kits. Come to its time: moves of courts, ends of pauses.
+of kits. Come to its time: moves of courts, ends of pauses, ends of remote
+commands and what nobody decided or ratified.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from central.base.outbox import prune_outbox
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, UnitOfWork
 from central.cases import service as cases
+from central.command import service as command
 from central.courts import service as courts
 from central.devices import rules
 from central.devices import service as devices
@@ -36,6 +38,9 @@ def keep_house(store: Store, settings: Settings) -> dict[str, int]:
             "directives_expired": devices.expire_directives(uow),
             "courts_settled": courts.settle_courts(uow),
             "pauses_ended": cases.end_due_pauses(uow),
+            "commands_ended": command.expire_sessions(uow),
+            "command_requests_lapsed": command.lapse_requests(uow),
+            "emergencies_unratified": command.note_overdue(uow),
             "health_hours": prune_hours(uow, before_ms=now_ms - _HEALTH_DAYS * _DAY_MS),
             "outbox": prune_outbox(uow.session, before_ms=now_ms - settings.outbox_retention_hours * _HOUR_MS),
         }

@@ -8,11 +8,13 @@ from typing import Any
 from central.audit import service as audit
 from central.base.outbox import KIT_CHANGED
 from central.base.unit_of_work import UnitOfWork
+from central.command.service import withdraw_watch_me
 from central.devices import queries as devices_queries
 from central.devices import rules as devices_rules
 from central.devices import service as devices
 from central.devices.rules import ItemKey, KitRef
 from central.devices.times import Told, tell_by_wall
+from central.flows.command import receive_watch_me
 from central.flows.together import call_neighbours, end_call
 from central.incidents import rules
 from central.incidents import service as incidents
@@ -49,7 +51,8 @@ def receive_alarm(
     boot: str = "",
     neighbour_radius_m: int = 0,
 ) -> AlarmOutcome:
-    """Take an alarm from a kit: SOS and tampering open an incident, a withdrawal marks it, a mark is kept.
+    """Take an alarm from a kit: SOS and tampering open an incident, a withdrawal marks it, a mark is kept;
+    an officer's wish to be watched is a request for a remote command.
 
     `key` and `digest` are those of the outbox item that carried it, under which its fix joins the trail.
     `boot` is the kit's boot whose time `alarm.boot_ms` is; without it only the wall clock tells when it was pressed.
@@ -104,6 +107,10 @@ def receive_alarm(
 def _act_on(uow: UnitOfWork, kit: KitRef, alarm: Alarm, *, received_ms: int, at_ms: int) -> Incident | None:
     if alarm.kind == "sos_withdrawn":
         return _withdraw(uow, kit, alarm)
+    if alarm.kind == "watch_me":
+        receive_watch_me(uow, kit, alarm)
+    elif alarm.kind == "watch_me_withdrawn":
+        withdraw_watch_me(uow, kit, alarm.alarm_id)
     if alarm.kind not in rules.OPENING_KINDS:
         mark = {"alarm_id": alarm.alarm_id, "kind": alarm.kind, "recording_id": alarm.recording_id}
         uow.emit(KIT_CHANGED, kit.court_code, {"kit_id": kit.kit_id, "change": "mark", **mark})

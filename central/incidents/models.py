@@ -71,7 +71,7 @@ class AlarmRecord(SQLModel, table=True):
 
     kit_no: int = Field(foreign_key="kit.kit_no", primary_key=True)
     alarm_id: str = Field(primary_key=True, max_length=32)
-    kind: str = Field(primary_key=True, max_length=16)
+    kind: str = Field(primary_key=True, max_length=24)
     court_code: str = Field(index=True, max_length=20)
     received_ms: int = Field(sa_type=BigInteger, index=True)
     pressed_ms: int = Field(sa_type=BigInteger)

@@ -111,6 +111,18 @@ def _add_command() -> None:
     op.create_index("ix_session_order_kit_directive", "session_order_kit", ["kit_no", "number"])
 
 
+def _widen_alarms() -> None:
+    """An officer's request to be watched, and its withdrawal, are alarms with longer names."""
+    with op.batch_alter_table("alarm") as table:
+        table.alter_column("kind", existing_type=sa.String(16), type_=sa.String(24), existing_nullable=False)
+
+
+def _narrow_alarms() -> None:
+    op.execute("DELETE FROM alarm WHERE kind IN ('watch_me', 'watch_me_withdrawn')")
+    with op.batch_alter_table("alarm") as table:
+        table.alter_column("kind", existing_type=sa.String(24), type_=sa.String(16), existing_nullable=False)
+
+
 def _add_decisions() -> None:
     """What a session stands on, and the session itself."""
     text, moment = sa.String, sa.BigInteger
@@ -300,6 +312,7 @@ def _drop_foreign_systems() -> None:
 
 _MATTERS: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
     (_add_command, _drop_command),
+    (_widen_alarms, _narrow_alarms),
     (_add_session_records, _drop_session_records),
     (_add_foreign_systems, _drop_foreign_systems),
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pathlib import Path
+
 import pytest
 
+from central.base.keyring import Keyring, load_keyring
 from central.base.unit_of_work import Store
-from central.command import service
+from central.command import cameras, service
 from central.command.models import CommandRequest, CommandSession
 from central.courts.permissions import Actor
 
@@ -65,3 +68,19 @@ def begin(
             return service.begin_session(uow, actor, request.id, url=URL)
 
     return take
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Keyring:
+    return load_keyring(tmp_path / "keys")
+
+
+@pytest.fixture
+def camera_id(store: Store, administrator: Actor, keyring: Keyring) -> str:
+    """A camera of the county's court, written down and never tried."""
+    address = "rtsp://yonghu:mima@127.0.0.1:1/men"
+    with store.write() as uow:
+        camera = cameras.add_camera(
+            uow, administrator, keyring, court_code="云2901", name="样例门口", place="样例法庭", address=address
+        )
+        return camera.id

@@ -45,7 +45,7 @@ def test_a_county_asks_its_superior_decides_and_the_kit_is_called(store, ask, co
     assert (order.kind, order.expires_ms) == ("live", clock.now_ms() + 60_000)
     assert order.body == {
         "session": session.id, "on": True, "url": URL, "until_ms": clock.now_ms() + 1_800_000, "by": "样例指挥长",
-        "court": "大理白族自治州中级人民法院", "purpose": "样例：强制腾退现场", "voice": "duplex",
+        "court": "云南省大理白族自治州中级人民法院", "purpose": "样例：强制腾退现场", "voice": "duplex",
     }  # fmt: skip
     lines = entries(store, session.id)
     assert [line.kind for line in lines] == ["requested", "decided", "begun", "kit_joined"]
@@ -60,7 +60,7 @@ def test_a_county_asks_its_superior_decides_and_the_kit_is_called(store, ask, co
         open_ = queries.find_open(reading, session.id)
         assert queries.list_open(reading) == [open_]
     assert told[-2:] == [("云29", "begun"), ("云2901", "begun")]
-    assert audited == ["command:request:ask", "command:decision:grant", "command:session:begin"]
+    assert audited[1:] == ["command:request:ask", "command:decision:grant", "command:session:begin"]
     assert open_ == rules.OpenSession(
         session.id, "云29", ("云2901",), ("dl-2901-01",), session.until_ms, "duplex", purpose="样例：强制腾退现场"
     )
@@ -160,7 +160,7 @@ def test_kits_come_and_go(store, begin, commander, kits):
         service.add_kit(uow, commander, session.id, "yb-2922-01", url=URL)
     with store.read() as reading:
         assert queries.find_open(reading, session.id).kits == ("dl-2901-01", "yb-2922-01")
-        assert queries.find_open(reading, session.id).other_courts == ("云2901", "云2922") or True
+        assert queries.find_open(reading, session.id).other_courts == ("云2901", "云2922")
     with store.write() as uow:
         service.remove_kit(uow, commander, session.id, "dl-2901-01")
     with store.write() as uow:  # and back again
@@ -206,13 +206,13 @@ def test_a_foreign_county_s_kit_is_not_to_command(store, ask, chief, kits):
         ask(kits=())
 
 
-def test_halls_and_people_are_invited(store, begin, commander, neighbour, judge):
+def test_halls_and_people_are_invited(store, begin, commander, neighbour, judge, camera_id):
     session = begin()
     with store.read() as reading, pytest.raises(NotFoundError):
         queries.get_session(reading, neighbour, session.id)
     with store.write() as uow:
         hall = service.invite(uow, commander, session.id, "court", "云2922")
-        camera = service.invite(uow, commander, session.id, "camera", "cam-1", name="样例门口")
+        camera = service.invite(uow, commander, session.id, "camera", camera_id)
     with pytest.raises(rules.InSessionError), store.write() as uow:
         service.invite(uow, commander, session.id, "court", "云2922")
     with pytest.raises(NotFoundError), store.write() as uow:
@@ -222,7 +222,7 @@ def test_halls_and_people_are_invited(store, begin, commander, neighbour, judge)
         open_ = queries.find_open(reading, session.id)
         assert rules.may_watch(neighbour, open_)
         assert rules.may_talk(neighbour, open_)
-    assert open_.cameras == ("cam-1",)
+    assert open_.cameras == (camera_id,)
     with store.write() as uow:
         service.uninvite(uow, commander, session.id, hall.id)
         service.uninvite(uow, commander, session.id, camera.id)
