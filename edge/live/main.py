@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from edge.live.process import LiveProcess, Task
 from edge.live.voice import run_voice
 from edge.logbook import keep_log, log_to_stderr
 from edge.reach.identity import IdentityError
-from edge.restarts import EXIT_CONFIGURATION
+from edge.restarts import EXIT_CONFIGURATION, EXIT_SPOOL_DAMAGED
 from edge.settings import Settings, SettingsError, load_settings
-from edge.spool import SpoolError, open_spool
+from edge.spool import SpoolDamagedError, SpoolError, open_spool
 
 log = logging.getLogger("zhixing.live")
 
@@ -36,6 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(options.config)
         keep_log("live", settings.data_dir)
         asyncio.run(_run(settings))
+    except SpoolDamagedError as error:
+        print(f"live: {error}", file=sys.stderr)
+        return EXIT_SPOOL_DAMAGED
+    except sqlite3.DatabaseError as error:
+        print(f"live: the spool cannot be used ({error})", file=sys.stderr)
+        return 1 if isinstance(error, sqlite3.OperationalError) else EXIT_SPOOL_DAMAGED
     except (SettingsError, IdentityError, SpoolError) as error:
         print(f"live: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION

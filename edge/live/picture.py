@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from contract.live import (
     CLOSE_ENDED,
+    CLOSE_GARBAGE,
     CLOSE_REFUSED,
     CLOSE_REPLACED,
     CLOSE_UNPROVEN,
@@ -89,7 +90,7 @@ class Picture:
         self._say(connected=False, reason=ended.reason)
         if ended.code == CLOSE_UNPROVEN:
             self._context.forget_proofs()
-        if ended.code in (CLOSE_REFUSED, CLOSE_UNPROVEN, CLOSE_REPLACED, CLOSE_ENDED):
+        if ended.code in (CLOSE_REFUSED, CLOSE_UNPROVEN, CLOSE_REPLACED, CLOSE_ENDED, CLOSE_GARBAGE):
             return self._slow.next_s()
         self._slow.reset()
         if ended.network_changed:

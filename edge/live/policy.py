@@ -14,6 +14,7 @@ LATE_S: Final = 0.6
 SILENT_S: Final = 2.5
 DRAINED_S: Final = 0.16
 CUT: Final = 0.6
+LOWEST_CUT: Final = 0.25
 RAISE: Final = 1.3
 GOOD_S: Final = 6.0
 # Until the link has been late once nobody knows what it takes: it is found out faster.
@@ -116,8 +117,9 @@ class Pace:
         return sum(size for _, size in self._acked) / 125 / _RATE_WINDOW_S
 
     def _cut(self, now_s: float) -> None:
-        rate = self.read_rate_kbps(now_s) * _SHARE_OF_RATE
-        self.kbps = max(self._floor_kbps, min(self.kbps * CUT, rate) if rate > 0 else self.kbps * CUT)
+        # What got through, but not less than a quarter in one step: a silence says little of the rate behind it.
+        rate = max(self.read_rate_kbps(now_s) * _SHARE_OF_RATE, self.kbps * LOWEST_CUT)
+        self.kbps = max(self._floor_kbps, min(self.kbps * CUT, rate))
         self._drains = bool(self._outstanding)
         self._was_late = True
         self._good_since_s = now_s

@@ -20,7 +20,7 @@ from edge.live.sessions import STATE, Sessions, read_sessions
 from edge.reach.identity import Identity
 from edge.reach.trusted_time import TrustedTime
 from edge.settings import Settings
-from edge.spool import Doorbell, Heartbeat, Spool, open_spool, ring
+from edge.spool import Doorbell, Heartbeat, Spool, SpoolError, open_spool, ring
 
 log = logging.getLogger("zhixing.live")
 
@@ -48,14 +48,18 @@ class StatusWriter:
         self._thread.join(3.0)
 
     def _run(self) -> None:
-        with open_spool(self._path, check=False) as spool:
-            while (item := self._waiting.get()) is not None:
-                try:
-                    spool.state.set(*item)
-                    ring(spool.dir, "screen")
-                    ring(spool.dir, "panel")
-                except (sqlite3.Error, OSError) as error:
-                    log.warning("live: %s cannot be written (%s)", item[0], error)
+        spool: Spool | None = None
+        while (item := self._waiting.get()) is not None:
+            try:
+                spool = spool or open_spool(self._path, check=False)
+                spool.state.set(*item)
+                ring(spool.dir, "screen")
+                ring(spool.dir, "panel")
+            except (SpoolError, sqlite3.Error, OSError) as error:
+                # A card that takes nothing is others' to tell of; the picture goes on.
+                log.warning("live: %s cannot be written (%s)", item[0], error)
+        if spool is not None:
+            spool.close()
 
 
 class LiveProcess:
@@ -127,7 +131,7 @@ class LiveProcess:
             heart.beat()
             try:
                 self._look()
-            except sqlite3.Error as error:
+            except sqlite3.OperationalError as error:
                 log.warning("live: the spool cannot be read (%s)", error)
             rung.clear()
             try:

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from contract.live import (
+    CLOSE_ENDED,
     CLOSE_GARBAGE,
-    KEY,
-    WANTS_ACK,
     End,
     Frame,
-    Init,
     LiveError,
     Told,
     Type,
     Want,
     Watcher,
     Watchers,
-    pack,
     pack_control,
-    pack_init,
     read_control,
     unpack,
 )
 from edge.live.context import LiveContext
 from edge.live.link import drop
+from edge.live.outbound import Outbound
 from edge.live.policy import Pace, Verdict
 from edge.live.rules import Circumstances, find_note, read_circumstances
-from edge.live.shaper import Picture, Shaper
+from edge.live.shaper import Shaper
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -56,14 +53,6 @@ class Ended:
     network_changed: bool = False
 
 
-@dataclass(slots=True)
-class _Waiting:
-    message: bytes
-    seq: int
-    since_s: float
-    is_picture: bool
-
-
 class Stream:
     """From connection to its end; ``kbps`` is what the link took last."""
 
@@ -79,15 +68,12 @@ class Stream:
         live = context.settings.live
         self._pace = Pace(start_kbps or live.start_kbps, time.monotonic())
         self._watchers: list[Watcher] = []
-        self._queue: deque[_Waiting] = deque()
-        self._filled, self._room = asyncio.Event(), asyncio.Event()
+        self._outbound = Outbound(self._pace, lambda: context.read_clock_us() - time.time_ns() // 1000)
         self._wants_changed = asyncio.Event()
-        self._seq = 0
-        self._inits: dict[int, Init] = {}
         self._shaper = Shaper(
             context.settings,
             may_flow=lambda: self._judge() is Verdict.FLOW,
-            offer=self._offer,
+            offer=self._outbound.put_picture,
             fail=lambda reason: self._end(Ended(0, reason)),
         )
         self._circumstances = Circumstances()
@@ -112,9 +98,16 @@ class Stream:
 
     async def run(self, seen: int) -> Ended:
         """Serve until the connection or the session ends; never raises for what the other end does."""
+        connection = self._connection
         tasks = [
             asyncio.create_task(part)
-            for part in (self._receive(), self._send(), self._pump(), self._watch_time(), self._watch_sessions(seen))
+            for part in (
+                self._receive(),
+                self._outbound.send(connection),
+                self._pump(),
+                self._watch_time(),
+                self._watch_sessions(seen),
+            )
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -173,7 +166,7 @@ class Stream:
     def _accept(self, frame: Frame) -> None:
         if frame.type is Type.ACK:
             self._pace.acked(frame.seq, time.monotonic())
-            self._room.set()
+            self._outbound.note_room()
             return
         if frame.type is not Type.CONTROL:
             raise LiveError(f"A relay sends no {frame.type.name} for pictures.")
@@ -188,7 +181,7 @@ class Stream:
                 self._watchers = people
                 self._tell_state()
             case End(reason=reason):
-                self._end(Ended(0, reason or "the session has ended"))
+                self._end(Ended(CLOSE_ENDED, reason or "the session has ended"))
             case _:
                 pass
 
@@ -198,7 +191,7 @@ class Stream:
         while True:
             while not self._shaper.wanted:
                 self._wants_changed.clear()
-                self._clear()
+                self._outbound.clear()
                 self._shaper.close()
                 await self._wants_changed.wait()
             with self._context.feed.subscribe(pictures=True) as frames:
@@ -211,56 +204,15 @@ class Stream:
                         continue
                     self._shaper.take(frame)
 
-    # To the relay
-
-    def _offer(self, picture: Picture) -> None:
-        now_s = time.monotonic()
-        if picture.init is not None and self._inits.get(picture.stream) != picture.init:
-            self._inits[picture.stream] = picture.init
-            self._queue.append(_Waiting(pack_init(picture.init, stream=picture.stream), 0, now_s, is_picture=False))
-        self._seq += 1
-        # The recorder stamps by the kit's own clock, which may be wrong; the centre's is told on every connection.
-        time_us = max(0, picture.time_us + self._context.read_clock_us() - time.time_ns() // 1000)
-        flags = WANTS_ACK | (KEY if picture.key else 0)
-        message = pack(Type.VIDEO, picture.data, flags=flags, stream=picture.stream, seq=self._seq, time_us=time_us)
-        self._queue.append(_Waiting(message, self._seq, now_s, is_picture=True))
-        self._filled.set()
-
     def _judge(self) -> Verdict:
-        waiting_s = next((item.since_s for item in self._queue if item.is_picture), None)
-        verdict = self._pace.judge(time.monotonic(), waiting_s)
+        verdict = self._pace.judge(time.monotonic(), self._outbound.waiting_since_s)
         if verdict is Verdict.CLEAR:
-            self._shaper.dropped += self._clear()
+            self._shaper.dropped += self._outbound.clear()
             self._shaper.break_off()
             log.info("live: the link is late; %d kbit/s from now on", self._pace.kbps)
         elif verdict is Verdict.ABORT:
             self._end(Ended(0, "the relay is silent"))
         return verdict
-
-    def _clear(self) -> int:
-        """Throw away the pictures that wait; how many they were."""
-        before = len(self._queue)
-        self._queue = deque(item for item in self._queue if not item.is_picture)
-        return before - len(self._queue)
-
-    async def _send(self) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        try:
-            while True:
-                while not self._queue:
-                    self._filled.clear()
-                    await self._filled.wait()
-                if self._queue[0].is_picture and not self._pace.has_room:
-                    self._room.clear()
-                    await self._room.wait()
-                    continue
-                item = self._queue.popleft()
-                if item.is_picture:
-                    self._pace.handed(item.seq, len(item.message), time.monotonic())
-                await self._connection.send(item.message)
-        except ConnectionClosed:
-            return
 
     # By the clock
 
@@ -270,9 +222,7 @@ class Stream:
             now_s = time.monotonic()
             if now_s - looked_s >= LOOK_S:
                 looked_s = now_s
-                self._circumstances = read_circumstances(
-                    self._context.spool, self._context.settings, self._context.facts, self._circumstances
-                )
+                self._look_around()
             self._judge()
             self._pace.cap(self._shaper.useful_kbps)
             self._shaper.note_link(self._pace.kbps, self._circumstances, is_thin=self._pace.is_thin)
@@ -282,6 +232,14 @@ class Stream:
             if now_s - self._told_at_s >= TELL_S:
                 self._tell_link(now_s)
             await asyncio.sleep(TICK_S)
+
+    def _look_around(self) -> None:
+        try:
+            self._circumstances = read_circumstances(
+                self._context.spool, self._context.settings, self._context.facts, self._circumstances
+            )
+        except sqlite3.OperationalError as error:
+            log.warning("live: the spool cannot be read (%s)", error)
 
     async def _watch_sessions(self, seen: int) -> None:
         sessions = self._context.sessions
@@ -299,8 +257,7 @@ class Stream:
         told = Told(kbps=round(self._pace.kbps), rtt_ms=self._read_rtt_ms(), dropped=self._shaper.dropped, note=note)
         if told != self._told:
             self._told = told
-            self._queue.append(_Waiting(pack_control(told), 0, now_s, is_picture=False))
-            self._filled.set()
+            self._outbound.put_word(pack_control(told))
             self._tell_state()
 
     def _tell_state(self) -> None:

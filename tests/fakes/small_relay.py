@@ -176,11 +176,12 @@ class SmallRelay:
         self._nonces.discard(claims["nonce"])
 
     async def _handle(self, connection: ServerConnection) -> None:
-        self.connections.append(time.time())
+        path = connection.request.path if connection.request else ""
+        if path == PICTURE_PATH:
+            self.connections.append(time.time())
         if self.close_with:
             await connection.close(self.close_with)
             return
-        path = connection.request.path if connection.request else ""
         if path not in (PICTURE_PATH, VOICE_PATH):
             await connection.close(1002)
             return

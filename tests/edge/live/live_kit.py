@@ -72,7 +72,7 @@ class LiveKit:
             "until_ms": until_ms,
             "url": url,
         }
-        entry |= {"by": "样本指挥", "court": "云29", "purpose": "远程指挥", "voice": "ptt", **facts}
+        entry |= {"by": "样本指挥", "court": "云29", "purpose": "远程指挥", "voice": "off", **facts}
         self.spool.state.set("live_sessions", [entry])
         self.tell()
         return session

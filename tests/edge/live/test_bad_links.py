@@ -113,3 +113,31 @@ def test_a_dip_is_answered_with_a_smaller_picture_and_a_dark_spot_with_a_new_con
         assert len(relay.connections) > connections
         # What was made in the dark is not shown in the light.
         assert all(item.age_ms < 3000 for item in relay.pictures(MAIN, since_s=mended_s))
+
+
+def test_another_network_in_the_middle_is_taken_at_once(tmp_path: Path) -> None:
+    good = LinkShape(delay_ms=10, kbit_s=8000, queue_kb=256)
+    authority = SmallAuthority.found(tmp_path / "authority")
+    with (
+        Namespace("field") as field,
+        Namespace("centre") as centre,
+        BadLink(field, centre, good) as first,
+        BadLink(field, centre, good) as second,
+    ):
+        served = authority.serve("relay", hosts=(first.far,))
+        with (
+            centre.inside(),
+            run_relay(served, host=first.far) as relay,
+            run_kit(authority, start=field.popen) as kit,
+        ):
+            kit.run("recorder")
+            kit.run("live")
+            kit.begin(relay.url)
+            wait_until(lambda: len(relay.pictures()) > 25, LONG_S)
+            # Both ways stay up: only the kernel's word tells that the kit is to take the other one.
+            field.ip("route", "replace", f"{first.far}/32", "via", second.far)
+            changed_s = time.time()
+            wait_until(lambda: len(relay.connections) > 1, LONG_S)
+            fresh = wait_until(lambda: relay.pictures(since_s=relay.connections[-1]), LONG_S)[0]
+            print(f"on the other network after {fresh.at_s - changed_s:.2f} s")
+            assert fresh.frame.is_key and fresh.at_s - changed_s < 2.4  # sooner than silence would tell

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from contract.live import CLOSE_REFUSED, LOW, MAIN, Told, Type, Watcher, Watchers, read_init
+from contract import messages
+from contract.live import CLOSE_REFUSED, LOW, MAIN, Told, Type, Want, Watcher, Watchers, pack, read_init
 from tests.edge.live.live_kit import LiveKit, Screen, rss_mb, run_kit
 from tests.fakes.small_authority import SmallAuthority
 from tests.fakes.small_relay import SmallRelay, run_relay
@@ -123,6 +126,68 @@ def test_a_live_process_that_dies_or_hangs_costs_the_recording_nothing(
             kit.run("live")
             # The session goes on: it stands in the spool.
             wait_until(lambda: len(relay.pictures()) > seen + 10, LONG_S)
+
+
+def test_an_sos_has_the_link_for_itself_and_the_picture_comes_back(
+    authority: SmallAuthority, relay: SmallRelay
+) -> None:
+    with run_kit(authority) as kit:
+        kit.run("recorder")
+        kit.run("live")
+        kit.begin(relay.url)
+        wait_until(lambda: len(relay.pictures()) > 10, LONG_S)
+        alarm = messages.Alarm(alarm_id="a" * 32, kind="sos", pressed_ms=1)
+        entry = kit.spool.outbox.append("alarm", messages.encode(alarm), urgent=True)
+        wait_until(
+            lambda: any(isinstance(told, Told) and told.note == "sos_first" for told in relay.controls), LONG_S
+        )
+        paused_s = time.time() + 0.5
+        wait_until(lambda: time.time() > paused_s + 1, LONG_S)
+        assert relay.pictures(since_s=paused_s) == []
+        kit.spool.outbox.release([(entry, entry)])
+        back_s = time.time()
+        first = wait_until(lambda: relay.pictures(since_s=back_s), LONG_S)[0]
+        assert first.frame.is_key and first.at_s - back_s < 3
+
+
+def test_a_silent_relay_is_left_and_a_rude_one_not_hammered(authority: SmallAuthority, relay: SmallRelay) -> None:
+    with run_kit(authority) as kit:
+        kit.run("recorder")
+        kit.run("live")
+        kit.begin(relay.url)
+        wait_until(lambda: len(relay.pictures()) > 10, LONG_S)
+        relay.acks = False
+        silent_s = time.time()
+        wait_until(lambda: len(relay.connections) > 1, LONG_S)
+        assert 2.0 < relay.connections[-1] - silent_s < 8
+        relay.acks = True
+        wait_until(lambda: len(relay.pictures(since_s=relay.connections[-1])) > 5, LONG_S)
+        for _ in range(3):
+            relay.send(b"\xff" * 40)
+        relay.send("words")
+        relay.say(Want([0, 1], key=True))
+        # Some garbage is overlooked, the connection goes on; one more and it is left for a while.
+        wait_until(lambda: len(relay.pictures(LOW)) > 3, LONG_S)
+        relay.send(pack(Type.VIDEO, b"no"))
+        wait_until(lambda: not relay.open, LONG_S)
+        left, began_s = len(relay.connections), time.time()
+        wait_until(lambda: time.time() > began_s + 2.5, LONG_S)
+        assert len(relay.connections) == left
+
+
+def test_nobody_else_can_be_the_relay(authority: SmallAuthority, tmp_path: Path) -> None:
+    stranger = SmallAuthority.found(tmp_path / "stranger")
+    ended = datetime.now(UTC) - timedelta(days=3650)
+    for folder, word in (
+        (stranger.serve("relay", hosts=("127.0.0.1",)), "certificate verify failed"),
+        (authority.serve("old", hosts=("127.0.0.1",), now=ended), "certificate ended on"),
+    ):
+        with run_relay(folder) as relay, run_kit(authority) as kit:
+            kit.run("live")
+            kit.begin(relay.url)
+            wait_until(lambda kit=kit, word=word: word in kit.state("live_status").get("reason", ""), LONG_S)
+            assert relay.connections == []
+        shutil.rmtree(authority.folder / "dl-2901-01")
 
 
 def count_segments(kit: LiveKit) -> int:

@@ -30,7 +30,7 @@ class TestPace:
         assert pace.kbps == pytest.approx(1000 * 1.5 * 1.5)
 
     def test_a_late_picture_clears_the_queue_and_cuts_the_rate_to_what_got_through(self) -> None:
-        pace = Pace(5000, 0.0)
+        pace = Pace(3000, 0.0)
         now_s, seq = flow(pace, 0.0, 1.9)
         pace.handed(seq, FRAME_BYTES, now_s)
         assert pace.judge(now_s + LATE_S) is Verdict.FLOW
@@ -81,7 +81,7 @@ class TestPace:
     def test_where_it_gets_thin_the_picture_goes(self) -> None:
         pace = Pace(100, 0.0)
         for second in range(1, 5):
-            pace.judge(float(second), waiting_since_s=second - 0.9)
+            assert pace.judge(float(second), waiting_since_s=second - 0.9) is Verdict.CLEAR
         assert pace.is_thin and pace.kbps == FLOOR_KBPS
 
 
