@@ -25,6 +25,7 @@ def list_facts(settings: Settings, spool: Spool) -> dict[str, Any]:
         "waiting segments": f"{spool.vault.count_pending()} ({spool.vault.total_bytes()} bytes kept)",
         "upload": (state.get("upload_status") or {}).get("trouble") or "no trouble",
         "certificate": _read_certificate(state.get("certificate")),
+        "remote command": _read_live(state.get("live_sessions"), state.get("live_status")),
         "reported lost": _read_lost(state.get("lost")),
         "restarts": _read_restarts(state.get("children")),
     }
@@ -34,6 +35,15 @@ def _read_link(status: Any) -> str:
     if not isinstance(status, dict):
         return "not started yet"
     return "connected" if status.get("connected") else f"not connected: {status.get('reason')}"
+
+
+def _read_live(sessions: Any, status: Any) -> str:
+    if not isinstance(sessions, list) or not sessions:
+        return "no session"
+    told = status if isinstance(status, dict) else {}
+    watchers = ", ".join(str(one.get("name")) for one in told.get("watchers", []) if isinstance(one, dict))
+    how = f"watched by {watchers or 'nobody'}" if told.get("connected") else f"not connected: {told.get('reason')}"
+    return f"{len(sessions)} session(s), {how}"
 
 
 def _read_certificate(told: Any) -> str:

@@ -118,8 +118,9 @@ class Pace:
 
     def _cut(self, now_s: float) -> None:
         # What got through, but not less than a quarter in one step: a silence says little of the rate behind it.
-        rate = max(self.read_rate_kbps(now_s) * _SHARE_OF_RATE, self.kbps * LOWEST_CUT)
-        self.kbps = max(self._floor_kbps, min(self.kbps * CUT, rate))
+        rate = self.read_rate_kbps(now_s) * _SHARE_OF_RATE
+        share = CUT if rate <= 0 else min(CUT, max(LOWEST_CUT, rate / self.kbps))
+        self.kbps = max(self._floor_kbps, self.kbps * share)
         self._drains = bool(self._outstanding)
         self._was_late = True
         self._good_since_s = now_s

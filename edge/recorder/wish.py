@@ -18,8 +18,8 @@ POST_EVENT_CAUSES: Final = frozenset({"centre", "neighbour", "live"})
 class Wish(msgspec.Struct, frozen=True):
     """State ``recording_wanted``. ``recording_id`` (32 hex) is set by who announced the recording beforehand.
 
-    ``cause``: officer, sos, centre, neighbour, live, start. ``together`` is the alarm (32 hex) of the other kit for which
-    a neighbour records.
+    ``cause``: officer, sos, centre, neighbour, live, start. ``together`` is the alarm (32 hex) of the other kit for
+    which a neighbour records.
     """
 
     on: bool = False
@@ -112,8 +112,8 @@ def settle(said: Wishes, now: Moment, *, boot: str, hold_ms: int) -> Wishes:
 
     A lost kit records nothing. While a call for help is neither withdrawn nor taken by a person, at most ``hold_ms``
     from the press, a stop at the kit is noted and not followed: the hand on the button may not be the officer's. The
-    centre's stop counts at once. While a session of remote command is on, the kit records: whoever watches may not see
-    what is not kept.
+    centre's stop counts at once. While a session of remote command is on, the kit records: nobody may see what is not
+    kept.
     """
     wish, sos = said.recording, said.sos
     if said.lost:

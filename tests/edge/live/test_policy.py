@@ -33,7 +33,7 @@ class TestPace:
         pace = Pace(3000, 0.0)
         now_s, seq = flow(pace, 0.0, 1.9)
         pace.handed(seq, FRAME_BYTES, now_s)
-        assert pace.judge(now_s + LATE_S) is Verdict.FLOW
+        assert pace.judge(now_s + LATE_S - 0.01) is Verdict.FLOW
         late_s = now_s + LATE_S + 0.01
         assert pace.judge(late_s) is Verdict.CLEAR
         # 25 pictures of 5000 bytes a second are 1000 kbit/s.
