@@ -34,6 +34,8 @@ router = APIRouter(prefix="/command")
 # A person's clock and the centre's may differ by so much; recordings that begin or end near a session count as of it.
 _NEAR_MS = 60_000
 _MAX_ORIGINALS = 50
+# What came after the last picture still shows the end of it.
+_LAST_MS = 3000
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ def show_record(
     track = _choose(view.tracks, source, stream)
     starts = _list_starts(view)
     begin = max((start for start in starts if at is not None and start <= at), default=starts[0])
+    last_ms = max((link.started_ms + link.duration_ms for link in view.links if link.length), default=begin)
     clip = {
         "source": track.source if track else "",
         "stream": track.stream if track else 0,
-        "from": begin,
+        "from": max(begin, min(at or begin, last_ms - _LAST_MS)),
         "grant": grant,
     }
     return render(
@@ -86,7 +89,6 @@ def show_record(
         starts=starts,
         begin=begin,
         clip=f"/command/{session_id}/record/clip?{urlencode(clip)}",
-        offset_s=max(0, (at or begin) - begin) // 1000,
         originals=originals,
         has_voice=any(name.endswith("/voice") for link in view.links for name in link.tracks),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +18,7 @@ from central.command.models import CommandSession
 from central.command.record_files import RecordShelf
 from central.courts.permissions import Actor
 from central.relay.record import SessionRecorder
-from contract import chain, session_record
+from contract import chain, envelope, session_record
 from contract.continuity import Gap, state_continuity
 from contract.live import Init, Type, pack, pack_init
 from contract.session_record import CentreKeys, Item, read_items
@@ -40,8 +39,6 @@ def authority() -> Pki:
 
 def hand_over(settings: Settings) -> None:
     """Write keys and trust list as the device authority does."""
-    from contract import envelope
-
     pki = authority()
     pki.write_centre_keys(Path(settings.keys_dir))
     Path(settings.handover_dir).mkdir(parents=True, exist_ok=True)
@@ -52,6 +49,7 @@ def hand_over(settings: Settings) -> None:
         receipt_keys=[pki.receipt_key.public_key().public_bytes_raw()],
     )
     (Path(settings.handover_dir) / "trust.cbor").write_bytes(sign_trust_list(pki.root.key, trust))
+    (Path(settings.keys_dir) / "centre.age").write_text(envelope.identity_to_text(IDENTITY) + "\n")
 
 
 def make_settings(folder: Path, **changes: object) -> Settings:
@@ -197,6 +195,22 @@ def described(codec: str = "avc1.42C01F", *, stream: int = 0) -> bytes:
     return pack_init(Init(codec, 320, 240, 10), stream=stream)
 
 
-def packets_of(item: Iterator[bytes]) -> bytes:
-    """A clip as one piece."""
-    return b"".join(item)
+class Session:
+    """A session of eight seconds with pictures of a kit and a voice, recorded and closed."""
+
+    def __init__(self, store: Store, settings: Settings, clock: FakeClock) -> None:
+        hand_over(settings)
+        self.id = begin(store, [KIT]).id
+        self.recorder = SessionRecorder(store, settings)
+        pictures, packets = film(8), tone(8, 440)
+        for number, (data, is_key) in enumerate(pictures):
+            at_us = clock.now_ms() * 1000
+            self.recorder.frame(self.id, KIT, pack(Type.VIDEO, data, flags=int(is_key), seq=number, time_us=at_us))
+            for place, packet in enumerate(packets[number * 5 : number * 5 + 5]):
+                sound = pack(Type.AUDIO, packet, stream=1, seq=number * 5 + place, time_us=at_us + place * 20_000)
+                self.recorder.frame(self.id, PERSON, sound)
+            clock.advance(ms=100)
+            self.recorder.turn()
+        end(store, self.id)
+        clock.advance(ms=3000)
+        self.recorder.turn()

@@ -20,38 +20,16 @@ from central.base.unit_of_work import Store
 from central.command import record_service
 from central.devices.rules import KitRef
 from central.relay.record import SessionRecorder
-from contract import envelope, verify
+from contract import verify
 from contract.live import Type, pack
 from contract.signers import load_anchor
 from tests.browser.footage import Footage
 from tests.browser.footage import film as film_segments
 from tests.browser.world import World
-from tests.central.relay.recording import IDENTITY, KIT, PERSON, authority, begin, end, film, hand_over, tone
+from tests.central.relay.recording import KIT, Session, authority, begin, hand_over
 from tests.fakes.clocks import FakeClock
 
 LogIn = Callable[[str], httpx.Client]
-
-
-class Session:
-    """A session of eight seconds with pictures of a kit and a voice, recorded and closed."""
-
-    def __init__(self, store: Store, settings: Settings, clock: FakeClock) -> None:
-        hand_over(settings)
-        (Path(settings.keys_dir) / "centre.age").write_text(envelope.identity_to_text(IDENTITY) + "\n")
-        self.id = begin(store, [KIT]).id
-        self.recorder = SessionRecorder(store, settings)
-        pictures, packets = film(8), tone(8, 440)
-        for number, (data, is_key) in enumerate(pictures):
-            at_us = clock.now_ms() * 1000
-            self.recorder.frame(self.id, KIT, pack(Type.VIDEO, data, flags=int(is_key), seq=number, time_us=at_us))
-            for place, packet in enumerate(packets[number * 5 : number * 5 + 5]):
-                sound = pack(Type.AUDIO, packet, stream=1, seq=number * 5 + place, time_us=at_us + place * 20_000)
-                self.recorder.frame(self.id, PERSON, sound)
-            clock.advance(ms=100)
-            self.recorder.turn()
-        end(store, self.id)
-        clock.advance(ms=3000)
-        self.recorder.turn()
 
 
 @pytest.fixture
