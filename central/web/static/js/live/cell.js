@@ -33,6 +33,7 @@ export class Cell {
       this.key = '';
     }
     this.clear.hidden = !id;
+    this.element.dataset.shows = id;
     const key = source ? keyOf(source) : id;
     if (key === this.key) return;
     this.key = key;

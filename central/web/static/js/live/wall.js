@@ -139,6 +139,11 @@ grid.addEventListener('click', (event) => {
   if (wall.size > 1 && wall.tiles[number]) wall.setBig(wall.big === number ? null : number);
 });
 
+grid.addEventListener('focusin', (event) => {
+  const cell = event.target.closest('.cell');
+  if (cell) wall.setFocus(Number(cell.dataset.number), false);
+});
+
 grid.addEventListener('keydown', (event) => {
   if (event.target.closest('a, button')) return;
   const across = Math.sqrt(wall.size);
