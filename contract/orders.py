@@ -65,6 +65,8 @@ class Task(Struct, frozen=True, omit_defaults=True):
 # Why an officer refuses a task, and how he says it went: the ``note`` of his receipt unless in his own words.
 REFUSALS: Final = ("busy", "too_far", "unsafe", "unequipped", "not_mine", "other")
 OUTCOMES: Final = ("as_ordered", "partly", "nobody_there", "resisted", "handed_over")
+# Why an officer does not read an order back (``Instruction``): the ``note`` of his ``refused``.
+CANNOT: Final = ("not_understood", "unsafe", "unequipped", "busy", "other")
 
 
 class TaskRecall(Struct, frozen=True, omit_defaults=True):

@@ -12,6 +12,7 @@ import msgspec
 from contract.categories import CATEGORIES
 from contract.orders import OUTCOMES, REFUSALS
 from edge import __version__
+from edge.screen.command_facts import read_command
 from edge.sensors import find_card, is_charging, read_battery, read_memory, read_temperature, read_throttle, read_wear
 from edge.settings import Settings
 from edge.spool import Spool
@@ -72,6 +73,7 @@ class FactsReader:
             "tasks": [] if lost else [self._read_task(task) for task in self._spool.tasks.newest()],
             "task_current": None if lost else self._spool.state.get("task_current"),
             "restarts": self._read_restarts(),
+            **read_command(self._spool, self._settings, is_lost=lost is not None),
             **self._read_slow(),
         }
 

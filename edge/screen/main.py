@@ -21,6 +21,7 @@ from typing import Any, Final, cast, get_args
 import msgspec
 
 from edge.logbook import keep_log, log_to_stderr
+from edge.screen.command_acts import ANSWERED_HERE
 from edge.screen.facts import FactsReader
 from edge.screen.inlet import ANSWER_S, Ask, Board, Inlet
 from edge.screen.server import ScreenError, Server
@@ -148,6 +149,8 @@ class ScreenProcess:
             ask.reply.put(msgspec.json.decode(msgspec.json.encode(self._reader.read())))
         elif ask.what == "task":
             ask.reply.put(self._answer_task(**ask.facts))
+        elif ask.what in ANSWERED_HERE:
+            ask.reply.put(self._obey(ask))
         else:
             key = ask.facts["key"] or uuid.uuid4().hex
             self._spool.presses.put(key, ask.facts["act"], ask.facts["value"])
@@ -171,6 +174,11 @@ class ScreenProcess:
         if ask.what == "press" and ask.facts["act"] == "sos" and ring(self._spool.dir, "panel", SOS_WORD):
             return {"waiting": "sos", "code": "in_memory"}
         return {"refused": f"The kit could not store this ({error}); press again.", "code": "card"}
+
+    def _obey(self, ask: Ask) -> dict[str, Any]:
+        told = ANSWERED_HERE[ask.what](self._spool, **ask.facts)
+        self._show()
+        return told
 
     def _answer_task(self, number: int, answer: str, note: str) -> dict[str, Any]:
         if answer not in TASK_ANSWERS:

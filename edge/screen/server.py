@@ -22,8 +22,11 @@ STREAM_SILENCE_S: Final = 5.0
 _FILES: Final = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/screen.css": ("screen.css", "text/css; charset=utf-8"),
+    "/command.css": ("command.css", "text/css; charset=utf-8"),
     "/screen.js": ("screen.js", "text/javascript; charset=utf-8"),
     "/tasks.js": ("tasks.js", "text/javascript; charset=utf-8"),
+    "/command.js": ("command.js", "text/javascript; charset=utf-8"),
+    "/holding.js": ("holding.js", "text/javascript; charset=utf-8"),
     "/words.js": ("words.js", "text/javascript; charset=utf-8"),
 }
 _HEADERS: Final = {
@@ -109,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "There is only /, /state, /events, /press/<button> and /tasks/<n>.")
 
     def do_POST(self) -> None:
-        """Press a button, or answer a task."""
+        """Press a button, answer a task or an order, talk."""
         if not self._is_own():
             return
         body = self._read_body()
@@ -120,6 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self.inlet.ask("press", act=rest[0], key=body["key"], value=body["value"]))
         elif what == "tasks" and len(rest) == 1 and rest[0].isdigit() and len(rest[0]) < 17:
             self._answer(self.inlet.ask("task", number=int(rest[0]), answer=body["value"], note=body["note"]))
+        elif what == "orders" and len(rest) == 1 and rest[0].isdigit() and len(rest[0]) < 17:
+            self._answer(self.inlet.ask("order", number=int(rest[0]), answer=body["value"], note=body["note"]))
+        elif what in ("talk", "talk_to") and not rest:
+            self._answer(self.inlet.ask(what, value=body["value"]))
         else:
             self._refuse(HTTPStatus.NOT_FOUND, f"The buttons are {', '.join(ACTS)}.")
 

@@ -1,5 +1,6 @@
 // The officer's page: shows what the kit says, and sends what he presses. Everything durable is the kit's; this page
 // may be closed, reloaded or cut off at any moment.
+import { drawCommand, drawWatchKey, renderCommand } from "/command.js";
 import { render as renderTasks, renderTask } from "/tasks.js";
 import { categoryWord, isEnglish, reasonWord, setEnglish, word } from "/words.js";
 
@@ -197,13 +198,14 @@ function drawSosState() {
 function drawHome() {
   const told = facts.recording;
   const again = (id, text) => (surely === id ? word("once_more") : text);
-  for (const id of ["record", "duty"]) $(id).classList.toggle("sure", surely === id);
+  for (const id of ["record", "duty", "watch"]) $(id).classList.toggle("sure", surely === id);
   fill($("record"), icon(told.wanted ? "stop" : "record"), make("span", {}, word(told.wanted ? "record_stop" : "record_start"),
     surely === "record" ? make("small", {}, word("once_more")) : null));
   fill($("mark"), icon("mark"), make("span", {}, word("mark")));
   fill($("category"), icon("wheel"), make("span", {}, word("category"), make("small", {}, categoryWord(facts.category))));
   $("duty").classList.toggle("on", facts.duty);
   $("duty").setAttribute("aria-pressed", facts.duty);
+  drawWatchKey($("watch"));
   fill($("duty"), icon("duty"), make("span", {}, word(facts.duty ? "duty_on" : "duty_off"), make("small", {}, again("duty", word(facts.duty ? "duty_on_hint" : "duty_off_hint")))));
   const current = facts.task_current;
   $("current").hidden = !current;
@@ -310,7 +312,7 @@ function drawMore() {
 
 function drawTabs() {
   const waiting = facts.tasks.filter((task) => ["received", "read"].includes(task.state)).length;
-  const at = { task: "tasks", wheel: "home" }[view] ?? view;
+  const at = { task: "tasks", wheel: "home", command: "home" }[view] ?? view;
   fill($("tabs"), ...[["home", "home"], ["tasks", "task"], ["state", "state"], ["more", "more"]].map(([name, symbol]) =>
     make("button", { id: `tab-${name}`, type: "button", "aria-current": at === name ? "page" : null }, icon(symbol), word(name),
       name === "tasks" && waiting ? make("span", { class: "count" }, String(waiting)) : null)));
@@ -345,12 +347,13 @@ function draw() {
   // Quiet mode is dark: a bright page gives an officer away as a lamp does.
   const theme = localStorage.getItem("theme") ?? "auto";
   document.documentElement.dataset.theme = facts.quiet ? "night" : theme;
-  drawTop(); drawRecording(); drawSosState(); drawLocked(); drawTabs();
+  drawTop(); drawRecording(); drawSosState(); drawLocked(); drawTabs(); drawCommand(facts);
   if (view === "home") drawHome();
   else if (view === "state") drawState();
   else if (view === "wheel") drawWheel();
   else if (view === "more") drawMore();
   else if (view === "tasks") renderTasks($("tasks"), facts);
+  else if (view === "command") renderCommand($("command"));
   else if (view === "task") renderTask($("task"), facts, openTask);
 }
 
@@ -374,6 +377,7 @@ const ACTS = {
   category: () => show("wheel"),
   duty: () => (facts.duty ? twice("duty", () => press("duty", "off")) : press("duty", "on")),
   withdraw: () => press("withdraw"),
+  watch: () => (facts.watch_me ? twice("watch", () => press("watch_me", "off")) : press("watch_me", "on")),
   current: () => show("task", facts.task_current.number),
   quiet: () => press("quiet", facts.quiet ? "off" : "on"),
   metered: () => press("metered", { null: "on", true: "off", false: "auto" }[String(facts.link.metered_officer)]),

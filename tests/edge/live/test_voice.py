@@ -92,7 +92,7 @@ def scene(authority, tmp_path):
         return subprocess.Popen(command, env=env)
 
     with (
-        run_relay(authority.folder, wants=[]) as relay,
+        run_relay(authority.serve("relay", hosts=("127.0.0.1",)), wants=[]) as relay,
         run_kit(authority, start=start, live={"speaker": "alsa:ear"}) as kit,
         Mouth(kit.folder) as mouth,
     ):
@@ -243,7 +243,10 @@ def test_garbage_of_the_relay_ends_the_connection_and_not_the_process(scene):
 
 
 def test_without_the_recorders_sound_the_page_is_told(authority):
-    with run_relay(authority.folder, wants=[]) as relay, run_kit(authority, live={"speaker": "none"}) as kit:
+    with (
+        run_relay(authority.serve("relay", hosts=("127.0.0.1",)), wants=[]) as relay,
+        run_kit(authority, live={"speaker": "none"}) as kit,
+    ):
         kit.run("live")
         begin(kit, relay)
         deadline = time.monotonic() + 15

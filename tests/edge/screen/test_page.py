@@ -11,7 +11,7 @@ from playwright.sync_api import expect, sync_playwright
 from contract.categories import CATEGORIES
 from contract.health import WARNINGS
 from contract.messages import Alarm, CommandReceipt, decode, encode
-from contract.orders import OUTCOMES, REFUSALS, SosAck, Task
+from contract.orders import CANNOT, OUTCOMES, REFUSALS, SosAck, Task
 from edge.spool import ring
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.edge.screen.conftest import RunningScreen
@@ -45,7 +45,7 @@ def kit(standing):
     """The kit as at the start of a day: nothing pressed, nothing to do, nothing waiting."""
     spool = standing.spool
     with spool.transaction() as database:
-        for table in ("outbox", "inbox", "tasks", "presses"):
+        for table in ("outbox", "inbox", "tasks", "presses", "instructions"):
             database.execute(f"DELETE FROM {table}")
         database.execute("DELETE FROM state WHERE key != 'screen_http'")
         database.execute("DELETE FROM meta WHERE key = 'inbox_have'")
@@ -280,7 +280,7 @@ def test_every_code_has_its_words():
     text = WORDS.read_text(encoding="utf-8")
     # Storage and card are told by their own states.
     warned = [f"warn_{code}" for code in WARNINGS if not re.match("storage_|card_(slow|read_only|failing)", code)]
-    for code in (*CATEGORIES, *REFUSALS, *OUTCOMES, *warned):
+    for code in (*CATEGORIES, *REFUSALS, *OUTCOMES, *CANNOT, *warned):
         assert re.search(rf'\b{code}: \["[^"]+", "[^"]+"\]', text), code
     names = re.findall(r'(?:^|[\s{{])"?([\w ]+)"?: \["', text.split("export const CATEGORIES")[0])
     assert len(names) == len(set(names)), "no word is written twice"
