@@ -1,10 +1,10 @@
-"""``python -m bench [NAME ...]``: intake, sos, kit, cases, revoke, link, drill; all of them without a name."""
+"""``python -m bench [NAME ...]``: intake, sos, kit, cases, revoke, link, live, drill; all of them without a name."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import cases, drill, intake, kit, link, revoke, sos
+from bench import cases, drill, intake, kit, link, live, revoke, sos
 from bench.report import report_machine
 
 _MEASURES = {
@@ -14,6 +14,7 @@ _MEASURES = {
     "cases": cases.measure,
     "revoke": revoke.measure,
     "link": link.measure,
+    "live": live.measure,
     "drill": drill.measure,
 }
 
