@@ -22,7 +22,9 @@ from central.command.models import (
 from central.command.rules import OpenSession, Voice, may_publish, may_talk, may_watch
 from central.courts.permissions import Actor, may_any
 from central.courts.queries import in_scope
-from central.devices.models import Kit
+from central.devices import lost
+from central.devices.losses import OPEN_STATES
+from central.devices.models import Kit, MailboxEntry
 
 __all__ = ["OpenSession", "may_publish", "may_talk", "may_watch"]
 
@@ -226,6 +228,35 @@ def list_sessions_of(session: Session, actor: Actor, *, kit_id: str = "", ground
     if ground_ref:
         views = [view for view in views if view.request.ground_ref == ground_ref]
     return views
+
+
+@dataclass(frozen=True)
+class Call:
+    """How the last call of a kit stands: a mailbox state, ``expired`` by the clock too, and the kit's own words."""
+
+    state: str
+    note: str
+    is_revoked: bool
+    is_lost: bool
+
+
+def list_calls(session: Session, view: SessionView, *, now_ms: int) -> dict[int, Call]:
+    """Return by kit number how its call stands, for whoever has the session (no actor)."""
+    calls = {}
+    for row in view.kits:  # in order of joining: who came back is told by the last call
+        entry = session.get(MailboxEntry, (row.kit_no, row.order_no))
+        kit = session.get(Kit, row.kit_no)
+        loss = lost.find_loss(session, row.kit_no)
+        state = entry.state if entry else "failed"
+        if state == "waiting" and entry is not None and (entry.expires_ms or now_ms) < now_ms:
+            state = "expired"
+        calls[row.kit_no] = Call(
+            state,
+            entry.note if entry else "",
+            kit is None or kit.revoked_ms is not None,
+            loss is not None and loss.state in OPEN_STATES,
+        )
+    return calls
 
 
 def list_entries(session: Session, session_id: str, *, after_no: int = 0) -> Sequence[SessionEntry]:

@@ -86,6 +86,8 @@ DIRECTIVES: Final = {
     "trust": Label(_("更新信任名单"), "certificate", "info"),
     "lost": Label(_("遗失处置"), "lock", "warn"),
     "originals": Label(_("补传原件"), "download", "info"),
+    "live": Label(_("远程指挥"), "eye", "info"),
+    "instruct": Label(_("编号口令"), "megaphone", "warn"),
     "link": Label(_("链路计费"), "link", "info"),
     "logs": Label(_("调取日志"), "download", "info"),
 }
