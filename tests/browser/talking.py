@@ -22,11 +22,13 @@ from central.relay.process import QuietServer, configure_people
 from central.relay.relay import Relay, make_relay
 from central.relay.sink import NoSink
 from tests.browser.world import World
+from tests.cast import PASSWORD
 from tests.fakes.ports import find_free_port
 from tests.waiting import wait_until
 
 TONE_HZ = 440
 BEEP_S, SILENCE_S = 0.3, 0.7
+FAKE_DEVICES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 KIT_URL = "https://relay.test:8445"
 # Notes every onset at a node by the clock of the sound card, so that its own delay counts.
 LISTEN = """async () => {
@@ -73,9 +75,9 @@ def write_tone(path: Path) -> Path:
     return path
 
 
-def with_relay(settings: Settings, port: int = 0) -> Settings:
+def with_relay(settings: Settings, host: str = "127.0.0.1") -> Settings:
     """Settings under which the pages tell browsers the port of a relay of this test."""
-    return msgspec.structs.replace(settings, live_port=port or find_free_port())
+    return msgspec.structs.replace(settings, live_host=host, live_port=find_free_port())
 
 
 class RelayThread:
@@ -149,3 +151,48 @@ def join_voice(page: Page, *, listens: bool = True) -> None:
     page.wait_for_selector("#voice-panel[data-state=open]")
     if listens:
         page.evaluate(LISTEN)
+
+
+def hold(page: Page) -> None:
+    """Hold the space bar."""
+    page.keyboard.down("Space")
+    page.wait_for_selector("#voice-panel[data-talking=yes]")
+
+
+def let_go(page: Page) -> None:
+    """Let it go."""
+    page.keyboard.up("Space")
+    page.wait_for_selector("#voice-panel[data-talking=no]")
+
+
+def hears(page: Page) -> bool:
+    """Whether anything came out of the speaker since it was forgotten."""
+    return float(page.evaluate("window.ear.peak")) > 0.05
+
+
+def forget(page: Page) -> None:
+    """Begin to listen anew."""
+    page.evaluate("window.ear.peak = 0; window.ear.onsets.length = 0")
+
+
+def sounds(page: Page, tenths: int = 3) -> bool:
+    """Whether anything is heard within so many tenths of a second."""
+    forget(page)
+    page.wait_for_timeout(100 * tenths)
+    return hears(page)
+
+
+def delays(talker: Page, listener: Page) -> list[float]:
+    """Mouth to ear, ms, of each beep that both have heard."""
+    said, heard = talker.evaluate("window.mouth.onsets"), listener.evaluate("window.ear.onsets")
+    nearest = [(at_ms, [one for one in said if 0 < at_ms - one < 900]) for at_ms in heard]
+    return [at_ms - max(before) for at_ms, before in nearest if before]
+
+
+def log_in(page: Page, login: str) -> None:
+    """Log in as one of the cast."""
+    page.goto("/login")
+    page.get_by_label("用户名").fill(login)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url(lambda url: "/login" not in url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import ExitStack
 
 import av
 import numpy as np
@@ -17,16 +18,23 @@ from central.people.queries import find_user
 from contract import live
 from tests.browser.conftest import CHROMIUM, FLAGS, PHONE
 from tests.browser.talking import (
+    FAKE_DEVICES,
     TONE_HZ,
     RelayThread,
     begin_session,
+    delays,
     end_session,
+    forget,
+    hears,
+    hold,
     join_voice,
+    let_go,
+    log_in,
+    sounds,
     with_relay,
     write_tone,
 )
 from tests.browser.test_access import violations
-from tests.cast import PASSWORD
 from tests.central.web.serving import Server
 from tests.waiting import wait_until
 
@@ -41,10 +49,7 @@ FAILS_ABOVE_MS = 450
 def browser(tmp_path_factory):
     """Chromium with a microphone that beeps and a camera that moves."""
     tone = write_tone(tmp_path_factory.mktemp("tone") / "tone.wav")
-    flags = [
-        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={tone}",
-    ]  # fmt: skip
+    flags = [*FAKE_DEVICES, f"--use-file-for-fake-audio-capture={tone}"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS + flags)
         yield browser
@@ -85,38 +90,6 @@ def join(open_page, login, session_id, **extra):
     page = open_page(login, f"/command/{session_id}/join", **extra)
     join_voice(page)
     return page
-
-
-def hold(page):
-    page.keyboard.down("Space")
-    page.wait_for_selector("#voice-panel[data-talking=yes]")
-
-
-def let_go(page):
-    page.keyboard.up("Space")
-    page.wait_for_selector("#voice-panel[data-talking=no]")
-
-
-def hears(page):
-    return page.evaluate("window.ear.peak") > 0.05
-
-
-def forget(page):
-    page.evaluate("window.ear.peak = 0; window.ear.onsets.length = 0")
-
-
-def sounds(page, tenths=3):
-    """Whether anything is heard within so many tenths of a second."""
-    forget(page)
-    page.wait_for_timeout(100 * tenths)
-    return hears(page)
-
-
-def delays(talker, listener):
-    """Mouth to ear, ms, of each beep that both have heard."""
-    said, heard = talker.evaluate("window.mouth.onsets"), listener.evaluate("window.ear.onsets")
-    nearest = [(at_ms, [one for one in said if 0 < at_ms - one < 900]) for at_ms in heard]
-    return [at_ms - max(before) for at_ms, before in nearest if before]
 
 
 def test_they_hear_each_other_both_ways_and_nobody_himself(open_page, session_id):
@@ -251,14 +224,6 @@ def test_without_a_microphone_one_listens_and_is_told_why(
         other.close()
 
 
-def log_in(page, login):
-    page.goto("/login")
-    page.get_by_label("用户名").fill(login)
-    page.get_by_label("密码").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
-    page.wait_for_url(lambda url: "/login" not in url)
-
-
 @pytest.mark.parametrize("size", [None, PHONE], ids=["desk", "phone"])
 def test_axe_finds_nothing_on_a_judges_page(open_page, session_id, size):
     page = join(open_page, "faguan", session_id, **({"size": size} if size else {}))
@@ -267,11 +232,11 @@ def test_axe_finds_nothing_on_a_judges_page(open_page, session_id, size):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def look(page, settings, session_id, source):
-    """Connect as the wall does, with the log-in of `page`."""
+def look(page, settings, session_id, source, act="picture"):
+    """Connect as a page does, with the log-in of `page`."""
     cookies = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
     return connect(
-        f"ws://127.0.0.1:{settings.live_port}/live/picture/{session_id}/{source}?stream=0",
+        f"ws://127.0.0.1:{settings.live_port}/live/{act}/{session_id}{source and f'/{source}'}?stream=0",
         additional_headers={"Cookie": cookies}, origin=f"http://127.0.0.1:{settings.live_port}",
         max_size=live.MAX_FRAME_BYTES,
     )  # fmt: skip
@@ -331,3 +296,60 @@ def test_an_invited_judges_camera_is_seen_moving_and_only_while_somebody_looks(
     judge.get_by_role("button", name="停止").click()
     expect(judge.locator("#publish-panel [data-part=state]")).to_have_text("摄像头已关")
     assert judge.evaluate("document.querySelector('video').srcObject") is None
+
+
+def test_where_a_browser_has_no_h264_the_camera_says_what_it_sends_instead(open_page, world, settings, session_id):
+    """Without an encoder for H.264, and by the way to a camera's pictures that other browsers have."""
+    judge = open_page("faguan", f"/command/{session_id}/join")
+    judge.wait_for_selector("#publish-panel[data-ready]")
+    judge.evaluate("""async () => {
+      delete window.MediaStreamTrackProcessor;
+      const { Publisher } = await import('/static/js/live/publish.js');
+      const { url, session } = document.getElementById('publish-panel').dataset;
+      window.publisher = new Publisher({
+        address: `${url}/live/publish/${session}`, video: document.querySelector('video'),
+        codecs: [['avc1.999999', {}], ['vp8', {}]],
+      });
+      await window.publisher.start();
+    }""")
+    watcher = open_page("zhihui", f"/command/{session_id}/join")
+    with world.store.read() as session:
+        source = f"p:{find_user(session, 'faguan').id}"
+    wait_until(lambda: judge.evaluate("window.publisher.state") == "open", 10)
+    with look(watcher, settings, session_id, source) as socket:
+        viewer = Viewer(socket)
+        viewer.take(5)
+    assert viewer.init.codec == "vp8"
+    assert viewer.pictures("vp8")[0].shape == (360, 640)
+
+
+def test_what_is_no_sound_harms_nobody(open_page, settings, session_id):
+    """Somebody whose browser is not ours sends garbage as his voice."""
+    one, other, rude = (
+        open_page(login, f"/command/{session_id}/join") for login in ("zhihui", "juzhang", "yuanzhang")
+    )
+    for page in (one, other):
+        join_voice(page)
+    with look(rude, settings, session_id, "", act="voice") as socket:
+        socket.send(live.pack_control(live.Talk(on=True)))
+        for seq in range(40):
+            socket.send(live.pack(live.Type.AUDIO, bytes([seq * 5 % 256, 255]) * (seq + 1), seq=seq))
+        wait_until(lambda: "样例院长" in other.locator("[data-part=speaking]").inner_text(), 10)
+        hold(one)
+        wait_until(lambda: len(other.evaluate("window.ear.onsets")) >= 2, 15, "the other one beside it")
+    expect(other.locator("[data-part=speaking]")).to_have_text("样例指挥长 正在讲话")
+
+
+def test_a_fifth_talker_is_told_that_he_is_not_heard(open_page, settings, session_id, world):
+    logins = ("juzhang", "zhiban", "dayuanzhang", "yuanzhang")
+    page = join(open_page, "zhihui", session_id)
+    with ExitStack() as stack:
+        for login in logins:
+            other = open_page(login, f"/command/{session_id}/join")
+            socket = stack.enter_context(look(other, settings, session_id, "", act="voice"))
+            socket.send(live.pack_control(live.Talk(on=True)))
+        expect(page.locator("[data-part=speaking]")).to_contain_text("、")
+        wait_until(lambda: page.locator("[data-part=speaking]").inner_text().count("、") == 3, 10, "four talkers")
+        page.keyboard.down("Space")
+        expect(page.locator("[data-part=mic-told]")).to_contain_text("同时讲话的人已满")
+        expect(page.locator("#voice-panel")).to_have_attribute("data-talking", "no")

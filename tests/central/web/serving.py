@@ -20,13 +20,16 @@ RECHECK_S = 0.3
 class Server:
     """Hub, application and web server as the pages' process runs them, without a broker."""
 
-    def __init__(self, settings: Settings, store: Store, bus: LocalBus, port: int = 0) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, bus: LocalBus, port: int = 0, *, host: str = "127.0.0.1"
+    ) -> None:
+        self._host = host
         self.hub = Hub(store, recheck_s=RECHECK_S)
         bus.listeners.append(self.hub.listen)
         app = create_app(settings, store, self.hub)
         app.router.lifespan_context = hub_lifespan(self.hub)
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=port, ws="none", log_config=None, timeout_graceful_shutdown=2
+            app, host=host, port=port, ws="none", log_config=None, timeout_graceful_shutdown=2
         )
         self._server = PagesServer(config, app.state.context)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -36,7 +39,7 @@ class Server:
         self._thread.start()
         wait_until(lambda: self._server.started, 15, "the pages' server")
         port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
+        return f"http://{self._host}:{port}"
 
     def stop(self) -> None:
         self._server.should_exit = True
