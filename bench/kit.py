@@ -38,6 +38,7 @@ _MODULES: Final = {
     "recorder": "edge.recorder.main",
     "panel": "edge.panel.main",
     "screen": "edge.screen.main",
+    "live": "edge.live.main",
     "recorder in reserve": "edge.recorder.reserve",
 }
 

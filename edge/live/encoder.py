@@ -10,6 +10,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +24,8 @@ log = logging.getLogger("zhixing.live")
 KEY_US: Final = 2_000_000
 # So many frames behind, the newest key frame is a better beginning than the oldest picture.
 MAX_WAITING: Final = 40
+BEHIND: Final = 2
+LONGEST_PAUSE_S: Final = 0.15
 _MICROSECOND: Final = Fraction(1, 1_000_000)
 
 
@@ -76,11 +79,19 @@ class Encoder:
 
     def _run(self) -> None:
         try:
-            work = _Work()
+            work, encoded_s = _Work(), 0.0
             while (frame := self._take()) is not None:
                 with self._lock:
                     plans, keys, self._keys = self._plans, self._keys, set()
-                for encoded in work.turn(frame, plans, keys):
+                # Behind, most pictures are only decoded: the newest is wanted, but never none at all.
+                now_s = time.monotonic()
+                encodes = self._waiting.qsize() <= BEHIND or now_s - encoded_s > LONGEST_PAUSE_S
+                if encodes:
+                    encoded_s = now_s
+                else:
+                    with self._lock:
+                        self._keys |= keys
+                for encoded in work.turn(frame, plans, keys, encodes=encodes):
                     self._deliver(encoded)
         except Exception as error:
             log.exception("live: the encoder ended")
@@ -113,20 +124,21 @@ class _Work:
         self._encoders: dict[int, tuple[Plan, _StreamEncoder]] = {}
         self._scaler = VideoReformatter()
 
-    def turn(self, frame: Frame, plans: dict[int, Plan], keys: set[int]) -> list[Encoded]:
-        """Decode one frame and encode what the plans say."""
+    def turn(self, frame: Frame, plans: dict[int, Plan], keys: set[int], *, encodes: bool) -> list[Encoded]:
+        """Decode one frame and encode what the plans say, or only decode it."""
         for stream in [stream for stream in self._encoders if stream not in plans]:
             del self._encoders[stream]
         made = []
         for picture, time_us in self._decode(frame):
-            for stream, plan in plans.items():
-                made += self._find(stream, plan).encode(self._scaler, picture, time_us, key=stream in keys)
+            for stream, plan in plans.items() if encodes else ():
+                made += self._find(stream, plan, time_us).encode(self._scaler, picture, time_us, key=stream in keys)
             keys.clear()
         return made
 
-    def _find(self, stream: int, plan: Plan) -> _StreamEncoder:
+    def _find(self, stream: int, plan: Plan, time_us: int) -> _StreamEncoder:
         held = self._encoders.get(stream)
-        if held is None or held[0] != plan:
+        # A clock that was set back begins anew: x264 takes no picture from before the last one.
+        if held is None or held[0] != plan or time_us <= held[1].last_us:
             held = self._encoders[stream] = (plan, _StreamEncoder(stream, plan))
         return held[1]
 
@@ -171,6 +183,7 @@ class _StreamEncoder:
         self._kinds = av.video.frame.PictureType
         self._next_key_us = 0
         self._due_us = 0
+        self.last_us = -1
 
     def encode(self, scaler: Any, picture: Any, time_us: int, *, key: bool) -> list[Encoded]:
         """One decoded picture, or nothing when it comes too soon for the plan's rate."""
@@ -178,7 +191,7 @@ class _StreamEncoder:
         wants_key = key or time_us >= self._next_key_us
         if time_us < self._due_us - step_us // 4 and not key:
             return []
-        self._due_us = max(self._due_us + step_us, time_us)
+        self._due_us, self.last_us = max(self._due_us + step_us, time_us), time_us
         small = scaler.reformat(picture, self._plan.width, self._plan.height, "yuv420p")
         small.pts, small.time_base = time_us, _MICROSECOND
         small.pict_type = self._kinds.I if wants_key else self._kinds.NONE

@@ -124,6 +124,8 @@ class Shaper:
             self._offer(picture)
 
     def _measure(self, frame: Frame) -> None:
+        if self._rate and frame.time_us < self._rate[-1][0]:
+            self._rate.clear()  # the clock was set back
         self._rate.append((frame.time_us, len(frame.payload)))
         while frame.time_us - self._rate[0][0] > _RATE_S * 1e6:
             self._rate.popleft()

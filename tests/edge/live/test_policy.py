@@ -31,7 +31,7 @@ class TestPace:
 
     def test_a_late_picture_clears_the_queue_and_cuts_the_rate_to_what_got_through(self) -> None:
         pace = Pace(3000, 0.0)
-        now_s, seq = flow(pace, 0.0, 1.9)
+        now_s, seq = flow(pace, 0.0, 1.3)
         pace.handed(seq, FRAME_BYTES, now_s)
         assert pace.judge(now_s + LATE_S - 0.01) is Verdict.FLOW
         late_s = now_s + LATE_S + 0.01
