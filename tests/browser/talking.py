@@ -16,11 +16,14 @@ from playwright.sync_api import Page
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.command import service as command
+from central.people import sessions as log_ins
 from central.people.queries import actor_of, find_user
+from central.people.sessions import Visit
 from central.relay.people import PeopleDoor
 from central.relay.process import QuietServer, configure_people
 from central.relay.relay import Relay, make_relay
 from central.relay.sink import NoSink
+from central.web.security import SESSION_COOKIE
 from tests.browser.world import World
 from tests.cast import PASSWORD
 from tests.fakes.ports import find_free_port
@@ -196,3 +199,12 @@ def log_in(page: Page, login: str) -> None:
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()
     page.wait_for_url(lambda url: "/login" not in url)
+
+
+def log_in_quietly(world: World, login: str) -> str:
+    """A whole log-in without a browser; returns its cookie header."""
+    with world.store.write() as uow:
+        user = find_user(uow.session, login)
+        assert user is not None
+        issued = log_ins.open_session(uow, world.settings, user, method="password", visit=Visit(client="127.0.0.1"))
+    return f"{SESSION_COOKIE}={issued.token}"
