@@ -47,6 +47,12 @@ def find_state(session: Session, session_id: str) -> rules.RecordState | None:
     return rules.RecordState(record.next_seq, record.entry_no) if record is not None else None
 
 
+def find_trouble(session: Session, session_id: str) -> str:
+    """Return why a session cannot be recorded now, "" when it can; for whoever may see the session already."""
+    record = find_record(session, session_id)
+    return record.trouble if record is not None else ""
+
+
 def list_log(session: Session, session_id: str, *, after_no: int) -> list[rules.LogLine]:
     """Return the lines of a session's log above `after_no` as they are sealed, for work inside the centre."""
     rows = list_entries(session, session_id, after_no=after_no)

@@ -12,7 +12,7 @@ from central.audit import service as audit
 from central.base.unit_of_work import UnitOfWork
 from central.command import record_queries as queries
 from central.command import record_rules as rules
-from central.command.entries import add_entry
+from central.command.entries import add_entry, tell_changed
 from central.command.models import CommandSession
 from central.command.record_models import SessionRecord, SessionRecordLink
 from central.command.record_rules import SealedPart
@@ -81,7 +81,8 @@ def add_segment(uow: UnitOfWork, key: Ed25519PrivateKey, session_id: str, part: 
     record.frame_count += sum(part.tracks.values())
     record.entry_no = part.entry_no
     record.last_ms = max(record.last_ms, part.started_ms + part.duration_ms)
-    record.stopped_ms, record.trouble = None, ""
+    record.stopped_ms = None
+    _set_trouble(uow, record, "")
     if record.segment_count % rules.ANCHOR_EVERY == 0:
         _audit(uow, record, "command:record:anchor", {})
     return record
@@ -114,7 +115,8 @@ def add_gap(
     record.gap_count += 1
     record.lost_frames += frames
     record.last_ms = max(record.last_ms, started_ms + duration_ms)
-    record.stopped_ms, record.trouble = None, ""
+    record.stopped_ms = None
+    _set_trouble(uow, record, "")
     _audit(
         uow,
         record,
@@ -125,10 +127,10 @@ def add_gap(
 
 
 def note_trouble(uow: UnitOfWork, session_id: str, trouble: str) -> None:
-    """Enter why nothing of a session can be recorded now, for those who look at it; "" when it can again."""
+    """Enter why nothing of a session can be recorded now, and tell those who look at it."""
     record = queries.find_record(uow.session, session_id)
     if record is not None:
-        record.trouble = trouble
+        _set_trouble(uow, record, trouble)
 
 
 def pause_record(uow: UnitOfWork, session_id: str) -> None:
@@ -264,6 +266,13 @@ def _append(
     uow.session.add(record)
     uow.session.flush()
     return link
+
+
+def _set_trouble(uow: UnitOfWork, record: SessionRecord, trouble: str) -> None:
+    if record.trouble != trouble:
+        record.trouble = trouble
+        command = uow.session.get_one(CommandSession, record.session_id)
+        tell_changed(uow, command, [], "record", set())
 
 
 def _audit(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from central.command import rules, service
+from central.command import record_queries, rules, service
 from central.web import wall_view
 from central.web.command_view import load_session_page
 from central.web.context import Here, SignedIn, live_url
@@ -25,8 +25,11 @@ def show_session(request: Request, here: Here, actor: SignedIn, session_id: str)
     now_ms, url = here.now_ms(), live_url(request)
     with here.store.read() as session:
         page = load_session_page(session, actor, session_id, words_of(request), now_ms=now_ms, url=url)
+        trouble = record_queries.find_trouble(session, session_id)
     boot = {"url": url, "session": session_id, "sources": wall_view.plain(page.sources), "now_ms": now_ms}
-    return render(request, "command/session.html", page=page, boot=boot, voice=page.voice, voices=rules.VOICES)
+    return render(
+        request, "command/session.html", page=page, boot=boot, voice=page.voice, voices=rules.VOICES, trouble=trouble
+    )
 
 
 @router.post("/end")

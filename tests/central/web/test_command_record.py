@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from central.audit import queries as audit
 from central.base.bus import LocalBus
+from central.base.outbox import SESSION_CHANGED, read_outbox
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.command import record_service
@@ -138,7 +139,11 @@ def test_what_could_not_be_recorded_stands_on_the_page(
     with store.write() as uow:
         record_service.note_trouble(uow, session_id, "storage_full")
     client = log_in("zhihui")
-    assert "此刻没有记录：存储已满" in client.get(f"/command/{session_id}/record").text
+    for path in (f"/command/{session_id}/record", f"/command/{session_id}"):
+        assert "此刻没有记录：存储已满" in client.get(path).text
+    with store.read() as reading:
+        told = [row.payload["change"] for row in read_outbox(reading, after_id=0) if row.kind == SESSION_CHANGED]
+    assert told[-1] == "record"
     clock.advance(ms=60_000)
     SessionRecorder(store, settings).turn()  # the relay was killed and comes back
     text = client.get(f"/command/{session_id}/record").text
