@@ -21,6 +21,7 @@ _MODULES: Final = {
     "control": "edge.uplink.main",
     "panel": "edge.panel.main",
     "screen": "edge.screen.main",
+    "live": "edge.live.main",
     "broker": "nats-server",
 }
 _FIND_S: Final = 60.0
@@ -113,8 +114,8 @@ class Striker:
             return lambda: answers(ports.web, "/login")
         if fault.victim == "api":
             return lambda: answers(ports.api, "/api/v1/openapi.json")
-        if fault.victim == "worker":
-            return lambda: _look_for(unit, "worker") not in (None, pid)
+        if fault.victim in ("worker", "live"):
+            return lambda: _look_for(unit, fault.victim) not in (None, pid)
         return None
 
     def _wait_for(self, blow: Blow, holds: Callable[[], bool]) -> None:

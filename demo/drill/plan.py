@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-KIT_PROCESSES: Final = ("recorder", "control", "panel", "screen")
+KIT_PROCESSES: Final = ("recorder", "control", "panel", "screen", "live")
 CENTRE_PROCESSES: Final = ("intake", "door", "broker", "web", "api", "worker")
 
 
