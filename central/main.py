@@ -39,13 +39,14 @@ PROCESSES = {
     "api": "central.api.process",
     "worker": "central.imports.worker",
     "relay": "central.relay.process",
+    "cameras": "central.relay.cameras_process",
     "gate": "central.sync.zone_gate",
     "zone": "central.sync.zone_process",
     "link": "central.sync.zone_link",
 }
 # Which of them run, by the setting `role`.
 ROLES_RUN = {
-    "whole": ("broker", "intake", "door", "web", "api", "worker", "relay"),
+    "whole": ("broker", "intake", "door", "web", "api", "worker", "relay", "cameras"),
     "zone": ("broker", "gate", "zone"),
     "inside": ("broker", "intake", "link", "web", "api", "worker"),
 }
@@ -160,7 +161,7 @@ def list_children(config: Path | None, settings: Settings) -> list[Child]:
         "relay": (settings.live_host, settings.live_port),
     }
     off = {"broker"} if settings.broker != "embedded" else set()
-    off |= set() if settings.live_on else {"relay"}
+    off |= set() if settings.live_on else {"relay", "cameras"}
     command = [sys.executable, "-m", "central.main"]
     options = ["--config", str(config.resolve())] if config else []
     return [

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -96,8 +97,7 @@ def grant_outlet(
     uow.session.add(outlet)
     uow.session.flush()
     _tell(uow, actor, session, outlet, "outlet_granted")
-    host = f"[{settings.live_rtsp_host}]" if ":" in settings.live_rtsp_host else settings.live_rtsp_host
-    address = f"rtsp://{host}:{settings.live_rtsp_port}/{outlet.id}"
+    address = f"rtsp://{_name_host(settings)}:{settings.live_rtsp_port}/{outlet.id}"
     return GrantedOutlet(outlet.id, address, outlet.id, password, outlet.until_ms)
 
 
@@ -168,6 +168,14 @@ def check_stream(stream: int) -> int:
     if stream not in {0, 1}:
         raise rules.CommandDraftError("A picture has a main stream (0) and a small one (1); choose one of the list.")
     return stream
+
+
+def _name_host(settings: Settings) -> str:
+    """The host that others reach; one that listens everywhere is reached where the pages are."""
+    host = settings.live_rtsp_host
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 -- compared, not listened on
+        host = urlsplit(settings.web_url).hostname or host
+    return f"[{host}]" if ":" in host else host
 
 
 def _get_to_grant(uow: UnitOfWork, actor: Actor, session_id: str) -> CommandSession:

@@ -14,7 +14,9 @@ import uvicorn
 from central.base.bus import LIVE_SUBJECT, NatsBus, connect_nats
 from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
+from central.relay.inside import InsidePictures
 from central.relay.kits import KitsDoor
+from central.relay.outlets.opening import make_outlet, start_outlet
 from central.relay.people import PeopleDoor
 from central.relay.protocol import LiveProtocol
 from central.relay.record import SessionRecorder
@@ -69,11 +71,20 @@ async def serve(settings: Settings, store: Store) -> None:
     recorder.start()
     works = [
         asyncio.create_task(work)
-        for work in (relay.follow_rights(), relay.keep_time(), kits.follow_register(), _join_bus(relay))
+        for work in (
+            relay.follow_rights(),
+            relay.keep_time(),
+            relay.keep_ledger(),
+            kits.follow_register(),
+            _join_bus(relay),
+        )
     ]
+    outlet = make_outlet(settings, store, InsidePictures(relay.exchange))
     try:
+        await start_outlet(outlet, settings)
         await asyncio.gather(*(server.serve() for server in servers))
     finally:
+        await outlet.close()
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)

@@ -20,13 +20,15 @@ from contract import live
 WIDTH, HEIGHT, FPS = 320, 240, 25
 
 
-def moving_pictures(width: int = WIDTH, height: int = HEIGHT, *, seconds: int = 2) -> list[tuple[bool, bytes]]:
+def moving_pictures(
+    width: int = WIDTH, height: int = HEIGHT, *, seconds: int = 2, b_frames: int = 0
+) -> list[tuple[bool, bytes]]:
     """(Is key, Annex B) of a white bar that walks over grey, one key frame a second, parameter sets in band."""
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = fractions.Fraction(FPS), fractions.Fraction(1, FPS)
-    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": f"keyint={FPS}:annexb=1"}
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": f"keyint={FPS}:bframes={b_frames}"}
     encoder.gop_size = FPS
     made: list[tuple[bool, bytes]] = []
     for number in range(seconds * FPS):
@@ -42,10 +44,13 @@ def moving_pictures(width: int = WIDTH, height: int = HEIGHT, *, seconds: int = 
 class FilmedPictures:
     """One source, filmed at its own pace while somebody watches. Fits `Pictures`."""
 
-    def __init__(self, session_id: str = "s" * 32, source: str = "dl-2901-01", codec: str = "avc1.42C01E") -> None:
+    def __init__(
+        self, session_id: str = "s" * 32, source: str = "dl-2901-01", codec: str = "avc1.42C01E", b_frames: int = 0
+    ) -> None:
         self.session_id, self.source, self.codec = session_id, source, codec
         self.takers: dict[Take, str] = {}
-        self._film = moving_pictures()
+        self._film = moving_pictures(b_frames=b_frames)
+        self.is_filming = True
         self._seq = 0
 
     def watch(self, session_id: str, source: str, stream: int, *, name: str, take: Take):
@@ -73,6 +78,8 @@ class FilmedPictures:
     async def run(self, pace_s: float = 1 / FPS) -> None:
         """Film for ever."""
         for message in self.frames():
+            while not self.is_filming:
+                await asyncio.sleep(pace_s)
             for take in list(self.takers):
                 take(message)
             await asyncio.sleep(pace_s)
