@@ -18,6 +18,8 @@ from central.flows.tasks import list_tasks
 from central.incidents import queries as incidents
 from central.web import views
 from central.web.i18n import Words
+from central.web.labels import look_up
+from central.web.labels.field import PRESENCE
 
 MAX_TILES = 16
 LAYOUTS = (1, 4, 9, 16)
@@ -150,3 +152,9 @@ def fit_layout(count: int) -> int:
 def plain(sources: Sequence[Source]) -> list[dict[str, Any]]:
     """Sources as scripts get them."""
     return [asdict(source) for source in sources]
+
+
+def words_of_presence(words: Words) -> dict[str, dict[str, str]]:
+    """How scripts show a kit's presence: word, icon and tone by state."""
+    found = {code: look_up(PRESENCE, code, words) for code in PRESENCE}
+    return {code: {"text": label.text, "icon": label.icon, "tone": label.tone} for code, label in found.items()}

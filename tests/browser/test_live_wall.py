@@ -107,7 +107,7 @@ def test_four_kits_move_and_the_chosen_one_comes_in_full(hall, open_wall):
     page.locator(f'[data-shows="{KITS[1]}"]').focus()
     page.keyboard.press("Enter")
     wait_until(lambda: (read := read_strip(page, KITS[1])) and read[2] == 1280, LONG_S, "the full picture")
-    assert hall.filmers[KITS[1]].wanted == {MAIN}
+    wait_until(lambda: hall.filmers[KITS[1]].wanted == {MAIN}, LONG_S, "the small stream to end")
     assert "big=1" in page.url and hall.filmers[KITS[0]].wanted == {LOW}
     page.keyboard.press("Escape")
     wait_until(lambda: hall.filmers[KITS[1]].wanted == {LOW}, LONG_S, "the small picture again")
@@ -203,11 +203,27 @@ def test_a_stalled_page_is_live_again_and_not_behind(hall, open_wall):
     wait_until(lambda: (read := read_strip(page, KITS[0])) and read[1] < 1500, LONG_S, "the newest picture")
 
 
-def test_who_may_not_watch_is_told_so_at_once(hall, open_wall):
+def test_who_is_logged_out_sees_no_more(hall, open_wall):
     hall.stand.begin(KITS[0])
     hall.film(KITS[0])
     page = open_wall(by="jiandu")
     wait_condition(page, KITS[0], "live")
     hall.stand.log_out("jiandu")
-    wait_condition(page, KITS[0], "logged_out", "refused")
+    page.wait_for_url("**/login*")
+    wait_until(lambda: not hall.filmers[KITS[0]].wanted, LONG_S, "the stream to end")
     hall.stand.log_in("jiandu")
+
+
+def test_a_sessions_page_shows_its_kits_and_the_one_chosen_in_full(hall, browser):
+    session_id = hall.stand.begin(KITS[0], KITS[3])
+    hall.film(KITS[0], KITS[3])
+    page = hall.open(browser, f"/command/{session_id}")
+    page.wait_for_selector("#stage[data-ready]")
+    assert wait_moving(page, KITS[3]) < 3000
+    wait_until(lambda: (read := read_strip(page, KITS[0])) and read[2] == 1280, LONG_S, "the first in full")
+    page.locator(f'[data-shows="{KITS[3]}"]').focus()
+    page.keyboard.press("Enter")
+    wait_until(lambda: (read := read_strip(page, KITS[3])) and read[2] == 1280, LONG_S, "the chosen one in full")
+    hall.stand.end(session_id)
+    wait_condition(page, KITS[3], "ended")
+    page.context.close()

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.command import record_queries, rules, service
+from central.courts.permissions import may
 from central.web import wall_view
 from central.web.command_view import load_session_page
 from central.web.context import Here, SignedIn, live_url
@@ -26,7 +27,14 @@ def show_session(request: Request, here: Here, actor: SignedIn, session_id: str)
     with here.store.read() as session:
         page = load_session_page(session, actor, session_id, words_of(request), now_ms=now_ms, url=url)
         trouble = record_queries.find_trouble(session, session_id)
-    boot = {"url": url, "session": session_id, "sources": wall_view.plain(page.sources), "now_ms": now_ms}
+    boot = {
+        "url": url,
+        "session": session_id,
+        "sources": wall_view.plain(page.sources),
+        "now_ms": now_ms,
+        "presence": wall_view.words_of_presence(words_of(request)),
+        "has_events": may(actor, "see_screen"),
+    }
     return render(
         request, "command/session.html", page=page, boot=boot, voice=page.voice, voices=rules.VOICES, trouble=trouble
     )

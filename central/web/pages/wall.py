@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from central.command import queries as command
+from central.command.rules import may_watch
 from central.courts.permissions import check_permission, may
 from central.web import wall_view
 from central.web.context import Here, SignedIn, live_url
-from central.web.i18n import Words
-from central.web.labels import look_up
-from central.web.labels.field import PRESENCE
 from central.web.render import render, words_of
 
 router = APIRouter(prefix="/wall")
@@ -49,7 +48,7 @@ def show_wall(
         "size": shown,
         "now_ms": now_ms,
         "can_ask": may(actor, "request_command") or may(actor, "start_command"),
-        "presence": words_of_presence(words),
+        "presence": wall_view.words_of_presence(words),
     }
     return render(
         request, "wall/wall.html", sources=sources, boot=boot, size=shown, layouts=wall_view.LAYOUTS, chosen=chosen
@@ -66,7 +65,13 @@ def give_sources(request: Request, here: Here, actor: SignedIn) -> dict[str, Any
     return {"now_ms": now_ms, "sources": wall_view.plain(sources)}
 
 
-def words_of_presence(words: Words) -> dict[str, dict[str, str]]:
-    """How scripts show a kit's presence: word, icon and tone by state."""
-    found = {code: look_up(PRESENCE, code, words) for code in PRESENCE}
-    return {code: {"text": label.text, "icon": label.icon, "tone": label.tone} for code, label in found.items()}
+@router.get("/sources/{session_id}")
+def give_session_sources(request: Request, here: Here, actor: SignedIn, session_id: str) -> dict[str, Any]:
+    """Return what is to be seen in one session now; raises NotFoundError for who has no part in it."""
+    now_ms = here.now_ms()
+    with here.store.read() as session:
+        view = command.get_session(session, actor, session_id)
+        is_shown = view.is_open and may_watch(actor, view.as_open)
+        words = words_of(request)
+        sources = wall_view.list_session_sources(session, actor, view, words, now_ms=now_ms) if is_shown else []
+    return {"now_ms": now_ms, "sources": wall_view.plain(sources)}

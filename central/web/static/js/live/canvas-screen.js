@@ -43,7 +43,9 @@ export class CanvasScreen {
     if (!this.decoder || (this.waitsForKey && !isKey)) return;
     if (this.backlog > MOST_WAITING) { this.renew(); this.onTrouble(); return; }
     this.waitsForKey = false;
-    this.decoder.decode(new EncodedVideoChunk({ type: isKey ? 'key' : 'delta', timestamp: frame.time_us, data: frame.payload }));
+    const chunk = new EncodedVideoChunk({ type: isKey ? 'key' : 'delta', timestamp: frame.time_us, data: frame.payload });
+    // What calls itself a key frame and is none is refused at once.
+    try { this.decoder.decode(chunk); } catch { this.renew(); this.onTrouble(); }
   }
 
   keep(picture) {

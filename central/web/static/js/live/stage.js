@@ -1,0 +1,65 @@
+// The pictures of one session: the chosen one big and in full, the others beside it, all of them on a small map.
+import { setNow } from '../time.js';
+import { createMap } from '../map.js';
+import { Cell } from './cell.js';
+import { Sources } from './sources.js';
+
+const boot = JSON.parse(document.getElementById('boot').textContent);
+const list = document.getElementById('stage-tiles'), chart = document.getElementById('stage-map');
+const cells = new Map();
+let big = null, layer = null, hasPlaces = false;
+
+const sources = new Sources(boot.sources, `/wall/sources/${boot.session}`, show);
+
+function show() {
+  for (const [id, cell] of cells) if (!sources.all.has(id)) { cell.tile?.end(); cell.element.remove(); cells.delete(id); }
+  for (const source of sources.all.values()) {
+    if (!cells.has(source.id)) add(source.id);
+    cells.get(source.id).show(source, source.id);
+  }
+  if (!cells.has(big)) choose(cells.keys().next().value ?? null);
+  showPlaces();
+}
+
+function add(id) {
+  const cell = new Cell({ ...boot, can_ask: false }, cells.size, () => {});
+  cell.element.tabIndex = 0;
+  cells.set(id, cell);
+  list.append(cell.element);
+}
+
+/** Who is looked at closely; his picture comes in full. */
+function choose(id) {
+  big = id;
+  for (const [own, cell] of cells) cell.setBig(own === id);
+}
+
+function showPlaces() {
+  if (!layer) return;
+  const kits = [...sources.all.values()].filter(({ kind, lat }) => kind === 'kit' && lat != null);
+  chart.hidden = !kits.length;
+  for (const { id, name, presence, lat, lon } of kits) layer.set({ kit_id: id, officer: name, presence, lat, lon });
+  if (hasPlaces || !kits.length) return;
+  hasPlaces = true;
+  layer.map.fire('leave-home');
+  layer.map.invalidateSize({ animate: false });
+  layer.map.fitBounds(kits.map(({ lat, lon }) => [lat, lon]), { padding: [40, 40], maxZoom: 14, animate: false });
+}
+
+list.addEventListener('click', (event) => {
+  const cell = event.target.closest('.cell');
+  if (cell && !event.target.closest('a, button')) choose(cell.dataset.shows);
+});
+list.addEventListener('keydown', (event) => {
+  if ((event.key !== 'Enter' && event.key !== ' ') || !event.target.matches('.cell')) return;
+  event.preventDefault();
+  choose(event.target.dataset.shows);
+});
+
+setNow(boot.now_ms);
+show();
+sources.follow({ hasEvents: boot.has_events });
+setInterval(show, 1000);
+document.getElementById('stage').dataset.ready = 'yes';
+layer = await createMap(chart, {}, (kit) => { if (kit) choose(kit.kit_id); });
+showPlaces();
