@@ -108,6 +108,22 @@ def test_orders_kept_before_a_restart_are_carried_out_after_it(desk: Desk) -> No
     assert desk.answers() == [(1, "done")]
 
 
+def test_a_session_of_remote_command_is_written_down_and_told_and_a_stale_order_does_nothing(desk: Desk) -> None:
+    session = "c" * 32
+    desk.order(1, "live", orders.LiveOrder(session=session, on=True, url="https://centre.example:8445"))
+    assert [entry["session"] for entry in desk.spool.state.get("live_sessions")] == [session]
+    assert {"live", "recorder", "panel", "screen"} <= set(desk.rung)
+    desk.order(2, "live", orders.LiveOrder(session=session, on=False))
+    late = messages.encode(orders.LiveOrder(session="d" * 32, on=True))
+    now_ms = time.time_ns() // 1_000_000
+    told = messages.Directive(
+        number=3, kind="live", issued_ms=now_ms - 90_000, body=msgspec.Raw(late), expires_ms=now_ms - 30_000
+    )
+    desk.commands.receive(messages.encode(told))
+    assert desk.spool.state.get("live_sessions") == []
+    assert desk.answers()[-2:] == [(3, "received"), (3, "failed")]
+
+
 def test_unreadable_orders_fail_with_their_reason(desk: Desk) -> None:
     desk.order(1, "record_start", orders.SosAck(alarm_id="a" * 32, by="x", at_ms=1))
     desk.order(2, "sos_ack", orders.RecordOrder(cause="x"))
