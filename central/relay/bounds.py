@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contract.live import WANTS_ACK, Frame, LiveError, Type
+from contract.live import MAX_FRAME_BYTES, WANTS_ACK, Frame, LiveError, Type
 
 # A picture source: two streams of 60 frames a second, and the group of pictures it sends at once when it comes back.
 MAX_FRAMES_PER_S: Final = 150.0
@@ -124,8 +124,13 @@ def guard_voice(now_s: float) -> Guard:
 
 
 def guard_viewer(now_s: float) -> Guard:
-    """The bounds of a viewer, who acknowledges and says what it looks at."""
-    return Guard(Bucket(0.0, 0.0, now_s), Bucket(0.0, 0.0, now_s), Bucket(MAX_ACKS_PER_S, ACKS_AT_ONCE, now_s))
+    """The bounds of a viewer, who acknowledges and says what it looks at; a few frames of its own are garbage."""
+    few = float(MAX_GARBAGE + 1)
+    return Guard(
+        Bucket(0.0, few, now_s),
+        Bucket(0.0, few * MAX_FRAME_BYTES, now_s),
+        Bucket(MAX_ACKS_PER_S, ACKS_AT_ONCE, now_s),
+    )
 
 
 def wants_ack(frame: Frame) -> bool:

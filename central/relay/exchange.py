@@ -169,6 +169,7 @@ class Exchange:
         for channel in source.channels.values():
             channel.reset()
         source.asked, source.told = frozenset(), None
+        source.needed_s.clear()
         self._ask(source, is_first=True)
         line.tell(Watchers(people=list(source.watchers)))
         self._tell_states(source)

@@ -1,7 +1,8 @@
-"""What is to be written down: lines of the sessions' records and counts, gathered in the loop, written on a thread."""
+"""Lines of the sessions' records and counts: gathered in the event loop, written down on a thread."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ class Ledger:
         self._lines: list[Line] = []
         self.counts: Counter[str] = Counter()
         self.lost = 0
+        self.stirred = asyncio.Event()
+        """A line waits."""
 
     @property
     def is_due(self) -> bool:
@@ -53,6 +56,7 @@ class Ledger:
                 log.error("relay: the database has taken nothing for long; lines of sessions' records are lost")
             return
         self._lines.append(Line(session_id, kind, actor_name, detail, self._store.clock.now_ms()))
+        self.stirred.set()
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter of the centre."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 RECHECK_S: Final = 0.4
 TICK_S: Final = 0.5
+COUNT_EVERY_S: Final = 1.0
+GATHER_S: Final = 0.05
 # Somebody who comes back so soon was not away: the record of a session is not filled with reconnections.
 WATCH_LINGER_S: Final = 3.0
 
@@ -65,6 +68,7 @@ class Relay:
     sockets: int = 0
     _watching: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _leaving: dict[tuple[str, str, str], asyncio.TimerHandle] = field(default_factory=dict)
+    _left_by: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
 
     # -- sessions and rights
 
@@ -135,12 +139,17 @@ class Relay:
         if self._watching[key] > 0:
             return
         del self._watching[key]
+        if self.is_ending:
+            self._note_left(key, person.name, looker.audit_name)
+            return
+        self._left_by[key] = (person.name, looker.audit_name)
         self._leaving[key] = asyncio.get_running_loop().call_later(
             WATCH_LINGER_S, self._note_left, key, person.name, looker.audit_name
         )
 
     def _note_left(self, key: tuple[str, str, str], name: str, audit_name: str) -> None:
         self._leaving.pop(key, None)
+        self._left_by.pop(key, None)
         self.ledger.note(key[0], "watch_ended", name, source=key[1], who=audit_name)
 
     def note_talk(self, participant: Participant, session_id: str, begins: bool, to: tuple[str, ...]) -> None:
@@ -161,23 +170,30 @@ class Relay:
         """Read rights twice a second and at every nudge."""
         while True:
             await self.refresh()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECHECK_S):
                     await self.woken.wait()
-            except TimeoutError:
-                pass
             self.woken.clear()
 
+    async def keep_ledger(self) -> None:
+        """Write lines of the record soon after they come about, counts now and then."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COUNT_EVERY_S):
+                    await self.ledger.stirred.wait()
+            await asyncio.sleep(GATHER_S)
+            self.ledger.stirred.clear()
+            if self.ledger.is_due:
+                await asyncio.to_thread(self.ledger.write)
+
     async def keep_time(self) -> None:
-        """Judge twice a second who is silent, slow or not looked at; write what is to be written."""
+        """Judge twice a second who is silent, slow or not looked at."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK_S)
             self.exchange.tick()
             self.rooms.tick()
             self._end_stuck(loop.time())
-            if self.ledger.is_due:
-                await asyncio.to_thread(self.ledger.write)
 
     def _end_stuck(self, now_s: float) -> None:
         lines = [guest.line for guest in self.guests]
@@ -192,10 +208,9 @@ class Relay:
         self.is_ending = True
         self.exchange.end_all(CLOSE_RESTARTING, "restarting")
         self.rooms.end_all(CLOSE_RESTARTING, "restarting")
-        for key, leaving in self._leaving.items():
+        for key, leaving in list(self._leaving.items()):
             leaving.cancel()
-            self.ledger.note(key[0], "watch_ended", "", source=key[1])
-        self._leaving.clear()
+            self._note_left(key, *self._left_by[key])
 
 
 def make_relay(settings: Settings, store: Store, sink: Sink) -> Relay:

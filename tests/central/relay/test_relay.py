@@ -149,4 +149,6 @@ class TestWhoIsLetIn:
         assert stand.view(session, by="no such token").closed() == 4401
         assert stand.view("0" * 32).closed() == CLOSE_ENDED
         assert stand.view(session, SECOND).closed() == CLOSE_REFUSED
-        assert stand.person(f"/live/picture/{session}/{KIT}", Origin="https://elsewhere.test").closed() == CLOSE_REFUSED
+        assert (
+            stand.person(f"/live/picture/{session}/{KIT}", Origin="https://elsewhere.test").closed() == CLOSE_REFUSED
+        )
