@@ -122,6 +122,15 @@ def test_they_speak_at_the_same_time(open_page, session_id):
     expect(one.locator("#voice-panel")).to_have_attribute("data-talking", "no")
 
 
+def test_a_supervisor_hears_on_the_sessions_page_and_has_no_button(open_page, session_id):
+    one, watcher = join(open_page, "zhihui", session_id), open_page("jiandu", f"/command/{session_id}")
+    join_voice(watcher)
+    assert watcher.get_by_role("button", name="按住讲话").count() == 0
+    hold(one)
+    wait_until(lambda: hears(watcher), 15, "hearing")
+    expect(watcher.locator("[data-part=mic-told]")).to_have_text("您只能收听，不能讲话")
+
+
 def test_after_letting_go_nothing_is_sent(open_page, session_id):
     one, other = join(open_page, "zhihui", session_id), join(open_page, "juzhang", session_id)
     hold(one)
@@ -187,6 +196,22 @@ def test_a_relay_that_ends_comes_back_and_so_do_they(open_page, relay, session_i
     forget(other)
     wait_until(lambda: hears(other), 15, "hearing again without a press")
     open_page.bad[:] = [line for line in open_page.bad if "WebSocket connection" not in line]
+
+
+def test_who_sends_a_form_of_the_page_stays_in_the_conversation_muted(open_page, session_id):
+    page = open_page("zhihui", f"/command/{session_id}")
+    join_voice(page, listens=False)
+    page.get_by_role("switch", name="持续讲话").check()
+    page.wait_for_selector("#voice-panel[data-talking=yes]")
+    page.locator("details.more summary").click()
+    page.get_by_label("通话方式").select_option("duplex")
+    page.get_by_role("button", name="更改").click()
+    page.wait_for_selector("#voice-panel[data-state=open][data-talking=no]")
+    assert page.locator("#voice-panel").get_attribute("data-talking") == "no"
+    page.get_by_role("button", name="退出语音").click()
+    page.reload()
+    page.wait_for_selector("#voice-panel[data-ready]")
+    page.get_by_role("button", name="接入语音").wait_for()
 
 
 @pytest.mark.parametrize("login", ["jiandu", "xiangyun"])

@@ -4,7 +4,7 @@ import { markState } from './state-mark.js';
 import { bindTalkKey } from './talk-key.js';
 import { Voice } from './voice.js';
 
-const FULL_METER = 100, FALL = 0.8;
+const FULL_METER = 100, FALL = 0.8, REMEMBERED = 'live-voice';
 
 export class VoicePanel {
   constructor(box) {
@@ -21,6 +21,8 @@ export class VoicePanel {
     // Other parts of the page (a tile, a name) may choose who hears.
     document.addEventListener('live:talk-to', (event) => this.chooseOnly(event.detail.ids));
     addEventListener('pagehide', () => this.voice?.leave());
+    // A form of the page that was sent loads it anew: who was in the conversation stays in it, muted.
+    if (sessionStorage.getItem(REMEMBERED) === box.dataset.session) this.join();
     this.part('join').hidden = false;
     box.dataset.ready = 'yes';
   }
@@ -38,6 +40,7 @@ export class VoicePanel {
     this.choose();
     try {
       await voice.join();
+      sessionStorage.setItem(REMEMBERED, session);
       this.meter();
     } catch (error) {
       voice.leave();
@@ -48,6 +51,7 @@ export class VoicePanel {
 
   leave() {
     this.part('duplex').checked = false;
+    sessionStorage.removeItem(REMEMBERED);
     this.voice.leave();
   }
 

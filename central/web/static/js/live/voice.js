@@ -6,7 +6,7 @@ import { Microphone } from './microphone.js';
 import { Speaker } from './speaker.js';
 import { AUDIO, pack } from './wire.js';
 
-const RATE = 48000, TAKEN_MS = 2000, STOPPED_MS = 1000, LOSING_MS = 3000;
+const RATE = 48000, TAKEN_MS = 2000, STOPPED_MS = 1000, LOSING_MS = 3000, RESUME_MS = 2000;
 
 export class Voice {
   /**
@@ -28,7 +28,9 @@ export class Voice {
   async join() {
     this.context = new AudioContext({ sampleRate: RATE, latencyHint: 'interactive' });
     this.context.onstatechange = () => this.onChange();
-    await this.context.resume();
+    // Without a press some browsers keep sound shut and never answer.
+    await Promise.race([this.context.resume(), new Promise((resolve) => { setTimeout(resolve, RESUME_MS); })]);
+    if (this.context.state !== 'running') throw new Error(_('浏览器要求先按一下按钮'));
     this.speaker = new Speaker(this.context, (ear) => this.onLevels({ ear }));
     await this.speaker.start();
     if (this.mayTalk) await this.openMicrophone();
