@@ -44,7 +44,7 @@ def test_no_chinese_outside_of_marks(path):
     assert CHINESE.findall(text.replace('lang="zh-CN">', "").replace(" 中文", "")) == []
 
 
-@pytest.mark.parametrize("path", sorted((WEB / "static" / "js").glob("*.js")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((WEB / "static" / "js").rglob("*.js")), ids=lambda path: path.name)
 def test_no_chinese_outside_of_marks_in_scripts(path):
     text = re.sub(r"_\('[^']*'", "", re.sub(r"//.*", "", path.read_text(encoding="utf-8")))
     assert CHINESE.findall(text.replace("%(name)s", "")) == []
