@@ -31,7 +31,7 @@ def items_of(stand: Stand, session_id: str, records: list[Record]) -> list[Item]
     return [
         item
         for record in segments
-        for item in read_items(shelf.open_clear(session_id, record.seq, stand.centre.identity, record)[1])
+        for item in read_items(shelf.open_clear(session_id, record.seq, stand.centre.centre_identity, record)[1])
     ]
 
 
