@@ -150,6 +150,35 @@ def test_a_camera_keeps_its_shape_within_the_small_picture(page, given, sent):
     assert tuple(size) == sent
 
 
+def test_a_camera_waits_for_a_full_line_and_goes_on_with_less(page):
+    told = page.evaluate("""async () => {
+      const { Publisher } = await import('/static/js/live/publish.js');
+      const publisher = new Publisher({ address: 'ws://127.0.0.1:9/', video: document.createElement('video') });
+      let again = 0;
+      publisher.line.again = () => { again += 1; };
+      const told = [], note = () => told.push([publisher.isLate, publisher.bps, Boolean(publisher.needsKey), again]);
+      const sent = (seq, at_ms) => publisher.waiting.set(seq, at_ms);
+      sent(1, 1000); sent(2, 1100);
+      publisher.judge(1500); note();  // under way for half a second: a far relay
+      publisher.judge(1700); note();  // longer: the line is full
+      publisher.settle(2); publisher.judge(1800); note();  // it is through: on with less, from a key frame
+      publisher.judge(7600); note();
+      publisher.judge(7800); note();  // six good seconds: more
+      publisher.judge(20000); publisher.judge(30000); note();  // and never more than at first
+      sent(3, 31000); publisher.judge(33600); note();  // no word at all: anew
+      return told;
+    }""")
+    assert told == [
+        [False, 400_000, False, 0],
+        [True, 240_000, False, 0],
+        [False, 240_000, True, 0],
+        [False, 240_000, True, 0],
+        [False, 312_000, True, 0],
+        [False, 400_000, True, 0],
+        [False, 400_000, True, 1],
+    ]
+
+
 TALK_KEY = """async () => {
   const { bindTalkKey } = await import('/static/js/live/talk-key.js');
   document.body.insertAdjacentHTML('beforeend', '<button id="talk" aria-pressed="false">T</button>');
