@@ -30,7 +30,7 @@ PREFIXES = {"person": "p", "camera": "c"}
 
 @dataclass(frozen=True)
 class Source:
-    """Somebody or something that can be seen: a kit, a person by browser, an external camera. Times in ms, degrees."""
+    """Somebody or something that can be seen: a kit, a person by browser, a camera. Times in ms, degrees."""
 
     id: str
     """As the relay names it: a kit's id, `p:` and a user id, `c:` and a camera's id."""
@@ -136,7 +136,9 @@ def list_task_kits(session: ReadSession, actor: Actor, task: str, *, now_ms: int
     if chosen is None:
         return []
     case_no = chosen.body.get("case_no", "")
-    team = [view.kit.kit_id for view in views_ if case_no and view.is_open and view.body.get("case_no", "") == case_no]
+    team = [
+        view.kit.kit_id for view in views_ if case_no and view.is_open and view.body.get("case_no", "") == case_no
+    ]
     return _once([chosen.kit.kit_id, *team])
 
 

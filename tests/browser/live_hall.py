@@ -84,7 +84,9 @@ class Filmer:
     def _film(self, socket: object, stream: int) -> tuple[SyntheticCamera, threading.Thread]:
         width, height, bitrate_bps = SIZES[stream]
         camera = SyntheticCamera(self._kit_id, width=width, height=height, fps=FPS, bitrate_bps=bitrate_bps)
-        thread = threading.Thread(target=self._send, args=(socket, camera, stream, Init("avc1.42C01F", width, height, FPS)))
+        thread = threading.Thread(
+            target=self._send, args=(socket, camera, stream, Init("avc1.42C01F", width, height, FPS))
+        )
         thread.start()
         return camera, thread
 
@@ -147,7 +149,9 @@ class Hall:
         self.pages.stop()
         self.stand.stop()
 
-    def open(self, browser: Browser, path: str, *, by: str = "zhihui", size: dict[str, int] = DESK, script: str = "") -> Page:
+    def open(
+        self, browser: Browser, path: str, *, by: str = "zhihui", size: dict[str, int] = DESK, script: str = ""
+    ) -> Page:
         """A page of somebody logged in; `script` runs before any of the page's."""
         context = browser.new_context(viewport=size, locale="zh-CN", base_url=self.address)  # type: ignore[arg-type]
         context.add_cookies([{"name": SESSION_COOKIE, "value": self.stand.tokens[by], "url": self.address}])

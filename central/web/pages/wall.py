@@ -23,6 +23,7 @@ def show_wall(
     request: Request,
     here: Here,
     actor: SignedIn,
+    *,
     incident: Text = "",
     task: Text = "",
     tiles: Text = "",
