@@ -62,6 +62,7 @@ __all__ = [
     "record_hello",
     "record_link",
     "save_markers",
+    "set_counter",
     "store_items",
     "store_positions",
     "void_waiting",
@@ -151,6 +152,17 @@ def add_to_counter(uow: UnitOfWork, name: str, count: int) -> None:
         rule.on_conflict_do_update(
             index_elements=["name"],
             set_={"value": col(Counter.value) + rule.excluded.value, "changed_ms": rule.excluded.changed_ms},
+        )
+    )
+
+
+def set_counter(uow: UnitOfWork, name: str, value: int) -> None:
+    """Note how many there are of something now."""
+    dialect = sqlite if uow.connection.dialect.name == "sqlite" else postgresql
+    rule = dialect.insert(Counter).values(name=name, value=value, changed_ms=uow.now_ms)
+    uow.connection.execute(
+        rule.on_conflict_do_update(
+            index_elements=["name"], set_={"value": rule.excluded.value, "changed_ms": rule.excluded.changed_ms}
         )
     )
 

@@ -156,9 +156,13 @@ class CentreCollector(Collector):
             ("total.answers.", "zhixing_door_answers", "Answers of the devices' door", "status"),
             ("door.", "zhixing_door_refusals", "Refusals of the devices' door", "problem"),
             ("set_aside.", "zhixing_set_aside", "Messages that could not be accepted", "reason"),
+            ("total.live.refused.", "zhixing_live_refusals", "Refusals of the relay, and what was refused", "reason"),
+            ("total.live.sent.", "zhixing_live_sent", "Bytes of pictures sent, frames dropped for slow viewers", "what"),
         ):
             found = {key.removeprefix(prefix): float(n) for key, n in totals.items() if key.startswith(prefix)}
             yield _counted(name, text, label, found)
+        now = {key.removeprefix("total.live.now."): float(n) for key, n in totals.items() if "live.now." in key}
+        yield _labelled("zhixing_live_connections", "The relay's sources, viewers, voices and talkers", "what", now)
 
 
 def _labelled(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

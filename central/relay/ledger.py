@@ -39,6 +39,8 @@ class Ledger:
         self._store = store
         self._lines: list[Line] = []
         self.counts: Counter[str] = Counter()
+        self._now: dict[str, int] = {}
+        self._written: dict[str, int] = {}
         self.lost = 0
         self.stirred = asyncio.Event()
         """A line waits."""
@@ -46,7 +48,7 @@ class Ledger:
     @property
     def is_due(self) -> bool:
         """Whether anything waits."""
-        return bool(self._lines or self.counts)
+        return bool(self._lines or self.counts) or self._now != self._written
 
     def note(self, session_id: str, kind: str, actor_name: str, **detail: Any) -> None:
         """Add a line to a session's record, with the time of now."""
@@ -62,16 +64,25 @@ class Ledger:
         """Add to a counter of the centre."""
         self.counts[name] += number
 
+    def tell_now(self, numbers: Mapping[str, int]) -> None:
+        """How many there are of what at this moment, by counter."""
+        self._now = dict(numbers)
+
     def write(self) -> None:
         """Write down what waits; what the database does not take now waits for the next call."""
         lines, self._lines = self._lines, []
         counts, self.counts = self.counts, Counter()
+        now = self._now
         try:
             with self._store.write() as uow:
                 for line in lines:
                     self._add(uow, line)
                 for name, number in counts.items():
                     devices.add_to_counter(uow, name, number)
+                for name, number in now.items():
+                    if self._written.get(name) != number:
+                        devices.set_counter(uow, name, number)
+            self._written = now
         except SQLAlchemyError as error:
             log.warning("relay: lines of sessions' records are not written yet (%s)", error)
             self._lines = lines + self._lines

@@ -137,7 +137,7 @@ class PeopleDoor:
             await wire.read(self.relay, line, guard_viewer(now()), take)
         finally:
             exchange.remove_looker(looker)
-            self.relay.ledger.count("live.dropped_frames", viewer.outflow.dropped)
+            self.relay.ledger.count("total.live.sent.dropped_frames", viewer.outflow.dropped)
 
     async def _speak(self, guest: Guest, *, is_talker: bool) -> None:
         rooms, actor = self.relay.rooms, guest.actor

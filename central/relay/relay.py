@@ -106,7 +106,7 @@ class Relay:
 
     def count_refusal(self, code: str) -> None:
         """Count somebody who was not let in, or was closed, by a code."""
-        self.ledger.count(f"live.refused.{code}")
+        self.ledger.count(f"total.live.refused.{code}")
 
     def cut_kits(self, kit_ids: Iterable[str]) -> None:
         """End every connection of revoked kits, now."""
@@ -183,8 +183,16 @@ class Relay:
                     await self.ledger.stirred.wait()
             await asyncio.sleep(GATHER_S)
             self.ledger.stirred.clear()
+            self._tell_numbers()
             if self.ledger.is_due:
                 await asyncio.to_thread(self.ledger.write)
+
+    def _tell_numbers(self) -> None:
+        found = {**self.exchange.count(), **self.rooms.count()}
+        self.ledger.tell_now({f"total.live.now.{name}": number for name, number in found.items()})
+        sent, self.exchange.relayed_bytes = self.exchange.relayed_bytes, 0
+        if sent:
+            self.ledger.count("total.live.sent.bytes", sent)
 
     async def keep_time(self) -> None:
         """Judge twice a second who is silent, slow or not looked at."""

@@ -100,4 +100,4 @@ async def read(relay: Relay, line: Line, guard: Guard, take: Callable[[bytes, Fr
     finally:
         relay.sockets -= 1
         if guard.refused:
-            relay.ledger.count("live.refused.frames", guard.refused)
+            relay.ledger.count("total.live.refused.frames", guard.refused)

@@ -60,7 +60,7 @@ class TestSources:
         assert camera.socket.closed() == CLOSE_GARBAGE
         assert viewer.control(State, lambda told: told.state == "gone")
         wait_until(
-            lambda: stand.centre.scalar("SELECT value FROM counter WHERE name = 'live.refused.frames'") >= 6,
+            lambda: stand.centre.scalar("SELECT value FROM counter WHERE name = 'total.live.refused.frames'") >= 6,
             10,
             "counts",
         )
