@@ -72,6 +72,27 @@ def test_headers_are_on_everything(client):
         assert "cache-control" in headers
 
 
+@pytest.mark.parametrize(
+    ("host", "relay"),
+    [
+        ("centre.test", "ws://centre.test:8092"),
+        ("centre.test:8080", "ws://centre.test:8092"),
+        ("[::1]:8080", "ws://[::1]:8092"),
+        ("evil.test; script-src *", ""),
+        ("", ""),
+    ],
+)
+def test_scripts_reach_the_relay_of_the_pages_own_host_and_nobody_else(client, host, relay):
+    policy = client.get("/login", headers={"host": host}).headers["content-security-policy"]
+    assert policy.endswith(f"; connect-src 'self' {relay}".rstrip())
+    assert "script-src" not in policy
+
+
+def test_microphone_and_camera_are_for_sessions_alone(client):
+    for path, allowed in (("/login", "camera=(), microphone=()"), ("/command/x", "camera=(self), microphone=(self)")):
+        assert client.get(path).headers["permissions-policy"].startswith(allowed), path
+
+
 def test_pages_are_not_cached_but_digested_files_are(log_in):
     client = log_in("zhihui")
     page = client.get("/kits")
