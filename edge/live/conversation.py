@@ -114,7 +114,8 @@ class Conversation:
                         return
                 except LiveError as error:
                     self._garbage += 1
-                    log.warning("live: the relay's voice: %s", error)
+                    if self._garbage == 1:
+                        log.warning("live: the relay's voice: %s", error)
                     if self._garbage > MAX_GARBAGE:
                         self._code = CLOSE_GARBAGE
                         return

@@ -91,6 +91,7 @@ class Voice:
             connection.transport.abort()
             with contextlib.suppress(*FAILURES):
                 await connection.wait_closed()
+        log.info("live: the voice's connection ended (code %d)", code)
         self._say(connected=False)
         if time.monotonic() - began_s > 2.0:
             self._quick.reset()

@@ -14,7 +14,7 @@ from edge.spool.database import Spool
 from edge.spool.store import read_boot_ms
 
 STATE: Final = "talk"
-VALID_MS: Final = 3000
+VALID_MS: Final = 4000
 RENEW_S: Final = 1.0
 """How often who holds it says so."""
 TO_CENTRE: Final = "centre"
