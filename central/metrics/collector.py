@@ -156,8 +156,8 @@ class CentreCollector(Collector):
             ("total.answers.", "zhixing_door_answers", "Answers of the devices' door", "status"),
             ("door.", "zhixing_door_refusals", "Refusals of the devices' door", "problem"),
             ("set_aside.", "zhixing_set_aside", "Messages that could not be accepted", "reason"),
-            ("total.live.refused.", "zhixing_live_refusals", "Refusals of the relay, and what was refused", "reason"),
-            ("total.live.sent.", "zhixing_live_sent", "Bytes of pictures sent, frames dropped for slow viewers", "what"),
+            ("total.live.refused.", "zhixing_live_refusals", "Refusals of the relay", "reason"),
+            ("total.live.sent.", "zhixing_live_sent", "Bytes of pictures, frames dropped for the slow", "what"),
         ):
             found = {key.removeprefix(prefix): float(n) for key, n in totals.items() if key.startswith(prefix)}
             yield _counted(name, text, label, found)

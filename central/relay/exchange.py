@@ -7,96 +7,29 @@ within a session that both are in; what the sessions are is told by `apply`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from central.command.rules import OpenSession
 from central.relay import bounds
-from central.relay.fanout import Channel, Viewer, ack_of
+from central.relay.fanout import Record, Viewer, ack_of
 from central.relay.sink import NoSink, Sink
+from central.relay.sources import CAMERA, PERSON, Looker, Source, Wire, channel_of, judge, waits_for_switch
 from contract.live import (
     CLOSE_ENDED,
     CLOSE_REPLACED,
     CLOSE_TOO_SLOW,
-    LOW,
-    MAIN,
-    Control,
     Frame,
     LiveError,
     State,
     Told,
     Type,
     Want,
-    Watcher,
     Watchers,
     read_control,
     read_init,
 )
 
-PERSON: Final = "p:"
-CAMERA: Final = "c:"
 _MAX_WATCHERS: Final = 64
-
-
-class Wire(Protocol):
-    """A connection as the exchange uses it (`central.relay.line.Line`); nothing of it waits."""
-
-    def tell(self, message: Control) -> None:
-        """Queue a control message."""
-        ...
-
-    def put(self, message: bytes) -> None:
-        """Queue a frame that is not dropped."""
-        ...
-
-    def end(self, code: int, reason: str) -> None:
-        """Say that it is over, then close."""
-        ...
-
-    def close(self, code: int, reason: str = "") -> None:
-        """Close."""
-        ...
-
-
-@dataclass(eq=False)
-class Looker:
-    """A viewer with his connection, and as whom the officer sees him."""
-
-    source_id: str
-    viewer: Viewer
-    line: Wire
-    person: Watcher
-    user_id: str = ""
-    audit_name: str = ""
-    told_state: State | None = None
-
-
-@dataclass(eq=False)
-class Source:
-    """Something that can be looked at: a kit, a person's camera, an external camera."""
-
-    id: str
-    line: Wire | None = None
-    session_id: str = ""
-    """The one session a person's camera is shown in; "" where sessions name the source themselves."""
-    channels: dict[int, Channel] = field(default_factory=lambda: {MAIN: Channel(), LOW: Channel()})
-    lookers: set[Looker] = field(default_factory=set)
-    told: bytes | None = None
-    was_here: bool = False
-    gone_reason: str = ""
-    asked: frozenset[int] = frozenset()
-    needed_s: dict[int, float] = field(default_factory=dict)
-    key_asked_s: float = float("-inf")
-    watchers: tuple[Watcher, ...] = ()
-
-    @property
-    def has_one_stream(self) -> bool:
-        """Whether there is only the main stream, whatever is asked for."""
-        return self.id.startswith((PERSON, CAMERA))
-
-    def pick(self, stream: int) -> int:
-        """The stream that a viewer gets who asks for this one."""
-        return MAIN if self.has_one_stream else stream
 
 
 class Exchange:
@@ -194,8 +127,8 @@ class Exchange:
             self._take_picture(source, line, message, frame)
         elif frame.type is Type.INIT:
             read_init(frame)
-            channel = _channel(source, frame)
-            channel.take_init(message, self._now(), lambda session_id, kept: self._record(session_id, source.id, kept))
+            channel = channel_of(source, frame)
+            channel.take_init(message, self._now(), self._recorder_of(source.id))
         elif frame.type is Type.CONTROL:
             control = read_control(frame)
             if not isinstance(control, Told):
@@ -207,7 +140,7 @@ class Exchange:
             raise LiveError(f"A source of pictures does not send frames of type {frame.type.name}.")
 
     def _take_picture(self, source: Source, line: Wire, message: bytes, frame: Frame) -> None:
-        channel = _channel(source, frame)
+        channel = channel_of(source, frame)
         if bounds.wants_ack(frame):
             line.put(ack_of(frame))
         if not len(frame.payload):
@@ -217,14 +150,12 @@ class Exchange:
         self._settle_switches(source, frame)
         is_news = channel.last_s is None or self._now() - channel.last_s > bounds.STALE_S
         self.relayed_bytes += len(message) * len(channel.viewers)
-        channel.publish(
-            message, frame, self._now(), lambda session_id, kept: self._record(session_id, source.id, kept)
-        )
+        channel.publish(message, frame, self._now(), self._recorder_of(source.id))
         if is_news:
             self._tell_states(source)
 
-    def _record(self, session_id: str, source_id: str, message: bytes) -> None:
-        self._sink.frame(session_id, source_id, message)
+    def _recorder_of(self, source_id: str) -> Record:
+        return lambda session_id, message: self._sink.frame(session_id, source_id, message)
 
     def _settle_switches(self, source: Source, frame: Frame) -> None:
         """A viewer goes over to the other stream at its key frame, so that there is a picture all the time."""
@@ -274,9 +205,9 @@ class Exchange:
         source = self.sources[looker.source_id]
         viewer = looker.viewer
         viewer.target = source.pick(want.streams[0]) if want.streams else None
-        if viewer.target is None or viewer.showing is None or source.channels[viewer.target].group:
-            if viewer.target != viewer.showing:
-                self._show(source, viewer)
+        is_ready = viewer.target is None or viewer.showing is None or bool(source.channels[viewer.target].group)
+        if is_ready and viewer.target != viewer.showing:
+            self._show(source, viewer)
         self._note_watchers(source)
         self._ask(source, wants_key=want.key)
         self._tell_state(source, looker)
@@ -304,7 +235,7 @@ class Exchange:
             return
         has_new = bool(needed - source.asked)
         lacks_key = wants_key or any(
-            source.channels[stream].key_missing_since_s is not None or self._waits_for_switch(source, stream)
+            source.channels[stream].key_missing_since_s is not None or waits_for_switch(source, stream)
             for stream in needed & source.asked
         )
         may_ask_key = lacks_key and now_s - source.key_asked_s >= bounds.KEY_AGAIN_S
@@ -317,10 +248,6 @@ class Exchange:
         if is_key:
             source.key_asked_s = now_s
         source.line.tell(Want(streams=sorted(needed), key=is_key))
-
-    @staticmethod
-    def _waits_for_switch(source: Source, stream: int) -> bool:
-        return any(looker.viewer.target == stream and looker.viewer.showing != stream for looker in source.lookers)
 
     def _note_watchers(self, source: Source) -> None:
         found = {looker.person: None for looker in source.lookers if looker.viewer.streams}
@@ -335,23 +262,10 @@ class Exchange:
             self._tell_state(source, looker)
 
     def _tell_state(self, source: Source, looker: Looker) -> None:
-        state = self._judge(source, looker.viewer)
+        state = judge(source, looker.viewer, self._now())
         if state != looker.told_state:
             looker.told_state = state
             looker.line.tell(state)
-
-    def _judge(self, source: Source, viewer: Viewer) -> State:
-        if source.line is None:
-            return State(state="gone", reason=source.gone_reason) if source.was_here else State(state="waiting")
-        if viewer.showing is None:
-            return State(state="waiting", reason="paused")
-        channel, now_s = source.channels[viewer.showing], self._now()
-        missing_s = channel.key_missing_since_s
-        if missing_s is not None and now_s - missing_s > bounds.KEY_WAIT_S:
-            return State(state="stale", reason="no_key_frame")
-        if channel.last_s is None:
-            return State(state="waiting")
-        return State(state="live") if now_s - channel.last_s <= bounds.STALE_S else State(state="stale")
 
     def _drop_unused(self, source: Source) -> None:
         if source.line is None and not source.lookers and not self.sessions_of(source.id):
@@ -371,10 +285,3 @@ class Exchange:
                 source.line.close(code, reason)
             for looker in list(source.lookers):
                 looker.line.close(code, reason)
-
-
-def _channel(source: Source, frame: Frame) -> Channel:
-    channel = source.channels.get(frame.stream)
-    if channel is None or (source.has_one_stream and frame.stream != MAIN):
-        raise LiveError(f"Source {source.id} has no stream {frame.stream}.")
-    return channel

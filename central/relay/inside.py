@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from central.relay.exchange import Exchange, Looker
+from central.relay.exchange import Exchange
 from central.relay.fanout import Viewer
 from central.relay.outlets.adapter import NoChannelError, Stop, Take
+from central.relay.sources import Looker
 from contract.live import Control, End, Watcher, pack_control
 
 log = logging.getLogger(__name__)

@@ -20,11 +20,11 @@ from anyio import to_thread
 from central.devices import service as devices
 from central.relay import wire
 from central.relay.bounds import guard_pictures, guard_voice
-from central.relay.exchange import CAMERA
 from central.relay.line import Line, Receive, Send
 from central.relay.relay import Relay
 from central.relay.room import Participant
 from central.relay.secret import FEED_PATH, read_secret
+from central.relay.sources import CAMERA
 from central.relay.wire import Closed, Scope
 from central.sync.admission import Admission, Gate, read_certificate
 from central.sync.proof import Nonces, ProofError, Prover, body_matches
@@ -87,13 +87,13 @@ class KitsDoor:
             await wire.reject(send, error.status, body, [self._next_nonce()])
             return
         except Closed as closed:
-            await wire.refuse(scope, receive, send, self.relay, closed.code, closed.reason)
+            await wire.refuse(scope, receive, send, self.relay, closed)
             return
         kit_id = admission.kit.kit_id
         if not self.relay.exchange.sessions_of(kit_id):
             await self.relay.refresh()  # its call may be younger than the last look
         if not self.relay.exchange.sessions_of(kit_id):
-            await wire.refuse(scope, receive, send, self.relay, CLOSE_ENDED, "ended")
+            await wire.refuse(scope, receive, send, self.relay, Closed(CLOSE_ENDED, "ended"))
             return
         line = await wire.accept(scope, receive, send, [self._next_nonce()])
         serve = self._take_pictures if scope["path"] == PICTURE_PATH else self._take_voice

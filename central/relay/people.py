@@ -15,12 +15,12 @@ from central.command.rules import OpenSession
 from central.people.queries import Login
 from central.relay import bounds, wire
 from central.relay.bounds import guard_pictures, guard_viewer, guard_voice
-from central.relay.exchange import PERSON, Looker
 from central.relay.fanout import Viewer
 from central.relay.line import Receive, Send
 from central.relay.relay import Guest, Relay
 from central.relay.rights import may_listen, may_publish, may_talk, may_watch
 from central.relay.room import Participant
+from central.relay.sources import PERSON, Looker
 from central.relay.wire import Closed, Scope
 from central.web.security import SESSION_COOKIE
 from contract.live import (
@@ -67,7 +67,7 @@ class PeopleDoor:
         try:
             login, session = await self._admit(scope, act, session_id, source_id)
         except Closed as closed:
-            await wire.refuse(scope, receive, send, self.relay, closed.code, closed.reason)
+            await wire.refuse(scope, receive, send, self.relay, closed)
             return
         line = await wire.accept(scope, receive, send)
         guest = Guest(line, _token(scope), login.actor, session.id, act)

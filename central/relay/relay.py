@@ -15,12 +15,13 @@ from central.base.unit_of_work import Store
 from central.command.rules import OpenSession
 from central.courts.permissions import Actor
 from central.relay import bounds
-from central.relay.exchange import PERSON, Exchange, Looker
+from central.relay.exchange import Exchange
 from central.relay.ledger import Ledger
 from central.relay.line import Line
 from central.relay.rights import Rights, may_listen, may_publish, may_watch
 from central.relay.room import Participant, Rooms
 from central.relay.sink import Sink
+from central.relay.sources import PERSON, Looker
 from contract.live import CLOSE_REFUSED, CLOSE_RESTARTING, CLOSE_TOO_SLOW, CLOSE_UNPROVEN
 
 log = logging.getLogger(__name__)

@@ -50,11 +50,11 @@ async def accept(
     return Line(receive, send, abort)
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, relay: Relay, code: int, reason: str) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, relay: Relay, closed: Closed) -> None:
     """Accept and close: a browser tells its page the code of nothing else."""
-    relay.count_refusal(reason)
+    relay.count_refusal(closed.reason)
     line = await accept(scope, receive, send)
-    line.end(code, reason)
+    line.end(closed.code, closed.reason)
     await line.run(lambda _message: None)
 
 

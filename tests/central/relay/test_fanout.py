@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from central.command.rules import OpenSession
 from central.relay import bounds
-from central.relay.exchange import Exchange, Looker
+from central.relay.exchange import Exchange
 from central.relay.fanout import Outflow, Viewer
 from central.relay.sink import NoSink
+from central.relay.sources import Looker
 from contract.live import (
     KEY,
     LOW,
@@ -248,6 +249,9 @@ class TestSessions:
         assert second.line.code is not None and first.line.code is None
 
 
+STEPS = ("key", "frame", "take", "ack", "wait")
+
+
 class TestOutflow:
     def test_a_reader_that_says_nothing_keeps_a_window_and_then_waits_for_a_key_frame(self) -> None:
         outflow = Outflow()
@@ -266,7 +270,7 @@ class TestOutflow:
         assert outflow.take(5.0) == b"init"
 
     @settings(max_examples=200, deadline=None)
-    @given(st.lists(st.tuples(st.sampled_from(["key", "frame", "take", "ack", "wait"]), st.integers(1, 30)), max_size=80))
+    @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 30)), max_size=80))
     def test_whatever_happens_what_is_sent_decodes_and_memory_is_bounded(self, steps: list[tuple[str, int]]) -> None:
         outflow, now_s, seq = Outflow(), 0.0, 0
         sent: list[int] = []
@@ -278,9 +282,10 @@ class TestOutflow:
                     if step == "key":
                         keys.add(seq)
                     flags = WANTS_ACK | (KEY if step == "key" else 0)
-                    outflow.offer(pack(Type.VIDEO, b"x", flags=flags, seq=seq), now_s, is_key=step == "key", init=None)
-                elif step == "take" and (message := outflow.take(now_s)) is not None:
-                    sent.append(unpack(message).seq)
+                    message = pack(Type.VIDEO, b"x", flags=flags, seq=seq)
+                    outflow.offer(message, now_s, is_key=step == "key", init=None)
+                elif step == "take" and (taken := outflow.take(now_s)) is not None:
+                    sent.append(unpack(taken).seq)
                 elif step == "ack" and sent:
                     outflow.acknowledge(sent[-1], now_s)
                 elif step == "wait":
@@ -288,5 +293,3 @@ class TestOutflow:
             assert outflow.in_flight <= bounds.QUEUE_FRAMES + bounds.WINDOW + 1
         for before, after in zip([None, *sent], sent, strict=False):
             assert after in keys or (before is not None and after == before + 1)
-
-
