@@ -90,8 +90,8 @@ class PositionMessage(Struct, frozen=True):
 class Alarm(Struct, frozen=True, omit_defaults=True):
     """An act or fault that a person must see. ``boot_ms`` is monotonic time since boot at the press.
 
-    ``watch_me``: the officer asks to be watched by the centre; it is not a call for help. ``watch_me_withdrawn``, under
-    the same id: he no longer does.
+    ``watch_me``: the officer asks to be watched by the centre; it is not a call for help. ``watch_me_withdrawn``,
+    under the same id: he no longer does.
     A mark may name its ``category`` (``contract.categories``) and the ``task`` (directive number) it belongs to.
     ``unstored``: the card refused it, and it left from memory; the same alarm follows once it is stored.
     """

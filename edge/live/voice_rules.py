@@ -33,10 +33,9 @@ def find_targets(to: str, talkers: Sequence[Talker], you: str) -> list[str]:
 
 def choose_mode(orders: Sequence[VoiceMode]) -> VoiceMode:
     """Of several sessions the one that opens the microphone the furthest."""
-    for mode in ("duplex", "ptt"):
-        if mode in orders:
-            return mode  # type: ignore[return-value]
-    return "off"
+    if "duplex" in orders:
+        return "duplex"
+    return "ptt" if "ptt" in orders else "off"
 
 
 class ModeKeeper:

@@ -119,7 +119,6 @@ class Watching:
             boot_ms=desk.clock.boot_ms(),
             fix=desk.fix(),
             recording_id=recording_id,
-            note=f"by {by}",
             task=desk.read_state("task_current").get("number"),
         )
         with desk.transaction():
@@ -146,7 +145,6 @@ class Watching:
             kind="watch_me_withdrawn",
             pressed_ms=desk.clock.wall_ms(),
             boot_ms=desk.clock.boot_ms(),
-            note=f"by {by}",
         )
         with desk.transaction():
             desk.spool.outbox.append("alarm", encode(alarm), urgent=True)

@@ -147,6 +147,7 @@ REMARKS: Final = {
     "unsafe": Label(_("现场有危险"), "list", "bad"),
     "unequipped": Label(_("人手或装备不足"), "list", "off"),
     "not_mine": Label(_("不属本人职责"), "list", "off"),
+    "not_understood": Label(_("没有听清"), "list", "warn"),  # a numbered order (contract.orders.CANNOT)
     "other": Label(_("其他原因"), "list", "off"),
     "as_ordered": Label(_("按要求完成"), "list", "off"),
     "partly": Label(_("部分完成"), "list", "off"),
