@@ -79,10 +79,14 @@ class Outflow:
 
     def acknowledge(self, seq: int, now_s: float) -> None:
         """The viewer has this frame and all before it; an unknown number changes nothing."""
-        if all(sent != seq for sent, _ in self._unacked):
+        unacked = self._unacked
+        if unacked and unacked[0][0] == seq:  # as it is nearly always
+            unacked.popleft()
+        elif any(sent == seq for sent, _ in unacked):
+            while unacked.popleft()[0] != seq:
+                pass
+        else:
             return
-        while self._unacked and self._unacked.popleft()[0] != seq:
-            pass
         self._waiting_since_s = now_s
 
     def is_stuck(self, now_s: float) -> bool:

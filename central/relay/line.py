@@ -99,7 +99,8 @@ class Line:
     async def _write(self) -> None:
         try:
             while True:
-                await self._stirred.wait()
+                if not self._stirred.is_set():
+                    await self._stirred.wait()
                 self._stirred.clear()
                 while (message := self._take()) is not None:
                     self.sending_since_s = self._loop.time()

@@ -124,9 +124,6 @@ class PeopleDoor:
         line.take_next = lambda: viewer.outflow.take(now())
 
         def take(_message: bytes, frame: Frame) -> None:
-            if frame.type is Type.ACK:
-                viewer.outflow.acknowledge(frame.seq, now())
-                return
             control = read_control(frame) if frame.type is Type.CONTROL else None
             if not isinstance(control, Want):
                 raise LiveError(f"A viewer does not send frames of type {frame.type.name}.")
@@ -134,7 +131,9 @@ class PeopleDoor:
 
         exchange.add_looker(looker)
         try:
-            await wire.read(self.relay, line, guard_viewer(now()), take)
+            await wire.read(
+                self.relay, line, guard_viewer(now()), take, lambda seq: viewer.outflow.acknowledge(seq, now())
+            )
         finally:
             exchange.remove_looker(looker)
             self.relay.ledger.count("total.live.sent.dropped_frames", viewer.outflow.dropped)

@@ -12,12 +12,13 @@ from central.relay import bounds
 from central.relay.bounds import GarbageError, Guard
 from central.relay.line import Line, Receive, Send
 from central.relay.relay import Relay
-from contract.live import CLOSE_GARBAGE, CLOSE_RESTARTING, Frame, LiveError, unpack
+from contract.live import CLOSE_GARBAGE, CLOSE_RESTARTING, HEADER, Frame, LiveError, Type, unpack
 
 log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 
 JSON: Final = b"application/json"
+_ACK: Final = int(Type.ACK)
 
 
 class Closed(Exception):  # noqa: N818 -- not an error: how a door says that it lets nobody in
@@ -78,11 +79,24 @@ def check_room(relay: Relay) -> None:
         raise Closed(CLOSE_RESTARTING, "restarting" if relay.is_ending else "full")
 
 
-async def read(relay: Relay, line: Line, guard: Guard, take: Callable[[bytes, Frame], None]) -> None:
-    """Read a connection to its end: each frame within bounds goes to ``take``; garbage closes it."""
+async def read(
+    relay: Relay,
+    line: Line,
+    guard: Guard,
+    take: Callable[[bytes, Frame], None],
+    take_ack: Callable[[int], None] | None = None,
+) -> None:
+    """Read a connection to its end: each frame within bounds goes to ``take``; garbage closes it.
+
+    ``take_ack`` gets the number of each acknowledgement, which viewers send as often as they are sent pictures.
+    """
     now = asyncio.get_running_loop().time
 
     def judge(message: bytes) -> None:
+        if take_ack is not None and len(message) == HEADER.size and message[0] == _ACK:
+            if guard.controls.take(now()):
+                take_ack(int.from_bytes(message[4:8], "big"))
+            return
         try:
             try:
                 frame = unpack(message)

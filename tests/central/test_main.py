@@ -131,11 +131,11 @@ def test_upkeep_at_the_command_line(config, tmp_path, capsys):
 
 def test_the_process_table_leaves_an_external_broker_alone(config):
     own = central_main.list_children(config, Settings())
-    assert [child.name for child in own] == ["broker", "intake", "door", "web", "api", "worker", "relay"]
+    assert [child.name for child in own] == ["broker", "intake", "door", "web", "api", "worker", "relay", "cameras"]
     assert [child.name for child in own if child.last_to_stop] == ["broker"]
     assert own[1].command[-3:] == ["intake", "--config", str(config)]
     foreign = central_main.list_children(None, Settings(broker="external", web_host="0.0.0.0"))
-    assert [child.name for child in foreign] == ["intake", "door", "web", "api", "worker", "relay"]
+    assert [child.name for child in foreign] == ["intake", "door", "web", "api", "worker", "relay", "cameras"]
     assert foreign[2].port == ("127.0.0.1", 8080)
     silent = central_main.list_children(None, Settings(live_on=False))
     assert [child.name for child in silent] == ["broker", "intake", "door", "web", "api", "worker"]
