@@ -42,6 +42,7 @@ class Exchange:
         self.sources: dict[str, Source] = {}
         self.relayed_bytes = 0
         self.on_watching: Callable[[Looker, bool], None] = lambda _looker, _begins: None
+        self.on_watchers: Callable[[str, tuple[Watcher, ...]], None] = lambda _source_id, _watchers: None
 
     # -- sessions
 
@@ -254,6 +255,7 @@ class Exchange:
         watchers = tuple(sorted(found, key=lambda person: (person.court, person.name)))[:_MAX_WATCHERS]
         if watchers != source.watchers:
             source.watchers = watchers
+            self.on_watchers(source.id, watchers)
             if source.line is not None:
                 source.line.tell(Watchers(people=list(watchers)))
 

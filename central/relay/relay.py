@@ -235,5 +235,6 @@ def make_relay(settings: Settings, store: Store, sink: Sink) -> Relay:
         rooms=Rooms(now, sink),
     )
     relay.exchange.on_watching = relay.note_watching
+    relay.exchange.on_watchers = relay.rooms.tell_watchers
     relay.rooms.on_talk = relay.note_talk
     return relay

@@ -129,6 +129,15 @@ class TestVoice:
         assert bytes(two.picture().payload) == b"between us"
         assert hall.drain(0.3) == []
 
+    def test_a_kit_hears_on_its_voice_connection_who_watches_it(self, stand: Stand) -> None:
+        session = stand.begin()
+        voice = stand.voice_of_kit()
+        viewer = stand.view(session)
+        told = voice.control(Watchers, lambda told: bool(told.people))
+        assert [one.name for one in told.people] == ["样例指挥长"]
+        viewer.close()
+        voice.control(Watchers, lambda told: not told.people)
+
     def test_who_may_only_watch_hears_nothing_said_by_himself(self, stand: Stand) -> None:
         session = stand.begin()
         kit, listener = stand.voice_of_kit(), stand.voice(session, by="jiandu")
