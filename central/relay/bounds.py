@@ -49,7 +49,9 @@ SILENT_TALKER_S: Final = 5.0
 CLOSE_WITHIN_S: Final = 0.5
 
 MAX_TALKERS: Final = 4
-"""At the same time in one session; more is a babble that no officer understands."""
+"""People of the centre at the same time in one session; more is a babble that no officer understands."""
+MAX_KITS_TALKING: Final = 16
+"""Kits at the same time in one session: their microphones may be open all the time, towards the centre."""
 MAX_SOCKETS_OF_PERSON: Final = 80
 """A wall of sixteen tiles in two halls, the session's page and voices."""
 MAX_SOCKETS: Final = 1500

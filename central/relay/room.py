@@ -175,7 +175,8 @@ class Rooms:
         if not participant.is_on:
             if participant.mode != "duplex":
                 return  # the button was let go of while this was on its way
-            self._turn(participant, on=True)
+            # An open microphone that was silent for a while: whoever it was meant for is still meant.
+            self._turn(participant, on=True, to=participant.to)
             self._tell_all()
             if not participant.is_on:
                 return
@@ -215,9 +216,11 @@ class Rooms:
     def _may_begin(self, participant: Participant) -> bool:
         if not participant.may_talk or participant.mode == "off":
             return False
+        # Counted apart: the open microphones of a team must not keep whoever commands it from speaking.
+        limit = bounds.MAX_KITS_TALKING if participant.is_kit else bounds.MAX_TALKERS
+        alike = [other for other in self.people if other is not participant and other.is_kit is participant.is_kit]
         return all(
-            sum(other.is_on for other in self.people if other is not participant and session_id in other.sessions)
-            < bounds.MAX_TALKERS
+            sum(other.is_on for other in alike if session_id in other.sessions) < limit
             for session_id in participant.sessions
         )
 

@@ -151,17 +151,41 @@ def test_without_the_button_nothing_is_heard_unless_voice_is_open() -> None:
 
 
 def test_who_may_not_talk_is_not_heard_and_a_fifth_talker_waits() -> None:
-    stage = Stage(session(kits=tuple(f"k{number}" for number in range(6))))
+    stage = Stage()
     mute = stage.join("p:7", "s1", may_talk=False)
     stage.talk(mute)
-    kits = [stage.join(f"k{number}") for number in range(6)]
-    for kit in kits:
-        stage.talk(kit)
-    assert [kit.is_on for kit in kits] == [True] * bounds.MAX_TALKERS + [False, False]
+    people = [stage.join(f"p:1{number}", "s1") for number in range(6)]
+    for person in people:
+        stage.talk(person)
+    assert [person.is_on for person in people] == [True] * bounds.MAX_TALKERS + [False, False]
     assert not mute.is_on
-    stage.talk(kits[0], on=False)
-    stage.talk(kits[4])
-    assert kits[4].is_on
+    stage.talk(people[0], on=False)
+    stage.talk(people[4])
+    assert people[4].is_on
+
+
+def test_open_microphones_of_a_large_team_never_keep_the_centre_from_speaking() -> None:
+    ids = tuple(f"k{number}" for number in range(bounds.MAX_KITS_TALKING + 1))
+    stage = Stage(session(kits=ids, voice="duplex"))
+    kits = [stage.join(kit_id) for kit_id in ids]
+    for kit in kits:
+        stage.talk(kit, "p:7")
+    assert [kit.is_on for kit in kits] == [True] * bounds.MAX_KITS_TALKING + [False]
+    person = stage.join("p:7", "s1")
+    stage.talk(person)
+    stage.say(person)
+    assert all(wire(kit).heard() == [(person.stream, b"opus")] for kit in kits)
+
+
+def test_an_open_microphone_that_was_silent_goes_on_for_those_it_was_meant_for() -> None:
+    stage = Stage(session(voice="duplex"))
+    one, two, person = stage.join("k1"), stage.join("k2"), stage.join("p:7", "s1")
+    stage.talk(one, "p:7")
+    stage.now_s += bounds.SILENT_TALKER_S + 1
+    stage.rooms.tick()
+    assert not one.is_on
+    stage.say(one)
+    assert (wire(person).heard(), wire(two).heard()) == ([(one.stream, b"opus")], [])
 
 
 def test_a_talker_who_falls_silent_or_leaves_ends() -> None:
