@@ -24,6 +24,7 @@ from contract.live import (
     Told,
     Type,
     Want,
+    Watcher,
     Watchers,
     read_control,
     read_init,
