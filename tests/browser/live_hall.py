@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +22,11 @@ from central.base.clock import SystemClock
 from central.base.unit_of_work import Store
 from central.courts import service as courts
 from central.web.security import SESSION_COOKIE
-from contract.live import KEY, LOW, MAIN, WANTS_ACK, Init, Type, Want, pack, pack_init, read_control, unpack
+from contract.live import KEY, LOW, MAIN, WANTS_ACK, Init, Type, Want, pack, pack_init, read_control
 from edge.recorder.sources import EncodedFrame
 from edge.recorder.sources.synthetic import SyntheticCamera
 from tests.browser.conftest import DESK
-from tests.central.relay.stand import Stand
+from tests.central.relay.stand import Socket, Stand
 from tests.central.web.serving import Server
 
 KITS: Final = ("dl-2901-01", "dl-2901-02", "dl-2901-03", "yb-2922-01")
@@ -63,11 +63,8 @@ class Filmer:
         cameras: dict[int, tuple[SyntheticCamera, threading.Thread]] = {}
         try:
             while not self._stopped.is_set():
-                try:
-                    frame = unpack(socket.connection.recv(0.2))  # type: ignore[arg-type]
-                except TimeoutError:
-                    continue
-                want = read_control(frame) if frame.type is Type.CONTROL else None
+                frame = socket.take(0.2)
+                want = read_control(frame) if frame is not None and frame.type is Type.CONTROL else None
                 if isinstance(want, Want):
                     self.wanted = set(want.streams)
                     self.ever_wanted |= self.wanted
@@ -81,7 +78,7 @@ class Filmer:
                 thread.join(5)
             socket.close()
 
-    def _film(self, socket: object, stream: int) -> tuple[SyntheticCamera, threading.Thread]:
+    def _film(self, socket: Socket, stream: int) -> tuple[SyntheticCamera, threading.Thread]:
         width, height, bitrate_bps = SIZES[stream]
         camera = SyntheticCamera(self._kit_id, width=width, height=height, fps=FPS, bitrate_bps=bitrate_bps)
         thread = threading.Thread(
@@ -90,10 +87,9 @@ class Filmer:
         thread.start()
         return camera, thread
 
-    def _send(self, socket: object, camera: SyntheticCamera, stream: int, init: Init) -> None:
-        send: Callable[[bytes], None] = socket.send  # type: ignore[attr-defined]
+    def _send(self, socket: Socket, camera: SyntheticCamera, stream: int, init: Init) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
-            send(pack_init(init, stream=stream))
+            socket.send(pack_init(init, stream=stream))
             for item in camera.items():
                 if not isinstance(item, EncodedFrame) or self.is_frozen:
                     continue
@@ -102,7 +98,7 @@ class Filmer:
                 with self._lock:
                     self._seq += 1
                     at_us = int((time.time() + self.shift_s) * 1e6)
-                    send(pack(Type.VIDEO, data, flags=flags, stream=stream, seq=self._seq, time_us=at_us))
+                    socket.send(pack(Type.VIDEO, data, flags=flags, stream=stream, seq=self._seq, time_us=at_us))
 
     def stop(self) -> None:
         self._stopped.set()
