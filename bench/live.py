@@ -1,13 +1,14 @@
-"""live_p50_ms, live_p99_ms and what a bad link makes of them; the way back after an outage; the relay's cost is in relay.
+"""live_p50_ms, live_p99_ms, what a bad link makes of them, and the way back after an outage.
 
 A real kit with a synthetic 720p25 picture of 1.4 Mbit/s, a session asked for and decided, the real relay, the video
 wall in a real Chromium with one tile in full quality. Ages run from the drawing of the picture at the kit to the
-browser having painted it (bench/live_look.py). Root is needed for all but the clean link: kit and centre then stand in
-two network namespaces beyond the tests' own link (tests/network/bad_link.py).
+browser having painted it (bench/live_look.py). Root is needed for all but the clean link: kit and centre then stand
+in two network namespaces beyond the tests' own link (tests/network/bad_link.py).
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 import time
@@ -162,7 +163,7 @@ def _report_ages(name: str, seen: list[Painted], *, over_s: float, **detail: Any
     if not seen:
         raise TimeoutError(f"{name}: nothing was painted.")
     ages = [row.age_ms for row in seen]
-    gaps = [after.at_ms - before.at_ms for before, after in zip(seen, seen[1:], strict=False)]
+    gaps = [after.at_ms - before.at_ms for before, after in itertools.pairwise(seen)]
     detail |= {
         "pictures": len(seen),
         "per_s": round(len(seen) / over_s, 1),
