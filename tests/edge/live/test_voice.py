@@ -238,7 +238,8 @@ def test_garbage_of_the_relay_ends_the_connection_and_not_the_process(scene):
     begin(kit, relay)
     for _ in range(25):
         relay.send(b"\x07garbage-that-is-no-frame-of-ours")
-    wait_until(lambda: len(relay.connections) > 3, 20, "connected anew")
+    press(kit)
+    wait_until(lambda: sound_of(relay), 20, "his voice over another connection")
     assert kit.processes["live"].poll() is None
 
 
