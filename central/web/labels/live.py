@@ -94,6 +94,21 @@ GUESTS: Final = {
     "person": Label(_("受邀人员"), "user", "info"),
     "camera": Label(_("外部摄像机"), "camera", "info"),
 }
+CAMERA_STATES: Final = {
+    "untried": Label(_("尚未测试"), "waiting", "off"),
+    "trying": Label(_("正在测试"), "waiting", "info"),
+    "seen": Label(_("画面正常"), "check-circle", "ok"),
+    "unreachable": Label(_("无法连接"), "link-off", "bad"),
+    "unauthorised": Label(_("用户名或密码不正确"), "lock", "bad"),
+    "no_picture": Label(_("该地址没有画面"), "camera-off", "bad"),
+    "stalled": Label(_("画面中断"), "camera-off", "warn"),
+    "address_sealed": Label(_("地址无法解密"), "key", "bad"),
+    "retired": Label(_("已停用"), "withdrawn", "off"),
+}
+OUTLET_STATES: Final = {
+    "held": Label(_("有效"), "check-circle", "ok"),
+    "over": Label(_("已结束"), "check-circle", "off"),
+}
 
 TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_request_state": REQUEST_STATES,
@@ -106,4 +121,6 @@ TABLES: Final[dict[str, dict[str, Label]]] = {
     "as_call": CALLS,
     "as_session_order": ORDERS,
     "as_guest": GUESTS,
+    "as_camera_state": CAMERA_STATES,
+    "as_outlet_state": OUTLET_STATES,
 }

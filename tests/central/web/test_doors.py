@@ -125,6 +125,8 @@ DOORS: dict[str, Door] = {
     "manage_features": post(f"/admin/courts/{COURT}/edit/feature", feature="inquiry", state="on", basis=""),
     # keeping the house
     "see_health": get("/health"),
+    "manage_cameras": get("/cameras"),
+    "grant_outlet": get("/command/none/outlets"),
     "fetch_logs": post(f"/kits/{KIT}/logs", reason="样例", hours=1),
     "see_set_aside": get("/devices"),
     "see_users": get("/admin/users"),

@@ -15,7 +15,7 @@ ROOMS = (
     "base.errors", "audit.rules", "courts.rules", "courts.places", "people.posts", "people.rules",
     "devices.losses",
     "devices.logs",
-    "devices.rules", "devices.task_rules", "incidents.rules", "command.rules",
+    "devices.rules", "devices.task_rules", "incidents.rules", "command.rules", "command.foreign_rules",
     "evidence.rules", "cases.numbers", "cases.parties", "cases.service",
     "cases.delivery", "imports.rules", "base.handover", "base.keyring", "base.archive", "flows.rekeying",
     "flows.restore",
