@@ -63,7 +63,7 @@ def give_sources(request: Request, here: Here, actor: SignedIn) -> dict[str, Any
     now_ms = here.now_ms()
     with here.store.read() as session:
         sources = wall_view.list_sources(session, actor, words_of(request), now_ms=now_ms)
-    return {"now_ms": now_ms, "sources": wall_view.plain(sources)}
+    return {"now_ms": here.now_ms(), "sources": wall_view.plain(sources)}
 
 
 @router.get("/sources/{session_id}")
@@ -75,4 +75,4 @@ def give_session_sources(request: Request, here: Here, actor: SignedIn, session_
         is_shown = view.is_open and may_watch(actor, view.as_open)
         words = words_of(request)
         sources = wall_view.list_session_sources(session, actor, view, words, now_ms=now_ms) if is_shown else []
-    return {"now_ms": now_ms, "sources": wall_view.plain(sources)}
+    return {"now_ms": here.now_ms(), "sources": wall_view.plain(sources)}

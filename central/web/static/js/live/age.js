@@ -22,6 +22,6 @@ export class Age {
   /** From capture to now, ms; null when the two clocks cannot be compared. */
   latencyOf(time_us, now_ms) {
     const way_ms = now_ms - time_us / 1000;
-    return way_ms > -50 && way_ms < ABSURD_MS ? Math.max(0, way_ms) : null;
+    return way_ms > -500 && way_ms < ABSURD_MS ? Math.max(0, way_ms) : null;
   }
 }

@@ -14,7 +14,7 @@ const span = (className, ...parts) => {
 export function tellFacts(source, presence) {
   const name = document.createElement(source.kind === 'kit' ? 'a' : 'b');
   name.textContent = source.name;
-  name.className = 'who';
+  name.className = 'tile-who';
   if (source.kind === 'kit') name.href = `/kits/${source.id}`;
   const parts = [name];
   const place = [source.kind === 'kit' && source.id !== source.name ? source.id : '', source.court].filter(Boolean).join(' · ');

@@ -2,7 +2,15 @@
 import { openStream } from '../stream.js';
 import { setNow } from '../time.js';
 
-const REFRESH_MS = 10000, GATHER_MS = 200;
+const REFRESH_MS = 10000, GATHER_MS = 200, SAMPLES = 20;
+const offsets = [];
+
+/** What the centre says of its time is older by its way here: of several words the one that came fastest counts. */
+export function learnNow(now_ms) {
+  offsets.push(now_ms - Date.now());
+  if (offsets.length > SAMPLES) offsets.shift();
+  setNow(Math.max(...offsets) + Date.now());
+}
 
 export class Sources {
   /** `first`: sources as the page gave them; `address` gives them anew; `onChange()` after each change. */
@@ -16,7 +24,7 @@ export class Sources {
     setInterval(() => this.refreshSoon(), REFRESH_MS);
     if (!hasEvents) return;
     openStream({
-      snapshot: (data) => { setNow(data.now_ms); for (const kit of data.kits) this.takeKit(kit); this.refreshSoon(); },
+      snapshot: (data) => { learnNow(data.now_ms); for (const kit of data.kits) this.takeKit(kit); this.refreshSoon(); },
       positions: ({ positions }) => {
         for (const [id, , lat, lon, heard_ms] of positions) if (this.all.has(id)) Object.assign(this.all.get(id), { lat, lon, heard_ms });
         this.onChange();
@@ -41,7 +49,7 @@ export class Sources {
     const answer = document.hidden ? null : await fetch(this.address, { headers: { 'X-Passive': 'yes' } }).catch(() => null);
     if (!answer?.ok) return;
     const { now_ms, sources } = await answer.json();
-    setNow(now_ms);
+    learnNow(now_ms);
     this.all = new Map(sources.map((source) => [source.id, source]));
     this.onChange();
   }

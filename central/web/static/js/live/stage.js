@@ -1,8 +1,7 @@
 // The pictures of one session: the chosen one big and in full, the others beside it, all of them on a small map.
-import { setNow } from '../time.js';
 import { createMap } from '../map.js';
 import { Cell } from './cell.js';
-import { Sources } from './sources.js';
+import { Sources, learnNow } from './sources.js';
 
 const boot = JSON.parse(document.getElementById('boot').textContent);
 const list = document.getElementById('stage-tiles'), chart = document.getElementById('stage-map');
@@ -56,7 +55,7 @@ list.addEventListener('keydown', (event) => {
   choose(event.target.dataset.shows);
 });
 
-setNow(boot.now_ms);
+learnNow(boot.now_ms);
 show();
 sources.follow({ hasEvents: boot.has_events });
 setInterval(show, 1000);

@@ -82,7 +82,8 @@ export class LiveTile {
 
 function showDelay(latency_ms) {
   if (latency_ms === null) return _('延迟不明');
-  return _('延迟 %(n)s 秒', { n: (latency_ms / 1000).toFixed(2) });
+  // Two clocks are compared by messages that take a moment themselves: finer than this nothing is known.
+  return latency_ms < 100 ? _('延迟不到 0.1 秒') : _('延迟 %(n)s 秒', { n: (latency_ms / 1000).toFixed(1) });
 }
 
 function beginTicking() {

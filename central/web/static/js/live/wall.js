@@ -1,8 +1,8 @@
 // The video wall: tiles, the big one among them, what is taken from the list; all of it stands in the address.
-import { setNow, tick } from '../time.js';
+import { tick } from '../time.js';
 import { _ } from '../words.js';
 import { Cell } from './cell.js';
-import { Sources } from './sources.js';
+import { Sources, learnNow } from './sources.js';
 
 const boot = JSON.parse(document.getElementById('boot').textContent);
 const byId = (id) => document.getElementById(id);
@@ -188,7 +188,7 @@ grid.addEventListener('drop', (event) => {
   else if (from !== '') wall.swap(Number(from), number);
 });
 
-setNow(boot.now_ms);
+learnNow(boot.now_ms);
 wall.begin();
 byId('told').textContent = _('方向键移动，回车放大，Esc 还原，Delete 移出');
 document.documentElement.dataset.ready = 'yes';
