@@ -131,7 +131,12 @@ class CameraPicture:
 
 def open_camera(address: str) -> CameraPicture:
     """Open a camera; raises CameraError."""
-    options = {"rtsp_transport": "tcp", "protocol_whitelist": _WHITELIST, "fflags": "nobuffer", "analyzeduration": "2000000"}
+    options = {
+        "rtsp_transport": "tcp",
+        "protocol_whitelist": _WHITELIST,
+        "fflags": "nobuffer",
+        "analyzeduration": "2000000",
+    }
     try:
         container = av.open(address, options=options, timeout=(OPEN_S, READ_S))
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError) as error:

@@ -28,7 +28,11 @@ def moving_pictures(
     assert isinstance(encoder, VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = fractions.Fraction(FPS), fractions.Fraction(1, FPS)
-    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": f"keyint={FPS}:bframes={b_frames}"}
+    encoder.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "x264-params": f"keyint={FPS}:bframes={b_frames}",
+    }
     encoder.gop_size = FPS
     made: list[tuple[bool, bytes]] = []
     for number in range(seconds * FPS):

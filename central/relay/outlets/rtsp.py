@@ -197,7 +197,11 @@ class _Client:
             return False
         named = urlsplit(request.uri).path.strip("/").split("/")[0]
         opening = await self._find(given.username) if given.username == named else None
-        if opening is None or given.nonce != self._nonce or not digest.is_right(given, opening.secret, request.method):
+        if (
+            opening is None
+            or given.nonce != self._nonce
+            or not digest.is_right(given, opening.secret, request.method)
+        ):
             self._failures += 1
             self._challenge(request)
             return False

@@ -38,9 +38,7 @@ def add(
     """Write a camera down; it is tried at once. A refused form comes back without the address: it holds a password."""
     try:
         with here.store.write() as uow:
-            cameras.add_camera(
-                uow, actor, here.keyring, court_code=court, name=name, place=place, address=address
-            )
+            cameras.add_camera(uow, actor, here.keyring, court_code=court, name=name, place=place, address=address)
     except InvalidInputError as error:
         return _show(request, here, actor, error=error, typed={"name": name, "place": place, "court": court})
     return RedirectResponse("/cameras", status_code=303)

@@ -25,7 +25,9 @@ def test_the_address_lies_sealed_and_is_shown_without_its_password(store, camera
         camera = session.get(Camera, camera_id)
         row = session.connection().exec_driver_sql("SELECT * FROM camera").all()
     assert camera.shown == "rtsp://127.0.0.1:1/men"
-    assert keyring.open(foreign_rules.ADDRESS_FIELD, camera_id, camera.address_cipher).endswith("mima@127.0.0.1:1/men")
+    assert keyring.open(foreign_rules.ADDRESS_FIELD, camera_id, camera.address_cipher).endswith(
+        "mima@127.0.0.1:1/men"
+    )
     assert "mima" not in repr(row)
     with pytest.raises(SealBrokenError):  # it opens in its own row only
         keyring.open(foreign_rules.ADDRESS_FIELD, "f" * 32, camera.address_cipher)
@@ -55,9 +57,7 @@ def test_no_password_is_told_in_the_audit(store, camera_id, administrator, keyri
 )  # fmt: skip
 def test_what_is_no_address_of_a_camera_is_refused(store, administrator, keyring, address):
     with pytest.raises(foreign_rules.CameraAddressError), store.write() as uow:
-        cameras.add_camera(
-            uow, administrator, keyring, court_code="云29", name="样例", place="", address=address
-        )
+        cameras.add_camera(uow, administrator, keyring, court_code="云29", name="样例", place="", address=address)
 
 
 def test_rights_and_courts(store, camera_id, commander, operator, county_admin, keyring):

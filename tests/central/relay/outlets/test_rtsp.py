@@ -203,7 +203,9 @@ async def talk(stand: Stand) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
         ha2 = digest._md5(f"{method}:{url}")
         proof = digest._md5(f"{hash_secret(GRANT, PASSWORD)}:{nonce}:{ha2}")
         given = f'Digest username="{GRANT}", realm="zhixing", nonce="{nonce}", uri="{url}", response="{proof}"'
-        head = f"{method} {url} RTSP/1.0\r\nCSeq: {number}\r\nAuthorization: {given}\r\nSession: {session}\r\n{more}\r\n"
+        head = (
+            f"{method} {url} RTSP/1.0\r\nCSeq: {number}\r\nAuthorization: {given}\r\nSession: {session}\r\n{more}\r\n"
+        )
         writer.write(head.encode())
         answer = (await reader.readuntil(b"\r\n\r\n")).decode()
         if "nonce=" in answer:
