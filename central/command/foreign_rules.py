@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from central.base.errors import ConflictError, InvalidInputError
 
 ADDRESS_FIELD: Final = "camera.address"
-SECRET_FIELD: Final = "session_outlet.secret"
+SECRET_FIELD: Final = "session_outlet.secret"  # noqa: S105 -- a column
 SCHEMES: Final = frozenset({"rtsp", "rtsps"})
 """Recorders of every maker speak it; anything else (files, lists that name other addresses) is not opened."""
 MAX_ADDRESS: Final = 300
