@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from central.base.settings import load_settings
-from central.command import rules, service
+from central.command import queries, rules, service
 from central.command.service import Ask, Terms
 from central.flows import command
 from central.people.queries import actor_of, get_user
@@ -28,3 +28,11 @@ def end_session(stand: Stand, session_id: str, *, login: str = "commander") -> N
     """End it, as whoever began it would."""
     with stand.store.write() as uow:
         service.end_session(uow, actor_of(get_user(uow.session, login)), session_id, "样例结束")
+
+
+def keep_session(stand: Stand, kits: Sequence[str]) -> None:
+    """See to it that a session is open; one of an earlier run of the demo goes on."""
+    with stand.store.read() as session:
+        if queries.list_open(session):
+            return
+    open_session(stand, kits, voice="ptt", minutes=240)

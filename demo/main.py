@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Final
 
 from demo.children import ChildEndedError, script
+from demo.command import keep_session
 from demo.drill.command import add_arguments
 from demo.people import all_logins
 from demo.places import PARTS
@@ -112,6 +113,7 @@ def _bring_up(stand: Stand) -> None:
         stand.start_kit(part)
     with _showing("waiting for the six kits to be seen at the centre"):
         stand.wait_until(lambda: stand.count_seen_kits() >= len(PARTS), "all six kits to be seen at the centre")
+    keep_session(stand, [part.kit_id for part in PARTS[:4]])
 
 
 def _print_ready(stage: Stage, seconds: float) -> None:
@@ -119,6 +121,7 @@ def _print_ready(stage: Stage, seconds: float) -> None:
     print(f"ready: http://localhost:{stage.read_ports().web}/  (after {seconds:.0f} s; Ctrl-C ends everything)")
     for login in (login for login in all_logins() if login.is_told):
         print(f"  {login.login:<10} {passwords[login.login]:<14} {login.role:<14} {login.court_code} {login.name}")
+    print(f"  four kits live, as commander: http://localhost:{stage.read_ports().web}/wall")
     print(f"  press an SOS: {script('zhixing-demo')} press sos {PARTS[0].kit_id}", flush=True)
 
 

@@ -145,6 +145,7 @@ class Stage:
             "segments": {"record_at_start": True},
             "storage": {"vault_max_bytes": 2_000_000_000},
             "position": {"source": "track", "track": str(self.track_file(part).resolve())},
+            "live": {"speaker": "none"},  # six kits would speak from the one loudspeaker of this machine
         }
         for table, changes in tables.items():
             options[table] = {**options.get(table, {}), **changes}

@@ -254,7 +254,8 @@ class Conversation:
             await self._connection.send(message)
 
     def _tell_page(self) -> None:
-        hears = [talker.name or talker.id for talker in self._talkers if talker.on and talker.id != self._you]
+        meant = [talker for talker in self._talkers if not talker.to or self._you in talker.to]
+        hears = [talker.name or talker.id for talker in meant if talker.on and talker.id != self._you]
         others = [{"id": t.id, "name": t.name or t.id} for t in self._talkers if t.id != self._you]
         self._say(
             connected=True,
