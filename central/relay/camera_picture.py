@@ -10,7 +10,7 @@ import fractions
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -135,7 +135,6 @@ def open_camera(address: str) -> CameraPicture:
         "rtsp_transport": "tcp",
         "protocol_whitelist": _WHITELIST,
         "fflags": "nobuffer",
-        "analyzeduration": "2000000",
     }
     try:
         container = av.open(address, options=options, timeout=(OPEN_S, READ_S))
@@ -146,12 +145,12 @@ def open_camera(address: str) -> CameraPicture:
     if not container.streams.video or not container.streams.video[0].codec_context.width:
         container.close()
         raise CameraError("no_picture", "the address gives no picture")
-    return CameraPicture(cast(InputContainer, container), container.streams.video[0])
+    return CameraPicture(container, container.streams.video[0])
 
 
 def _make_encoder(width: int, height: int, rate: fractions.Fraction | None) -> VideoCodecContext:
     scale = min(1.0, MAX_WIDTH / width, MAX_HEIGHT / height)
-    encoder = cast(VideoCodecContext, av.CodecContext.create("libx264", "w"))
+    encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height = int(width * scale) // 2 * 2, int(height * scale) // 2 * 2
     encoder.pix_fmt, encoder.bit_rate = "yuv420p", KBPS * 1000
     encoder.framerate = rate or fractions.Fraction(25)

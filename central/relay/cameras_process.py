@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from central.base.unit_of_work import Store, open_store
 from central.command import cameras, foreign_rules
 from central.command import queries as command
 from central.command.cameras import CameraSight
-from central.relay.camera_feed import CameraFeed
+from central.relay.camera_feed import CameraFeed, NoteState
 
 LOOK_EVERY_S: Final = 0.5
 RETRY_S: Final = 5.0
@@ -87,7 +88,10 @@ class CameraHouse:
             if sight.asked_ms is not None and sight.id not in self._trials:
                 task = asyncio.create_task(asyncio.to_thread(self._try, sight))
                 self._trials[sight.id] = task
-                task.add_done_callback(lambda _task, camera_id=sight.id: self._trials.pop(camera_id, None))
+                task.add_done_callback(partial(self._forget_trial, sight.id))
+
+    def _forget_trial(self, camera_id: str, _task: asyncio.Task[None]) -> None:
+        self._trials.pop(camera_id, None)
 
     def _open_address(self, sight: CameraSight) -> str | None:
         try:
@@ -116,7 +120,7 @@ class CameraHouse:
                 state = error.state
         self._note(sight.id, state, picture, is_trial=True)
 
-    def _noter(self, camera_id: str):  # type: ignore[no-untyped-def]
+    def _noter(self, camera_id: str) -> NoteState:
         return lambda state, picture: self._note(camera_id, state, picture)
 
     def _note(self, camera_id: str, state: str, picture: str, *, is_trial: bool = False) -> None:

@@ -1,7 +1,7 @@
 """What any way out of the relay, or into it, has in common: catalogue, invite, stop (decision 0039).
 
-`Pictures` is what the relay lends its outlets. `Adapter` is what a foreign system looks like from inside: RTSP cameras
-answer to it today, GB/T 28181 platforms can (its catalogue query, INVITE and BYE are these three acts).
+`Pictures` is what the relay lends its outlets. `Adapter` is what a foreign system looks like from inside: RTSP
+cameras answer to it today, GB/T 28181 platforms can (its catalogue query, INVITE and BYE are these three acts).
 """
 
 from __future__ import annotations

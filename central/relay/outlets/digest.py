@@ -1,4 +1,4 @@
-"""HTTP Digest as RTSP clients know it: RFC 2617 with qop=auth or without, MD5 (RFC 2326 names it, clients know no other).
+"""HTTP Digest as RTSP clients know it: RFC 2617 with qop=auth or without, MD5 (clients know no other).
 
 Good enough because passwords here are 160 random bits, hold for one session, and the outlet belongs into a closed
 network or a tunnel: RTSP itself carries the picture in the clear. Pure; time is passed in.

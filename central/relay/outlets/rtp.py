@@ -102,7 +102,7 @@ def describe(sps: bytes, pps: bytes, *, host: str, title: str, session: int) -> 
         "v=0",
         f"o=- {session} 1 IN {family} {host}",
         f"s={title}",
-        f"c=IN {family} {'::' if family == 'IP6' else '0.0.0.0'}",
+        f"c=IN {family} {'::' if family == 'IP6' else '0.0.0.0'}",  # noqa: S104 -- no address yet
         "t=0 0",
         "a=control:*",
         "a=range:npt=now-",

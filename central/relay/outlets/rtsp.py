@@ -1,8 +1,8 @@
 """The RTSP outlet: conference and wall systems (seed 18(2)) take a kit's picture, by a grant inside a session.
 
-Over TCP only (interleaved): one connection passes every firewall, and cutting it cuts the picture. The address names a
-grant; its user and password are shown once to who grants (central.command.outlets). A grant that has ended is cut with
-the next look, twice a second.
+Over TCP only (interleaved): one connection passes every firewall, and cutting it cuts the picture. The address names
+a grant; its user and password are shown once to who grants (central.command.outlets). A grant that has ended is
+cut with the next look, twice a second.
 """
 
 from __future__ import annotations

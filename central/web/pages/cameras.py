@@ -35,7 +35,7 @@ def add(
     address: Short = "",
     court: Short = "",
 ) -> Response:
-    """Write a camera down; it is tried at once. A refused form comes back without the address: it holds a password."""
+    """Write a camera down; it is tried at once. A refused form comes back without its address and password."""
     try:
         with here.store.write() as uow:
             cameras.add_camera(uow, actor, here.keyring, court_code=court, name=name, place=place, address=address)

@@ -166,7 +166,7 @@ class TestOpening:
         monkeypatch.setattr(camera_picture, "READ_S", 1.0)
         camera = open_camera(filmed.url())
         seen = 0
-        with pytest.raises(CameraError, match="broke off|ended") as told:
+        with pytest.raises(CameraError, match=r"broke off|ended") as told:
             for _ in camera.pictures(lambda: True):
                 seen += 1
                 filmed.film.is_filming = False
