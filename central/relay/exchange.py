@@ -244,7 +244,7 @@ class Exchange:
         if needed == source.asked and not may_ask_key and not is_first:
             return
         for stream in source.asked - needed:
-            source.channels[stream].reset()
+            source.channels[stream].stop()
         source.asked = needed
         is_key = bool(needed) and (may_ask_key or has_new)
         if is_key:

@@ -150,8 +150,13 @@ class Channel:
         self._recorded: dict[str, int] = {}
 
     def reset(self) -> None:
-        """Another connection, or nobody looks any more: nothing of before is shown to anybody who comes."""
-        self.init, self.last_s, self.key_missing_since_s = None, None, None
+        """Another connection: nothing of before is shown to anybody who comes."""
+        self.init = None
+        self.stop()
+
+    def stop(self) -> None:
+        """Nobody looks any more. How it is decoded is still true: a source says so once, not at each look."""
+        self.last_s, self.key_missing_since_s = None, None
         self._has_key = False
         self._forget_group()
         for viewer in self.viewers:

@@ -38,6 +38,12 @@ class TestPictures:
         viewer.close()
         assert camera.socket.control(Want).streams == []
         assert camera.socket.control(Watchers, lambda told: not told.people)
+        # A source says once how its stream is decoded, not each time that somebody looks again.
+        again = stand.view(session)
+        assert camera.socket.control(Want, lambda want: want.streams == [MAIN]).key
+        camera.send(key=True)
+        again.until(lambda: [one for one in again.frames if one.type is Type.INIT], "how it is decoded")
+        assert again.picture().is_key
 
     def test_who_comes_later_gets_the_group_of_pictures_from_its_key_frame(self, stand: Stand) -> None:
         session = stand.begin()

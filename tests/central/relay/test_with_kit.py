@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from central.relay.bounds import LINGER_S
 from contract.live import LOW, MAIN, Frame, Type, Want
 from tests.central.relay.stand import Socket, Stand
 from tests.edge.live.live_kit import LiveKit, run_kit
@@ -65,6 +66,14 @@ def test_a_person_sees_the_kit_within_a_second_and_a_half_and_after_a_relay_that
     wait_until(lambda: [one["name"] for one in kit.state("live_status")["watchers"]] == ["样例指挥长"], LONG_S)
     viewer.tell(Want([LOW]))
     assert newest(viewer, LOW).payload
+    # Everybody looks away, and somebody looks again.
+    viewer.close()
+    wait_until(lambda: kit.state("live_status")["watchers"] == [], LONG_S)
+    time.sleep(LINGER_S + 0.5)
+    again_s = time.time()
+    viewer = stand.view(session_id, stream=LOW)
+    viewer.until(lambda: [one for one in viewer.frames if one.type is Type.INIT], "how it is decoded", LONG_S)
+    assert newest(viewer, LOW, again_s).payload
     # The relay dies in the middle: everybody comes back by himself.
     stand.centre.kill("relay")
     stand.start()
