@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
 from pathlib import Path
 
 import pytest
@@ -55,9 +54,7 @@ def ask(store: Store, kits: object, chief: Actor) -> Callable[..., CommandReques
 
 
 @pytest.fixture
-def begin(
-    store: Store, ask: Callable[..., CommandRequest], commander: Actor
-) -> Callable[..., CommandSession]:
+def begin(store: Store, ask: Callable[..., CommandRequest], commander: Actor) -> Callable[..., CommandSession]:
     """Ask, grant, begin: a session of the intermediate court over a county's kit."""
 
     def take(kits=("dl-2901-01",), actor: Actor = commander, **fields: object) -> CommandSession:

@@ -81,7 +81,9 @@ def test_no_session_without_decision_not_even_by_the_database(store, ask, comman
         decision = service.refuse_request(uow, second, request.id, reason="样例：情况不明")
     for verdict in ("granted", "refused"):  # a refusal carries no session, whatever the row claims
         with pytest.raises(IntegrityError), store.write() as uow:
-            uow.session.execute(insert(CommandSession).values(**row | {"decision_id": decision.id, "verdict": verdict}))
+            uow.session.execute(
+                insert(CommandSession).values(**row | {"decision_id": decision.id, "verdict": verdict})
+            )
     with pytest.raises(rules.DecisionError), store.write() as uow:
         service.begin_session(uow, commander, request.id, url=URL)
 
@@ -234,7 +236,9 @@ def test_halls_and_people_are_invited(store, begin, commander, neighbour, judge,
 def test_the_record_tells_of_any_change(store, begin, commander):
     session = begin()
     with store.write() as uow:
-        service.add_entry(uow, session.id, "watch_begun", "样例值班员", {"source": "dl-2901-01", "who": "user:zhiban"})
+        service.add_entry(
+            uow, session.id, "watch_begun", "样例值班员", {"source": "dl-2901-01", "who": "user:zhiban"}
+        )
         service.set_voice(uow, commander, session.id, "off")
     with store.read() as reading:
         assert len(queries.verify_entries(reading, session.id)) == 32

@@ -91,6 +91,12 @@ DOORS: dict[str, Door] = {
     "order_recording": post(f"/kits/{KIT}/recording", wanted="true", cause="样例"),
     "see_tasks": get("/tasks"),
     "assign_tasks": post(f"/kits/{KIT}/tasks", title="样例任务"),
+    # remote command
+    "request_command": get("/command/new"),
+    "decide_command": post("/command/requests/none/refuse", reason="样例"),
+    "start_command": post("/command/requests/none/begin"),
+    "watch_live": get("/wall"),
+    "give_instruction": post("/command/none/orders", text="样例"),
     "lock_kit": post(f"/kits/{KIT}/lost/lock", reason="样例"),
     "ask_destruction": post(f"/kits/{KIT}/lost/ask", reason="样例"),
     "confirm_destruction": post(f"/kits/{KIT}/lost/confirm"),
@@ -143,6 +149,8 @@ DOORS: dict[str, Door] = {
 }
 # Rights without a door of their own, and why.
 WITHOUT_DOOR = {
+    "talk_live": "is asked by the relay: tests/central/relay, tests/central/command/test_rules.py",
+    "join_live": "is asked of who was invited to a session, by his page and the relay: the same tests",
     "manage_devices": "opens a part of the page of a kit (its certificates): test_pages.py looks for it",
 }
 # Whoever may not see cases is not told which there are: acts on one are refused to him as one on an unknown case.
