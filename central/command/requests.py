@@ -179,6 +179,7 @@ def ratify(uow: UnitOfWork, actor: Actor, request_id: str, *, verdict: str, reas
     Who began it does not ratify it. Raises ForbiddenError, NotFoundError, OwnRequestError, RatifiedError,
     CommandDraftError.
     """
+    check_permission(actor, "decide_command")
     view = queries.get_request(uow.session, actor, request_id)
     _check_decides(actor, view.request)
     rules.check_choice(verdict, ("confirmed", "disapproved"), "verdict")
@@ -233,13 +234,13 @@ def note_overdue(uow: UnitOfWork) -> int:
 
 
 def _get_to_decide(uow: UnitOfWork, actor: Actor, request_id: str) -> CommandRequest:
+    check_permission(actor, "decide_command")
     request = queries.get_request(uow.session, actor, request_id).request
     _check_decides(actor, request)
     return request
 
 
 def _check_decides(actor: Actor, request: CommandRequest) -> None:
-    check_permission(actor, "decide_command")
     if not rules.may_decide(actor, request.commanding_court):
         raise rules.OtherCourtError("A person of the commanding court itself decides this; tell that court.")
 

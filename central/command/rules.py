@@ -189,7 +189,7 @@ def may_publish(actor: Actor, open_: OpenSession) -> bool:
 
 
 def may_lead(actor: Actor, court_code: str) -> bool:
-    """Tell whether the actor may begin and end sessions of `court_code`: a person of that very court."""
+    """Tell whether the actor may lead and end sessions of `court_code`: a person of that very court."""
     return actor.court_code == court_code and (actor.has_right("start_command") or actor.has_right("decide_command"))
 
 

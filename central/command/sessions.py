@@ -32,6 +32,7 @@ def begin_session(uow: UnitOfWork, actor: Actor, request_id: str, *, url: str) -
     Raises ForbiddenError, NotFoundError, OtherCourtError, DecisionError (none, used, too old),
     CommandKitError.
     """
+    check_permission(actor, "start_command")
     view = queries.get_request(uow.session, actor, request_id)
     check_leads(actor, view.request.commanding_court)
     if view.decision is None or not view.may_begin(uow.now_ms):
@@ -40,7 +41,7 @@ def begin_session(uow: UnitOfWork, actor: Actor, request_id: str, *, url: str) -
 
 
 def check_leads(actor: Actor, court_code: str) -> None:
-    """Raise ForbiddenError or OtherCourtError unless the actor begins and ends sessions of ``court_code``."""
+    """Raise ForbiddenError or OtherCourtError unless the actor leads and ends sessions of ``court_code``."""
     if not actor.has_right("decide_command"):
         check_permission(actor, "start_command")
     if not rules.may_lead(actor, court_code):

@@ -124,7 +124,7 @@ def show_request(request: Request, here: Here, actor: SignedIn, request_id: str)
         view=view,
         courts=known,
         decides=rules.may_decide(actor, view.request.commanding_court),
-        leads=rules.may_lead(actor, view.request.commanding_court),
+        begins=may(actor, "start_command") and rules.may_lead(actor, view.request.commanding_court),
         answers=view.request.ground == "watch_me" and may(actor, "start_command", view.request.commanding_court),
         minutes=[n for n in MINUTES if n <= here.settings.live_session_max_minutes],
         voices=rules.VOICES,

@@ -102,13 +102,15 @@ def test_a_decision_carries_one_session_and_not_for_ever(store, ask, begin, comm
         service.begin_session(uow, commander, late.id, url=URL)
 
 
-def test_only_the_commanding_court_begins_and_ends(store, ask, commander, leader, neighbour, operator, begin):
+def test_only_the_commanding_court_begins_and_ends(store, ask, commander, second, leader, neighbour, operator, begin):
     request = ask()
     with store.write() as uow:
         service.grant_request(uow, commander, request.id, service.Terms())
     for stranger, error in ((leader, ForbiddenError), (operator, ForbiddenError), (neighbour, NotFoundError)):
         with pytest.raises(error), store.write() as uow:
             service.begin_session(uow, stranger, request.id, url=URL)
+    with pytest.raises(ForbiddenError), store.write() as uow:  # he decides; beginning is not his
+        service.begin_session(uow, second, request.id, url=URL)
     session = begin()
     with pytest.raises(ForbiddenError), store.write() as uow:
         service.end_session(uow, leader, session.id)
