@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from central.base.unit_of_work import ReadSession
+from central.command.queries import RequestView
 from central.courts import queries as courts
 from central.courts.permissions import Actor, may
 from central.devices import queries as devices
 from central.devices.queries import KitView
+from central.flows import command
 from central.incidents import queries as incidents
 from central.incidents.rules import URGENT_KINDS
 
@@ -123,6 +125,8 @@ class Board:
     queue: Sequence[IncidentCard]
     timeline: Sequence[TimelineLine]
     courts: Sequence[CourtRow]
+    watch_me: Sequence[RequestView] = ()
+    """Officers who ask to be watched and whom nobody has answered, longest waiting first."""
 
     def count(self, *states: str) -> int:
         """Count kits in these states of presence."""
@@ -175,7 +179,7 @@ def load_board(session: ReadSession, actor: Actor, *, now_ms: int) -> Board:
         for row in known.values()
         if row.level == "basic" or any(view.kit.court_code == row.code for view in kits)
     ]
-    return Board(kits, queue, _timeline(recent), rows)
+    return Board(kits, queue, _timeline(recent), rows, command.list_watch_me(session, actor))
 
 
 def _count_presence(kits: Sequence[KitView]) -> tuple[int, int, int]:

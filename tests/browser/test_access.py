@@ -37,6 +37,8 @@ def test_axe_finds_nothing(open_page, footage, size):
         "/kits",
         "/kits/dl-2901-01",
         "/tasks",
+        "/command",
+        "/command/new?kits=dl-2901-01",
         "/recordings",
         f"/recordings/{footage.id}",
         "/profile",

@@ -144,6 +144,7 @@ def test_an_officer_who_asks_is_seen_on_every_office_page_and_answered(store, ki
     bar = operator.get("/command/waiting").text
     found = re.search(r"/command/requests/[0-9a-f]{32}", bar)
     assert found and "警官请求观看" in bar and KIT in bar
+    assert found[0] in operator.get("/screen/board").text and found[0] in operator.get("/").text
     assert "立即观看" in operator.get(found[0]).text
     session = operator.post(f"{found[0]}/answer", data={"minutes": 15}).headers["location"]
     assert "警官请求观看" in operator.get(session).text

@@ -88,6 +88,7 @@ openStream({
   incident_opened(data) { if (data.lat != null && data.kind !== 'fault') layer.show(data.lat, data.lon, 11); refreshSoon(); },
   incident_changed: refreshSoon,
   recording_changed: refreshSoon,
+  session_changed: refreshSoon,
   // A server that restarts is waited for; a log-in that ended is not.
   closed(data) { if (data.reason !== 'restarting') location.assign('/login'); },
 }, showLink);
