@@ -144,7 +144,7 @@ class State(Struct, frozen=True, omit_defaults=True, tag="state"):
 
 
 class Talk(Struct, frozen=True, omit_defaults=True, tag="talk"):
-    """A talker begins or ends. ``to``: source ids (kits, people) who are to hear it; empty: everybody in the session."""
+    """A talker begins or ends. ``to``: source ids (kits, people) who are to hear it; empty: all in the session."""
 
     on: bool
     to: Annotated[list[_Short], Meta(max_length=64)] = []

@@ -43,9 +43,7 @@ ADMIN_PAGES: Final[tuple[AdminPage, ...]] = (
         ("manage_service_accounts", "admit_service_accounts"),
         "service",
     ),
-    AdminPage(
-        "/cameras", _("外部摄像机"), _("他方摄像机和会议系统的画面地址"), ("manage_cameras",), "camera"
-    ),
+    AdminPage("/cameras", _("外部摄像机"), _("他方摄像机和会议系统的画面地址"), ("manage_cameras",), "camera"),
     AdminPage("/devices", _("接入管理"), _("装备证书、未接收的消息与连接"), ("see_set_aside",), "inbox"),
     AdminPage("/audit", _("审计"), _("谁在何时做了什么；核验与导出"), ("read_audit",), "audit"),
 )
