@@ -28,9 +28,7 @@ class Server:
         bus.listeners.append(self.hub.listen)
         app = create_app(settings, store, self.hub)
         app.router.lifespan_context = hub_lifespan(self.hub)
-        config = uvicorn.Config(
-            app, host=host, port=port, ws="none", log_config=None, timeout_graceful_shutdown=2
-        )
+        config = uvicorn.Config(app, host=host, port=port, ws="none", log_config=None, timeout_graceful_shutdown=2)
         self._server = PagesServer(config, app.state.context)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
