@@ -31,12 +31,14 @@ from central.people.models import User
 from contract import envelope
 from contract.trust import TrustList, sign_trust_list
 from tests.central.audit.tampering import append, rows_of, tamper
+from tests.central.flows.session_rows import ADDRESS, SECRET, TABLES, add_session
 from tests.central.sync.pki import Pki
 from tests.fakes.clocks import FakeClock
 
 pytestmark = pytest.mark.both_databases
 PKI = Pki()
 PARTIES = 2500
+AUDITED = 6  # five acts, and the register of kits
 ID_NO = "999999199001010014"
 
 
@@ -75,7 +77,7 @@ FOUND = {"documents": 2, "logs": 0, "evidence": 1, "session_records": 1}
 
 
 @pytest.fixture
-def filled(store, settings):
+def filled(store, settings, kit):
     """Rows of every kind of column, more parties than one read fetches."""
     keyring = load_keyring(Path(settings.keys_dir))
     with store.write() as uow:
@@ -88,11 +90,12 @@ def filled(store, settings):
         uow.session.flush()
         uow.session.add(EnforcementCase(**case(), handler_id="u1"))
         uow.connection.execute(insert(Party), [party(keyring, number) for number in range(1, PARTIES + 1)])
+        add_session(uow, keyring, kit.kit_no)
         for number in range(3):
             uow.emit("kit_changed", "云2901", {"n": number, "空": None, "x": 1.5})
     append(store, 5)
     with store.write() as uow:  # the newest number went; it must not come back
-        uow.connection.execute(text("DELETE FROM outbox WHERE id = 3"))
+        uow.connection.execute(text("DELETE FROM outbox WHERE id = 5"))
     return store
 
 
@@ -159,10 +162,11 @@ def back_up(store, settings, tmp_path, **more):
 def test_everything_comes_back_in_either_database(filled, settings, database_url, tmp_path, other_place, into):
     target, made = back_up(filled, settings, tmp_path, with_evidence=True)
     assert (made.has_keys, made.files) == (True, FOUND)
-    assert (made.rows["party"], made.rows["court"] >= 14, made.rows["audit_entry"]) == (PARTIES, True, 5)
+    assert (made.rows["party"], made.rows["court"] >= 14, made.rows["audit_entry"]) == (PARTIES, True, AUDITED)
+    assert all(made.rows[name] for name in TABLES)
     place = other_place(into)
     done = restore.restore_backup(place, target)
-    assert (done.rows, done.files, done.audit_rows, done.remark) == (made.rows, made.files, 5, "")
+    assert (done.rows, done.files, done.audit_rows, done.remark) == (made.rows, made.files, AUDITED, "")
     before, after = everything_in(database_url), everything_in(db.database_url(place))
     assert {name: sorted(columns) for name, (columns, _rows) in before.items()} == {
         name: sorted(columns) for name, (columns, _rows) in after.items()
@@ -186,7 +190,7 @@ def test_everything_comes_back_in_either_database(filled, settings, database_url
         uow.emit("kit_changed", "云2901", {})
         uow.session.add(EnforcementCase(**{**case(), "case_no": "（2026）云2901执2号"}))
     with store.read() as session:
-        assert session.connection().execute(text("SELECT max(id) FROM outbox")).scalar_one() == 4
+        assert session.connection().execute(text("SELECT max(id) FROM outbox")).scalar_one() == 6
         assert session.connection().execute(text("SELECT max(case_id) FROM enforcement_case")).scalar_one() == 2
     store.close()
 
@@ -197,7 +201,7 @@ def test_no_identity_number_and_no_key_stands_in_the_file(filled, settings, tmp_
     with tarfile.open(target) as tar:
         content = b"".join(tar.extractfile(member).read() for member in tar)
         parts = [gzip.decompress(tar.extractfile(m).read()) for m in tar if m.name.endswith(".gz")]
-    for secret in (ID_NO, keys["sealing"]["1"], keys["index"]["1"]):
+    for secret in (ID_NO, ADDRESS, SECRET, keys["sealing"]["1"], keys["index"]["1"]):
         assert secret.encode() not in content + b"".join(parts)
     assert target.stat().st_mode & 0o077 == 0
 

@@ -16,14 +16,18 @@ from central.base.keyring import SealBrokenError, key_number, load_keyring
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.cases.models import CaseDocument, Party
+from central.command import foreign_rules
+from central.command.foreign_models import Camera, SessionOutlet
 from central.flows import rekeying
 from central.imports import files
 from central.people.models import Ceremony, User
+from tests.central.flows.session_rows import ADDRESS, SECRET, add_session
 from tests.fakes.clocks import FakeClock
 
 pytestmark = pytest.mark.both_databases
 PARTIES = 12
 WITHOUT_ID = 5
+OTHERS = 6  # values sealed outside the parties
 
 
 @pytest.fixture
@@ -37,9 +41,10 @@ def keyring(settings, tmp_path):
 
 
 @pytest.fixture
-def sealed_rows(store, settings, keyring):
-    """Parties (one without a number), a document, a user with TOTP, an enrolment under way, an upload."""
+def sealed_rows(store, settings, keyring, kit):
+    """Parties (one without a number), a document, a user with TOTP, an enrolment, a camera, an outlet, an upload."""
     with store.write() as uow:
+        add_session(uow, keyring, kit.kit_no)
         uow.connection.execute(insert(Party), [party(keyring, number) for number in range(1, PARTIES + 1)])
         user = {
             "login": "a",
@@ -96,13 +101,17 @@ def check_all(store, settings, upload):
             assert row.id_index in keyring.blind_indexes("party.id", clear)
             numbers.add(key_number(row.id_cipher))
         user, paper, ceremony = session.get(User, "u1"), session.get(CaseDocument, "d1"), session.get(Ceremony, "c1")
+        camera, outlet = session.get(Camera, "ca1"), session.get(SessionOutlet, "ou1")
         waiting = base64.b64decode(ceremony.state["sealed"])
+    assert keyring.open(foreign_rules.ADDRESS_FIELD, "ca1", camera.address_cipher) == ADDRESS
+    assert keyring.open(foreign_rules.SECRET_FIELD, "ou1", outlet.secret_cipher) == SECRET
     assert keyring.open("user_account.totp", "u1", user.totp_cipher) == "SECRET"
     assert keyring.open("user_account.totp", "u1", waiting) == "WAITING"
     assert keyring.open("case_document.key_cipher", "d1", paper.key_cipher) == "77"
     with files.open_sealed(settings, keyring, upload.file_id) as file:
         assert file.read() == b"case_no\nx"
-    return numbers | {key_number(user.totp_cipher), key_number(paper.key_cipher), key_number(waiting)}
+    others = (user.totp_cipher, paper.key_cipher, waiting, camera.address_cipher, outlet.secret_cipher)
+    return numbers | {key_number(sealed) for sealed in others}
 
 
 def load_keyring_of(settings):
@@ -119,7 +128,7 @@ def small_bites(monkeypatch):
 def test_everything_is_sealed_and_indexed_anew_and_the_old_keys_go(store, settings, keyring, sealed_rows):
     told = []
     rotation = rotate(store, settings, tell=told.append)
-    assert (rotation.resealed, rotation.retired) == (2 * PARTIES - 1 + 4, [1])
+    assert (rotation.resealed, rotation.retired) == (2 * PARTIES - 1 + OTHERS, [1])
     assert check_all(store, settings, sealed_rows) == {2}
     assert (keyring.newest, keyring.sealing_numbers, len(keyring.blind_indexes("party.id", "x"))) == (2, [2], 1)
     assert told[0] == "keys: number 2 seals from now on"
@@ -130,7 +139,7 @@ def test_everything_is_sealed_and_indexed_anew_and_the_old_keys_go(store, settin
 
         acts = queries.list_entries(session, court_prefix="", action_prefix="base:keyring")
         assert [act.action.rpartition(":")[2] for act in acts] == ["finish", "begin", "finish", "begin"]
-        assert acts[0].detail == {"newest": 3, "resealed": 2 * PARTIES - 1 + 4, "retired": [2]}
+        assert acts[0].detail == {"newest": 3, "resealed": 2 * PARTIES - 1 + OTHERS, "retired": [2]}
 
 
 def test_an_empty_database_gets_new_keys(store, settings, keyring):
@@ -147,7 +156,7 @@ def test_a_process_at_work_goes_on_while_keys_rotate(store, settings, keyring, s
             uow.connection.execute(insert(Party), [late, party(keyring, PARTIES + 2)])
 
     rotation = rekeying.rotate_keys(store, settings, by="system:cli:test", settle_s=3600, sleep=commit_late)
-    assert rotation.resealed == 2 * PARTIES - 1 + 4 + 2
+    assert rotation.resealed == 2 * PARTIES - 1 + OTHERS + 2
     with store.read() as session:
         for number in (PARTIES + 1, PARTIES + 2):
             row = session.get(Party, number)
