@@ -7,13 +7,16 @@ import json
 
 import pytest
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from central.audit import queries as audit_queries
 from central.audit import service as audit
 from central.base import db, schema
+from central.base.keyring import load_keyring
 from central.base.unit_of_work import Store
+from central.incidents.models import AlarmRecord
+from tests.central.flows.session_rows import TABLES, add_session
 from tests.fakes.clocks import START_MS, FakeClock
 
 pytestmark = pytest.mark.both_databases
@@ -165,3 +168,25 @@ def test_the_upgrade_can_be_taken_back(old_url, read):
             read(f"SELECT * FROM {name}")
     schema.migrate_url(old_url)
     assert read("SELECT role FROM user_account WHERE id = 'u1'") == [("system_admin",)]
+
+
+def test_remote_command_can_be_taken_back_with_rows_in_it(store, database_url, kit, tmp_path):
+    """Release 0.3.0 runs on what is left: its alarms stay, those it does not know go; the upgrade works again."""
+    keyring = load_keyring(tmp_path / "keys")
+    with store.write() as uow:
+        add_session(uow, keyring, kit.kit_no)
+        for kind in ("sos", "watch_me", "watch_me_withdrawn"):
+            alarm = {"alarm_id": "a1", "kind": kind, "court_code": "云2901", "received_ms": 1}
+            uow.session.add(AlarmRecord(kit_no=kit.kit_no, pressed_ms=1, boot_ms=1, **alarm))
+    store.close()
+    command.downgrade(schema.alembic_config(database_url), "0004")
+    engine = db.create_engine(database_url)
+    with engine.connect() as connection:
+        assert not set(TABLES) & set(inspect(connection).get_table_names())
+        assert list(connection.execute(text("SELECT kind FROM alarm")).scalars()) == ["sos"]
+    engine.dispose()
+    schema.migrate_url(database_url)
+    again = Store(db.create_engine(database_url), FakeClock())
+    with again.write() as uow:
+        add_session(uow, keyring, kit.kit_no)
+    again.close()
