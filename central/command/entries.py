@@ -20,6 +20,7 @@ from central.command.models import CommandSession, SessionEntry
 _AUDITED: Final = {
     "watch_begun": "command:picture:watch",
     "talk_begun": "command:voice:talk",
+    "listen_begun": "command:voice:listen",
     "published": "command:picture:publish",
     "outlet_granted": "command:outlet:grant",
 }

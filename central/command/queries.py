@@ -8,9 +8,10 @@ from typing import Final, cast
 
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from central.base.errors import ForbiddenError, NotFoundError
-from central.command import rules
+from central.command import recusals, rules
 from central.command.models import (
     CommandDecision,
     CommandRequest,
@@ -24,7 +25,7 @@ from central.courts.permissions import Actor, may_any
 from central.courts.queries import in_scope
 from central.devices import lost
 from central.devices.losses import OPEN_STATES
-from central.devices.models import Kit, MailboxEntry
+from central.devices.models import Kit, KitLoss, MailboxEntry
 
 __all__ = ["OpenSession", "may_publish", "may_talk", "may_watch"]
 
@@ -116,12 +117,18 @@ def _load_open(session: Session, rows: Sequence[CommandSession]) -> list[OpenSes
     kits = session.exec(
         select(SessionKit)
         .join(Kit, col(Kit.kit_no) == SessionKit.kit_no)
-        .where(col(SessionKit.session_id).in_(ids), col(SessionKit.left_ms).is_(None), col(Kit.revoked_ms).is_(None))
+        .where(
+            col(SessionKit.session_id).in_(ids),
+            col(SessionKit.left_ms).is_(None),
+            col(Kit.revoked_ms).is_(None),
+            col(SessionKit.kit_no).not_in(_lost_kits()),  # a finder neither hears the team nor shows it anything
+        )
         .order_by(col(SessionKit.id))
     ).all()
     guests = session.exec(
         select(SessionGuest).where(col(SessionGuest.session_id).in_(ids), col(SessionGuest.left_ms).is_(None))
     ).all()
+    barred = recusals.list_barred(session, kinds)
     return [
         _put_together(
             row,
@@ -129,13 +136,24 @@ def _load_open(session: Session, rows: Sequence[CommandSession]) -> list[OpenSes
             [kit for kit in kits if kit.session_id == row.id],
             [guest for guest in guests if guest.session_id == row.id],
             True,
+            barred.get(row.decision_id, ()),
         )
         for row in rows
     ]
 
 
+def _lost_kits() -> SelectOfScalar[int]:
+    """The numbers of the kits locked as lost and not found again."""
+    return select(KitLoss.kit_no).where(col(KitLoss.state).in_(OPEN_STATES))
+
+
 def _put_together(
-    row: CommandSession, kind: str, kits: Iterable[SessionKit], guests: Iterable[SessionGuest], is_open: bool
+    row: CommandSession,
+    kind: str,
+    kits: Iterable[SessionKit],
+    guests: Iterable[SessionGuest],
+    is_open: bool,
+    barred: tuple[str, ...] = (),
 ) -> OpenSession:
     here = [kit for kit in kits if not is_open or kit.left_ms is None]
     invited = [guest for guest in guests if not is_open or guest.left_ms is None]
@@ -152,6 +170,7 @@ def _put_together(
         cameras=tuple(guest.ref for guest in invited if guest.kind == "camera"),
         kind=kind,
         purpose=row.purpose,
+        barred=barred,
     )
 
 
@@ -208,16 +227,23 @@ def list_sessions(
     if is_open is not None:
         ended = col(CommandSession.ended_ms)
         query = query.where(ended.is_(None) if is_open else ended.is_not(None))
-    return _load_views(session, session.exec(query.limit(limit)).all())
+    return _leave_out_barred(session, actor, _load_views(session, session.exec(query.limit(limit)).all()))
 
 
 def get_session(session: Session, actor: Actor, session_id: str) -> SessionView:
     """Return one session; raises ForbiddenError, NotFoundError."""
     check_view(actor)
     row = session.exec(select(CommandSession).where(CommandSession.id == session_id, _takes_part(actor))).first()
-    if row is None:
+    views = _leave_out_barred(session, actor, _load_views(session, [row])) if row is not None else []
+    if not views:
         raise NotFoundError("There is no such remote command in your courts; see the list.")
-    return _load_views(session, [row])[0]
+    return views[0]
+
+
+def _leave_out_barred(session: Session, actor: Actor, views: list[SessionView]) -> list[SessionView]:
+    """Without sessions that serve a case from which the actor is recused."""
+    barred = recusals.list_barred(session, [view.decision.id for view in views])
+    return [view for view in views if actor.user_id not in barred.get(view.decision.id, ())]
 
 
 def list_sessions_of(session: Session, actor: Actor, *, kit_id: str = "", ground_ref: str = "") -> list[SessionView]:
@@ -265,6 +291,21 @@ def list_entries(session: Session, session_id: str, *, after_no: int = 0) -> Seq
     return session.exec(query.order_by(col(SessionEntry.no))).all()
 
 
+def list_publishing(session: Session, session_id: str) -> dict[str, str]:
+    """Return who shows his own camera in a session: by source (``p:`` and a user id) his name (no actor)."""
+    query = select(SessionEntry).where(
+        SessionEntry.session_id == session_id, col(SessionEntry.kind).in_(("published", "unpublished"))
+    )
+    found: dict[str, str] = {}
+    for entry in session.exec(query.order_by(col(SessionEntry.no))).all():
+        source = str(entry.detail.get("source", ""))
+        if entry.kind == "published":
+            found[source] = entry.actor
+        else:
+            found.pop(source, None)
+    return found
+
+
 def verify_entries(session: Session, session_id: str) -> bytes:
     """Return the head of a session's chain, 32 bytes; raises EntryChainError at the first line that does not fit."""
     previous = rules.GENESIS
@@ -304,14 +345,21 @@ def _concerns(actor: Actor) -> ColumnElement[bool]:
 
 
 def _takes_part(actor: Actor) -> ColumnElement[bool]:
-    person = select(SessionGuest.session_id).where(SessionGuest.kind == "person", SessionGuest.ref == actor.user_id)
+    # Who was taken out sees no more of it; who was in it to its end sees its record.
+    stayed = or_(
+        col(SessionGuest.left_ms).is_(None),
+        col(SessionGuest.left_ms) == col(CommandSession.ended_ms),
+    )
+    guest = select(SessionGuest.session_id).where(SessionGuest.session_id == CommandSession.id, stayed)
+    guest = guest.correlate(CommandSession)
+    person = guest.where(SessionGuest.kind == "person", SessionGuest.ref == actor.user_id)
     invited = col(CommandSession.id).in_(person)
     asked = select(CommandDecision.id).join(CommandRequest, col(CommandRequest.id) == CommandDecision.request_id)
     own = col(CommandSession.decision_id).in_(asked.where(CommandRequest.requester_id == actor.user_id))
     if not _sees_all(actor):
         return or_(invited, own)
     kits = select(SessionKit.session_id).where(in_scope(SessionKit.court_code, actor))
-    halls = select(SessionGuest.session_id).where(SessionGuest.kind == "court", in_scope(SessionGuest.ref, actor))
+    halls = guest.where(SessionGuest.kind == "court", in_scope(SessionGuest.ref, actor))
     return or_(
         invited,
         own,

@@ -37,8 +37,8 @@ TRANSITIONS: Final[dict[str, dict[str, str]]] = {
 }
 ENTRY_KINDS: Final = (
     "requested", "decided", "ratified", "begun", "kit_joined", "kit_left", "called_again", "invited", "uninvited",
-    "voice_set", "watch_begun", "watch_ended", "talk_begun", "talk_ended", "published", "unpublished", "ordered",
-    "read_back", "told", "outlet_granted", "outlet_ended", "ended", "record_sealed",
+    "voice_set", "watch_begun", "watch_ended", "listen_begun", "listen_ended", "talk_begun", "talk_ended",
+    "published", "unpublished", "ordered", "read_back", "told", "outlet_granted", "outlet_ended", "ended", "record_sealed",
 )  # fmt: skip
 GUEST_KINDS: Final = ("court", "person", "camera")
 # Rights of which any opens the pages of remote command; what one sees there is narrowed further.
@@ -156,6 +156,8 @@ class OpenSession:
     kind: str = "ordinary"
     """How it was decided: ordinary, own_motion, emergency."""
     purpose: str = ""
+    barred: tuple[str, ...] = ()
+    """User ids of those recused from the case that it serves."""
 
     @property
     def courts(self) -> tuple[str, ...]:
@@ -170,22 +172,29 @@ def takes_part(actor: Actor, courts: Sequence[str]) -> bool:
 
 def is_invited(actor: Actor, open_: OpenSession) -> bool:
     """Tell whether the actor was invited by name, and has a role that may take part."""
+    if actor.user_id in open_.barred:
+        return False
     return actor.user_id in open_.people and (actor.has_right("join_live") or actor.has_right("talk_live"))
 
 
 def may_watch(actor: Actor, open_: OpenSession) -> bool:
     """Tell whether the actor may see the pictures of a session."""
-    return is_invited(actor, open_) or (actor.has_right("watch_live") and takes_part(actor, open_.courts))
+    return is_invited(actor, open_) or _is_of(actor, open_, "watch_live")
 
 
 def may_talk(actor: Actor, open_: OpenSession) -> bool:
     """Tell whether the actor may speak in a session, and hear it."""
-    return is_invited(actor, open_) or (actor.has_right("talk_live") and takes_part(actor, open_.courts))
+    return is_invited(actor, open_) or _is_of(actor, open_, "talk_live")
 
 
 def may_publish(actor: Actor, open_: OpenSession) -> bool:
     """Tell whether the actor may show his own camera in a session (seed 26: without a kit)."""
     return may_talk(actor, open_)
+
+
+def _is_of(actor: Actor, open_: OpenSession, right: str) -> bool:
+    """Tell whether a right holds in a session: of a court that takes part, and not recused from its case."""
+    return actor.user_id not in open_.barred and actor.has_right(right) and takes_part(actor, open_.courts)
 
 
 def may_lead(actor: Actor, court_code: str) -> bool:
@@ -259,6 +268,12 @@ def clean(text: str, name: str, limit: int = MAX_REASON_CHARS, *, needed: bool =
 def refuse_request(state: str) -> RequestStateError:
     """The error for an act that the request's state no longer allows."""
     return RequestStateError(f"This request is {state} already; look at it again.", state=state)
+
+
+def opens_more(voice: str, decided: str) -> bool:
+    """Tell whether `voice` opens the officers' microphones more than what was decided."""
+    order = ("off", "ptt", "duplex")
+    return order.index(voice) > order.index(decided)
 
 
 def is_unanswered_for_long(state: str, *, issued_ms: int, now_ms: int) -> bool:

@@ -106,6 +106,8 @@ def add_kit(uow: UnitOfWork, actor: Actor, session_id: str, kit_id: str, *, url:
     """Take a further kit into a session. Raises as `end_session`, and CommandKitError, InSessionError."""
     view = get_to_lead(uow, actor, session_id)
     kit = check_kit(uow, view.session.court_code, kit_id.strip())
+    if kit.kit_id not in view.request.kits:
+        _check_beyond(actor, view, "A kit that the decision does not name")
     row = _join(uow, view.session, kit, actor, view.decision, url=url)
     note_act(
         uow, "session:add_kit", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
@@ -182,7 +184,10 @@ def uninvite(uow: UnitOfWork, actor: Actor, session_id: str, guest_id: int) -> N
 def set_voice(uow: UnitOfWork, actor: Actor, session_id: str, voice: str) -> None:
     """Change how the officers' microphones are open; the relay tells them. Raises as `end_session`."""
     view = get_to_lead(uow, actor, session_id)
-    view.session.voice = rules.check_choice(voice, rules.VOICES, "voice")
+    rules.check_choice(voice, rules.VOICES, "voice")
+    if rules.opens_more(voice, view.decision.voice):
+        _check_beyond(actor, view, "A microphone that is open more than was decided")
+    view.session.voice = voice
     uow.session.add(view.session)
     add_entry(uow, session_id, "voice_set", actor.name, {"voice": voice})
     note_act(
@@ -198,6 +203,15 @@ def get_to_lead(uow: UnitOfWork, actor: Actor, session_id: str) -> SessionView:
     check_leads(actor, view.session.court_code)
     check_open(view, uow.now_ms)
     return view
+
+
+def _check_beyond(actor: Actor, view: SessionView, what: str) -> None:
+    """Raise DecisionError unless the actor decides, or acts in an emergency that is still to be ratified."""
+    if rules.may_decide(actor, view.session.court_code) or (
+        view.decision.kind == "emergency" and not view.decision.ratified
+    ):
+        return
+    raise rules.DecisionError(f"{what} needs somebody who decides for the commanding court; ask him to add it.")
 
 
 def check_open(view: SessionView, now_ms: int) -> None:

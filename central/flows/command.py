@@ -9,7 +9,9 @@ from typing import Any, Final
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
+from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
+from central.cases.sight import list_barred_numbers
 from central.command import queries, rules, service
 from central.command.entries import tell_changed
 from central.command.instructions import find_order_at
@@ -18,8 +20,8 @@ from central.command.service import Ask, Terms
 from central.courts.permissions import Actor, check_permission, may
 from central.devices import tasks as devices_tasks
 from central.devices.rules import KitRef
+from central.devices.tasks import TaskView
 from central.devices.times import Moment
-from central.flows import tasks
 from central.incidents import queries as incidents_queries
 from central.incidents import service as incidents
 from central.incidents.models import Incident, RecordingCall
@@ -51,7 +53,7 @@ def propose(
         return Proposal("incident", incident.id, tuple(dict.fromkeys(kits)), _is_emergency(incident))
     if task:
         at, _, number = task.partition("/")
-        view = devices_tasks.get_task(session, actor, at, _to_number(number), now_ms=now_ms)
+        view = _get_task(session, actor, at, number, now_ms=now_ms)
         return Proposal("task", f"{view.kit.kit_id}/{view.entry.number}", (view.kit.kit_id,))
     if kit_id:
         sos = _find_sos(session, kit_id)
@@ -70,8 +72,7 @@ def ask_command(uow: UnitOfWork, actor: Actor, ask: Ask) -> CommandRequest:
         incidents_queries.get_incident(uow.session, actor, ask.ground_ref)
     elif ask.ground == "task":
         at, _, number = ask.ground_ref.partition("/")
-        devices_tasks.get_task(uow.session, actor, at, _to_number(number), now_ms=uow.now_ms)
-        tasks.list_kit_tasks(uow.session, actor, at, now_ms=uow.now_ms)
+        _get_task(uow.session, actor, at, number, now_ms=uow.now_ms)
     elif ask.ground == "watch_me":
         raise rules.CommandDraftError("An officer asks to be watched on his kit; choose another ground.")
     else:
@@ -197,6 +198,14 @@ def list_watch_me(session: Session, actor: Actor) -> list[queries.RequestView]:
     views = queries.list_requests(session, actor, states=("asked",))
     found = [view for view in views if view.request.ground == "watch_me"]
     return sorted(found, key=lambda view: view.request.requested_ms)
+
+
+def _get_task(session: Session, actor: Actor, kit_id: str, number: str, *, now_ms: int) -> TaskView:
+    """A task that the actor sees; raises NotFoundError, also where he is recused from its case."""
+    view = devices_tasks.get_task(session, actor, kit_id, _to_number(number), now_ms=now_ms)
+    if view.body.get("case_no", "") in list_barred_numbers(session, actor):
+        raise NotFoundError("There is no such task in your courts; see the list.")
+    return view
 
 
 def _note_on_incident(uow: UnitOfWork, actor: Actor, session: CommandSession) -> None:

@@ -146,6 +146,7 @@ ACTIONS: Final = {
     "command:order:hear": Label(_("听取口头复诵"), "check", "info"),
     "command:picture:watch": Label(_("观看实时画面"), "eye", "warn"),
     "command:picture:publish": Label(_("打开本机摄像头"), "camera", "info"),
+    "command:voice:listen": Label(_("收听远程通话"), "users", "info"),
     "command:voice:talk": Label(_("远程通话"), "users", "info"),
     "command:outlet:grant": Label(_("授权画面外送"), "share", "warn"),
     "command:outlet:end": Label(_("停止画面外送"), "share", "off"),

@@ -54,6 +54,8 @@ ENTRIES: Final = {
     "watch_ended": Label(_("停止观看"), "eye", "off"),
     "talk_begun": Label(_("开始讲话"), "users", "info"),
     "talk_ended": Label(_("停止讲话"), "users", "off"),
+    "listen_begun": Label(_("开始收听"), "users", "info"),
+    "listen_ended": Label(_("停止收听"), "users", "off"),
     "published": Label(_("打开本机摄像头"), "camera", "info"),
     "unpublished": Label(_("关闭本机摄像头"), "camera-off", "off"),
     "ordered": Label(_("下达口令"), "list", "warn"),

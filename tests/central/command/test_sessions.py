@@ -14,7 +14,8 @@ from central.command.models import CommandDecision, CommandSession, SessionEntry
 from central.courts.permissions import Actor
 from central.devices import queries as devices
 from central.devices import service as device_service
-from central.devices.models import MailboxEntry
+from central.devices.models import KitLoss, MailboxEntry
+from central.people.models import User
 from contract.trust import KitEntry, Registry
 from tests.central.command.conftest import URL
 
@@ -175,6 +176,61 @@ def test_kits_come_and_go(store, begin, commander, kits):
         "kit_joined", "kit_joined", "kit_left", "kit_joined", "called_again",
     ]  # fmt: skip
     assert [row.body["on"] for row in directives(store, kits["yb-2922-01"])] == [True, True]
+
+
+def test_beyond_the_decision_only_who_decides_goes(store, begin, commander, kits):
+    session = begin()
+    duty = Actor("u10", "zhiban29", "样例中院值班员", "duty_operator", "云29")
+    with pytest.raises(rules.DecisionError), store.write() as uow:
+        service.add_kit(uow, duty, session.id, "yb-2922-01", url=URL)
+    with pytest.raises(rules.DecisionError), store.write() as uow:
+        service.set_voice(uow, duty, session.id, "duplex")
+    with store.write() as uow:  # within it he leads
+        service.set_voice(uow, duty, session.id, "off")
+        service.set_voice(uow, duty, session.id, "ptt")
+        service.remove_kit(uow, duty, session.id, "dl-2901-01")
+        service.add_kit(uow, duty, session.id, "dl-2901-01", url=URL)
+        service.set_voice(uow, commander, session.id, "duplex")
+
+
+def test_a_kit_locked_as_lost_is_in_no_session_until_it_is_found(store, begin, commander, kit):
+    session = begin()
+    with store.write() as uow:
+        uow.session.add(KitLoss(kit_no=kit.kit_no, state="locked", reason="样例", locked_by="x", locked_ms=1))
+    with store.read() as reading:
+        assert queries.find_open(reading, session.id).kits == ()
+    with store.write() as uow:
+        uow.session.execute(update(KitLoss).values(state="unlocked"))
+    with store.read() as reading:
+        assert queries.find_open(reading, session.id).kits == ("dl-2901-01",)
+
+
+def test_who_was_taken_out_sees_no_more_of_it_and_who_stayed_sees_its_record(store, begin, commander, judge):
+    left, stayed = begin(), begin()
+    with store.write() as uow:
+        uow.session.add(
+            User(id=judge.user_id, login=judge.login, name=judge.name, role="judge", court_code=judge.court_code,
+                 password_hash="", created_ms=1)
+        )  # fmt: skip
+    with store.write() as uow:
+        guest = service.invite(uow, commander, left.id, "person", judge.login)
+        service.invite(uow, commander, stayed.id, "person", judge.login)
+        service.uninvite(uow, commander, left.id, guest.id)
+    for _ in range(2):
+        with store.read() as reading:
+            assert [view.session.id for view in queries.list_sessions(reading, judge)] == [stayed.id]
+            with pytest.raises(NotFoundError):
+                queries.get_session(reading, judge, left.id)
+        if is_open(store, left.id):
+            store.clock.advance(ms=1000)
+            with store.write() as uow:
+                service.end_session(uow, commander, left.id)
+                service.end_session(uow, commander, stayed.id)
+
+
+def is_open(store, session_id):
+    with store.read() as reading:
+        return queries.find_open(reading, session_id) is not None
 
 
 def test_two_sessions_may_have_one_kit_and_each_ends_alone(store, begin, commander, kit):

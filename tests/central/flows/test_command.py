@@ -1,14 +1,19 @@
 """Remote command from an SOS, a task, an officer's press; emergencies; what kits answer."""
 
+from datetime import date
+
 import pytest
 
 from central.base.errors import ForbiddenError, NotFoundError
+from central.cases.models import CaseRecusal, EnforcementCase
 from central.command import queries, rules, service
 from central.command.service import Ask, Terms
 from central.courts.permissions import Actor
+from central.devices.mailbox import put_directive
 from central.devices.task_rules import TaskDraft
 from central.flows import acknowledge, command, felt, tasks
 from central.incidents import queries as incidents
+from central.people.models import User
 from contract.messages import CommandReceipt
 
 pytestmark = pytest.mark.both_databases
@@ -142,6 +147,46 @@ def test_grounds_are_looked_up(store, raise_alarm, operator, kit, clock):
     for ground, ref in (("incident", "0" * 32), ("task", f"{kit.kit_id}/99")):
         with pytest.raises(NotFoundError), store.write() as uow:
             command.ask_command(uow, operator, Ask([kit.kit_id], "样例", ground, ref))
+
+
+def test_a_session_for_a_case_s_task_is_shut_to_who_is_recused_from_it(store, kits, operator, commander, kit, clock):
+    case = EnforcementCase(
+        case_no="（2026）云2901执1号", court_code="云2901", type_code="执", year=2026, seq=1, state="active",
+        filed_on=date(2026, 1, 5), filed_day=1, source="x", created_ms=1, changed_ms=1,
+    )  # fmt: skip
+    with store.write() as uow:
+        uow.session.add(case)
+        entry = put_directive(uow, kit, kind="task", body={"title": "样例", "case_no": case.case_no})
+    task = f"{kit.kit_id}/{entry.number}"
+    with store.write() as uow:
+        request = command.ask_command(uow, operator, Ask([kit.kit_id], "样例", "task", task))
+    leader = LEADER
+    with store.write() as uow:
+        service.grant_request(uow, leader, request.id, Terms())
+    with store.write() as uow:
+        session = command.begin_session(uow, leader, request.id, url=URL)
+    with store.read() as reading:
+        assert rules.may_watch(operator, queries.find_open(reading, session.id))
+    with store.write() as uow:
+        uow.session.add(
+            User(id=operator.user_id, login=operator.login, name=operator.name, role="duty_operator",
+                 court_code="云2901", password_hash="", created_ms=1)
+        )  # fmt: skip
+        uow.session.flush()
+        uow.session.add(
+            CaseRecusal(case_id=case.case_id, user_id=operator.user_id, reason="样例", set_by="x", set_ms=1)
+        )
+    with store.read() as reading:
+        open_ = queries.find_open(reading, session.id)
+        assert (rules.may_watch(operator, open_), rules.may_talk(operator, open_)) == (False, False)
+        assert rules.may_watch(leader, open_)
+        assert queries.list_sessions(reading, operator) == []
+        with pytest.raises(NotFoundError):
+            queries.get_session(reading, operator, session.id)
+        with pytest.raises(NotFoundError):
+            command.propose(reading, operator, task=task, now_ms=clock.now_ms())
+    with pytest.raises(NotFoundError), store.write() as uow:
+        command.ask_command(uow, operator, Ask([kit.kit_id], "样例", "task", task))
 
 
 def test_what_the_kit_says_of_its_call_is_on_record(store, raise_alarm, operator, kit):
