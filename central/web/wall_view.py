@@ -80,6 +80,7 @@ class _Facts:
     """What the actor may know of kits and courts."""
 
     def __init__(self, session: ReadSession, actor: Actor, words: Words, now_ms: int) -> None:
+        self._session = session
         sees_kits = may(actor, "see_kits")
         seen = devices.list_kits(session, actor, now_ms=now_ms) if sees_kits else []
         self.kits = {view.kit.kit_id: view for view in seen}
@@ -99,6 +100,10 @@ class _Facts:
             if guest.kind in PREFIXES:
                 source_id, court = f"{PREFIXES[guest.kind]}:{guest.ref}", self._name_court(guest.court_code)
                 found.append(Source(source_id, guest.kind, guest.name, court, row.id, row.purpose))
+        known_ids = {source.id for source in found}
+        for source_id, name in command.list_publishing(self._session, row.id).items():
+            if source_id not in known_ids:  # nobody invited him by name: his court takes part
+                found.append(Source(source_id, "person", name, "", row.id, row.purpose))
         return found
 
     def tell_kit(self, view: KitView, session_id: str = "", purpose: str = "") -> Source:

@@ -90,6 +90,7 @@ def show_record(
         begin=begin,
         clip=f"/command/{session_id}/record/clip?{urlencode(clip)}",
         originals=originals,
+        names={row.detail.get("source"): row.actor for row in view.entries if row.kind == "published"},
         has_voice=any(name.endswith("/voice") for link in view.links for name in link.tracks),
     )
 

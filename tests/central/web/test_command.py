@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from central.command import queries
+from central.command.entries import add_entry
 from central.courts.permissions import Actor
 from central.devices.rules import ItemKey
 from central.flows.felt import receive_command_receipt
@@ -108,6 +109,31 @@ def test_led_from_the_page(store, begun, kits, log_in):
     assert "已结束" in page and "样例：处置完毕" in page and 'id="stage"' not in page
     assert commander.post(f"{address}/end").status_code == 409
     assert "样例：强制&lt;b&gt;腾退" in commander.get("/command").text
+
+
+def test_who_shows_his_camera_without_being_invited_is_shown_to_the_others(store, begun):
+    address, commander = begun
+    session_id = address.rsplit("/", 1)[1]
+
+    def shown():
+        return [row["name"] for row in commander.get(f"/wall/sources/{session_id}").json()["sources"]]
+
+    def tell(kind):
+        with store.write() as uow:
+            add_entry(uow, session_id, kind, "样例院长", {"source": "p:someone", "who": "yuanzhang"})
+
+    assert "样例院长" not in shown()
+    tell("published")
+    assert shown().count("样例院长") == 1
+    assert "打开本机摄像头" in commander.get(address).text
+    tell("unpublished")
+    assert "样例院长" not in shown()
+
+
+def test_the_wall_is_offered_beside_an_incident(raise_sos, kit, log_in):
+    incident = raise_sos(kit)
+    assert f'href="/wall?incident={incident}"' in log_in("zhiban").get(f"/incidents/{incident}").text
+    assert log_in("zhihui").get(f"/wall?incident={incident}").status_code == 200
 
 
 def test_an_sos_is_begun_on_and_ratified(raise_sos, kit, log_in):

@@ -100,6 +100,7 @@ class Wall {
   remember() {
     const query = new URLSearchParams({ size: this.size, tiles: Array.from({ length: this.size }, (_none, place) => this.tiles[place] ?? '').join(',') });
     if (this.big !== null) query.set('big', this.big);
+    if (new URLSearchParams(location.search).get('via') === 'janus') query.set('via', 'janus');
     history.replaceState(null, '', `/wall?${query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':')}`);
   }
 }
@@ -188,6 +189,8 @@ grid.addEventListener('drop', (event) => {
   else if (from !== '') wall.swap(Number(from), number);
 });
 
+// On a telephone the pictures come first; the list opens by a touch.
+if (boot.tiles.length && matchMedia('(max-width: 600px)').matches) document.querySelector('.sources').open = false;
 learnNow(boot.now_ms);
 wall.begin();
 byId('told').textContent = _('方向键移动，回车放大，Esc 还原，Delete 移出');
