@@ -136,7 +136,7 @@ def _load_open(session: Session, rows: Sequence[CommandSession]) -> list[OpenSes
             [kit for kit in kits if kit.session_id == row.id],
             [guest for guest in guests if guest.session_id == row.id],
             True,
-            barred.get(row.decision_id, ()),
+            barred=barred.get(row.decision_id, ()),
         )
         for row in rows
     ]
@@ -153,6 +153,7 @@ def _put_together(
     kits: Iterable[SessionKit],
     guests: Iterable[SessionGuest],
     is_open: bool,
+    *,
     barred: tuple[str, ...] = (),
 ) -> OpenSession:
     here = [kit for kit in kits if not is_open or kit.left_ms is None]

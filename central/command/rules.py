@@ -38,7 +38,8 @@ TRANSITIONS: Final[dict[str, dict[str, str]]] = {
 ENTRY_KINDS: Final = (
     "requested", "decided", "ratified", "begun", "kit_joined", "kit_left", "called_again", "invited", "uninvited",
     "voice_set", "watch_begun", "watch_ended", "listen_begun", "listen_ended", "talk_begun", "talk_ended",
-    "published", "unpublished", "ordered", "read_back", "told", "outlet_granted", "outlet_ended", "ended", "record_sealed",
+    "published", "unpublished", "ordered", "read_back", "told", "outlet_granted", "outlet_ended", "ended",
+    "record_sealed",
 )  # fmt: skip
 GUEST_KINDS: Final = ("court", "person", "camera")
 # Rights of which any opens the pages of remote command; what one sees there is narrowed further.

@@ -17,6 +17,12 @@ BYTES_AT_ONCE: Final = 24_000_000.0
 MAX_PACKETS_PER_S: Final = 60.0
 PACKETS_AT_ONCE: Final = 150.0
 MAX_PACKET_BYTES: Final = 1500
+# A talker begins so often at most, and a viewer changes what it looks at: the first are lines of the record, the
+# second word to a kit on a thin link.
+MAX_BEGINS_PER_S: Final = 1.0
+BEGINS_AT_ONCE: Final = 30.0
+MAX_WANTS_PER_S: Final = 4.0
+WANTS_AT_ONCE: Final = 40.0
 MAX_CONTROLS_PER_S: Final = 20.0
 CONTROLS_AT_ONCE: Final = 100.0
 # Acknowledgements of viewers: one a frame.

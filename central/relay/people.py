@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from central.command.rules import OpenSession
 from central.people.queries import Login
 from central.relay import bounds, wire
-from central.relay.bounds import guard_pictures, guard_viewer, guard_voice
+from central.relay.bounds import Bucket, guard_pictures, guard_viewer, guard_voice
 from central.relay.fanout import Viewer
 from central.relay.line import Receive, Send
 from central.relay.relay import Guest, Relay
@@ -119,18 +119,21 @@ class PeopleDoor:
         exchange, line, actor = self.relay.exchange, guest.line, guest.actor
         now = asyncio.get_running_loop().time
         viewer = Viewer(guest.session_id, stream, line.stir)
-        person = Watcher(actor.name, self.relay.rights.court_name(actor.court_code))
+        person = Watcher(actor.name[:100], self.relay.rights.court_name(actor.court_code))
         looker = Looker(source_id, viewer, line, person, actor.user_id, actor.audit_name)
         line.take_next = lambda: viewer.outflow.take(now())
+        wants = Bucket(bounds.MAX_WANTS_PER_S, bounds.WANTS_AT_ONCE, now())
 
         def take(_message: bytes, frame: Frame) -> None:
             control = read_control(frame) if frame.type is Type.CONTROL else None
             if not isinstance(control, Want):
                 raise LiveError(f"A viewer does not send frames of type {frame.type.name}.")
-            exchange.switch(looker, control)
+            if wants.take(now()):  # each may be word to the kit
+                exchange.switch(looker, control)
 
         exchange.add_looker(looker)
         try:
+            await self.relay.put_on_record()  # nothing leaves before the line is read and written, below
             await wire.read(
                 self.relay, line, guard_viewer(now()), take, lambda seq: viewer.outflow.acknowledge(seq, now())
             )
@@ -142,18 +145,21 @@ class PeopleDoor:
         rooms, actor = self.relay.rooms, guest.actor
         person = Participant(
             PERSON + actor.user_id,
-            actor.name,
+            actor.name[:100],
             guest.line,
             session_id=guest.session_id,
             may_talk=is_talker,
             audit_name=actor.audit_name,
         )
         rooms.join(person)
+        self.relay.note_listening(actor, guest.session_id, True)
         guard = guard_voice(asyncio.get_running_loop().time())
         try:
+            await self.relay.put_on_record()
             await wire.read(self.relay, guest.line, guard, lambda message, frame: rooms.take(person, message, frame))
         finally:
             rooms.leave(person)
+            self.relay.note_listening(actor, guest.session_id, False)
 
     async def _publish(self, guest: Guest) -> None:
         exchange, line, actor = self.relay.exchange, guest.line, guest.actor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 from collections.abc import Iterator
@@ -80,6 +81,9 @@ async def serve(settings: Settings, store: Store) -> None:
         )
     ]
     outlet = make_outlet(settings, store, InsidePictures(relay.exchange))
+    needed = works[:-1]  # without the broker sessions are found by looking
+    for work in needed:
+        work.add_done_callback(functools.partial(_end_when_broken, relay, servers))
     try:
         await start_outlet(outlet, settings)
         await asyncio.gather(*(server.serve() for server in servers))
@@ -90,6 +94,8 @@ async def serve(settings: Settings, store: Store) -> None:
         await asyncio.gather(*works, return_exceptions=True)
         await asyncio.to_thread(relay.ledger.write)
         await asyncio.to_thread(recorder.stop)
+    if broken := next((work for work in needed if _is_broken(work)), None):
+        raise RuntimeError("a part of the relay failed, see above; it is begun anew") from broken.exception()
 
 
 def _end(relay: Relay, servers: list[QuietServer]) -> None:
@@ -97,6 +103,17 @@ def _end(relay: Relay, servers: list[QuietServer]) -> None:
     relay.end_all()
     for server in servers:
         server.should_exit = True
+
+
+def _is_broken(work: asyncio.Task[None]) -> bool:
+    return work.done() and not work.cancelled() and work.exception() is not None
+
+
+def _end_when_broken(relay: Relay, servers: list[QuietServer], work: asyncio.Task[None]) -> None:
+    """Without the part that looks at rights, the register or the record nobody may be shown anything: all end."""
+    if _is_broken(work):
+        log.error("relay: a part of it failed, all connections end", exc_info=work.exception())
+        _end(relay, servers)
 
 
 def configure_kits(door: KitsDoor, settings: Settings) -> uvicorn.Config:

@@ -18,7 +18,7 @@ from central.relay import bounds
 from central.relay.exchange import Exchange
 from central.relay.ledger import Ledger
 from central.relay.line import Line
-from central.relay.rights import Rights, may_listen, may_publish, may_watch
+from central.relay.rights import Rights, may_listen, may_publish, may_talk, may_watch
 from central.relay.room import Participant, Rooms
 from central.relay.sink import Sink
 from central.relay.sources import PERSON, Looker
@@ -30,6 +30,7 @@ RECHECK_S: Final = 0.4
 TICK_S: Final = 0.5
 COUNT_EVERY_S: Final = 1.0
 GATHER_S: Final = 0.05
+RECORD_WITHIN_S: Final = 1.0
 # Somebody who comes back so soon was not away: the record of a session is not filled with reconnections.
 WATCH_LINGER_S: Final = 3.0
 
@@ -70,6 +71,8 @@ class Relay:
     _watching: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _leaving: dict[tuple[str, str, str], asyncio.TimerHandle] = field(default_factory=dict)
     _left_by: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _recording: set[asyncio.Task[None]] = field(default_factory=set)
 
     # -- sessions and rights
 
@@ -104,6 +107,8 @@ class Relay:
                 guest.line.end(CLOSE_UNPROVEN, "logged_out")
             elif session is not None and not _MAY[guest.act](login.actor, session):
                 guest.line.end(CLOSE_REFUSED, "not_allowed")
+            elif session is not None and guest.act == "voice":
+                self.rooms.set_may_talk(guest.line, may_talk(login.actor, session))
 
     def count_refusal(self, code: str) -> None:
         """Count somebody who was not let in, or was closed, by a code."""
@@ -160,6 +165,12 @@ class Relay:
         detail = {"who": participant.audit_name} if participant.audit_name else {}
         self.ledger.note(session_id, kind, name, source=participant.id, to=list(to), **detail)
 
+    def note_listening(self, actor: Actor, session_id: str, begins: bool) -> None:
+        """A person begins or ends hearing a session, whether he ever says a word or not."""
+        kind = "listen_begun" if begins else "listen_ended"
+        court = self.rights.court_name(actor.court_code)
+        self.ledger.note(session_id, kind, actor.name, who=actor.audit_name, court=court)
+
     def note_publishing(self, actor: Actor, session_id: str, begins: bool) -> None:
         """A person's camera is shown or is shown no more."""
         kind = "published" if begins else "unpublished"
@@ -185,6 +196,20 @@ class Relay:
             await asyncio.sleep(GATHER_S)
             self.ledger.stirred.clear()
             self._tell_numbers()
+            await self._write_ledger()
+
+    async def put_on_record(self) -> None:
+        """Wait until what was noted is written down, so that nobody has seen or heard anything unrecorded.
+
+        A database that does not answer is waited for a second: the lines wait in memory, the emergency does not.
+        """
+        task = asyncio.create_task(self._write_ledger())
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+        await asyncio.wait({task}, timeout=RECORD_WITHIN_S)
+
+    async def _write_ledger(self) -> None:
+        async with self._writing:
             if self.ledger.is_due:
                 await asyncio.to_thread(self.ledger.write)
 

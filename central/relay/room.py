@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from msgspec import structs
+
 from central.command.rules import OpenSession, Voice
 from central.relay import bounds
 from central.relay.fanout import with_stream
@@ -18,6 +20,8 @@ from central.relay.sink import NoSink, Sink
 from contract.live import (
     CLOSE_ENDED,
     CLOSE_REPLACED,
+    HEADER,
+    MAX_CONTROL_BYTES,
     Frame,
     LiveError,
     Mode,
@@ -27,6 +31,7 @@ from contract.live import (
     Type,
     Watcher,
     Watchers,
+    pack_control,
     read_control,
 )
 
@@ -51,6 +56,7 @@ class Participant:
         self.to: tuple[str, ...] = ()
         self.mode: Voice | None = None
         self.heard_s = float("-inf")
+        self.begins: bounds.Bucket | None = None
         self.dropped = 0
         self.reached: dict[str, tuple[str, ...]] = {}
         """Who heard him last, by session."""
@@ -202,7 +208,8 @@ class Rooms:
 
     def _turn(self, participant: Participant, *, on: bool, to: tuple[str, ...] = ()) -> None:
         """Let somebody begin or end; refused without a word to others where he may not or too many talk already."""
-        if on and not self._may_begin(participant):
+        is_begin = on and (not participant.is_on or to != participant.to)
+        if on and not (self._may_begin(participant) and (not is_begin or self._is_in_measure(participant))):
             on = False
         if participant.is_on and (not on or to != participant.to):
             ended, participant.is_on = participant.to, False
@@ -212,6 +219,21 @@ class Rooms:
             participant.is_on, participant.to, participant.heard_s = True, to, self._now()
             for session_id in sorted(participant.sessions):
                 self.on_talk(participant, session_id, True, to)
+
+    def _is_in_measure(self, participant: Participant) -> bool:
+        """Each beginning is a line of the session's record for ever; nobody fills it with his button."""
+        if participant.begins is None:
+            participant.begins = bounds.Bucket(bounds.MAX_BEGINS_PER_S, bounds.BEGINS_AT_ONCE, self._now())
+        return participant.begins.take(self._now())
+
+    def set_may_talk(self, line: Line, may_talk: bool) -> None:
+        """Whoever speaks over this connection got or lost the right to; one who lost it is silent at once."""
+        for participant in self.people:
+            if participant.line is line and participant.may_talk != may_talk:
+                participant.may_talk = may_talk
+                if participant.is_on and not may_talk:
+                    self._turn(participant, on=False)
+                    self._tell_all()
 
     def _may_begin(self, participant: Participant) -> bool:
         if not participant.may_talk or participant.mode == "off":
@@ -260,7 +282,7 @@ class Rooms:
             for other in sorted(self.people, key=lambda one: one.stream)
             if not other.sessions.isdisjoint(participant.sessions)
         ]
-        return Talkers(you=participant.id, talkers=rows[:_MAX_TALKERS_TOLD])
+        return _fit(Talkers(you=participant.id, talkers=rows[:_MAX_TALKERS_TOLD]))
 
     def _pick_stream(self) -> int:
         used = {participant.stream for participant in self.people}
@@ -277,3 +299,19 @@ class Rooms:
         """The relay goes down: everybody is told to come back."""
         for participant in self.people:
             participant.line.close(code, reason)
+
+
+def _fit(table: Talkers) -> Talkers:
+    """The table as small as a control message must be: first without whom they talk to, then those silent go."""
+    if _fits(table):
+        return table
+    rows = [structs.replace(row, to=row.to[:1]) for row in table.talkers]
+    table = Talkers(you=table.you, talkers=rows)
+    while not _fits(table):
+        rows = sorted(rows, key=lambda row: not row.on)[: len(rows) * 3 // 4]
+        table = Talkers(you=table.you, talkers=rows)
+    return table
+
+
+def _fits(table: Talkers) -> bool:
+    return len(pack_control(table)) - HEADER.size <= MAX_CONTROL_BYTES

@@ -85,6 +85,8 @@ class TestPictures:
     def test_the_record_says_who_watched(self, stand: Stand) -> None:
         session = stand.begin()
         viewer = stand.view(session)
+        viewer.control(State)  # whatever comes: who looks is on record before it
+        assert [kind for kind, _, _ in stand.entries(session)].count("watch_begun") == 1
         begun = stand.wait_entry(session, "watch_begun")
         assert (begun["source"], begun["who"]) == (KIT, "user:zhihui")
         viewer.close()
@@ -125,6 +127,9 @@ class TestVoice:
         assert one.drain(0.3) == []
         assert stand.wait_entry(session, "talk_begun")["to"] == []
         stand.wait_entry(session, "talk_ended")
+        assert stand.wait_entry(session, "listen_begun")["who"] == "user:zhihui"
+        hall.close()
+        stand.wait_entry(session, "listen_ended")
 
     def test_a_word_to_one_reaches_nobody_else(self, stand: Stand) -> None:
         session = stand.begin(KIT, SECOND)

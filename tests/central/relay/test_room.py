@@ -22,6 +22,7 @@ from contract.live import (
     Type,
     pack,
     pack_control,
+    read_control,
     unpack,
 )
 
@@ -237,3 +238,46 @@ def test_what_is_no_voice_is_refused(kind: Type, payload: bytes) -> None:
     one = stage.join("k1")
     with pytest.raises(LiveError):
         stage.say(one, payload, kind)
+
+
+def test_who_loses_the_right_to_talk_in_the_middle_of_a_word_is_silent_at_once() -> None:
+    stage = Stage()
+    kit, person = stage.join("k1"), stage.join("p:7", "s1")
+    stage.talk(person)
+    stage.say(person)
+    stage.rooms.set_may_talk(person.line, False)
+    stage.say(person)
+    stage.talk(person)
+    stage.say(person)
+    assert wire(kit).heard() == [(person.stream, b"opus")]
+    assert [began for _, _, began, _ in stage.talks] == [True, False]
+    stage.rooms.set_may_talk(person.line, True)
+    stage.talk(person)
+    stage.say(person)
+    assert wire(kit).heard() == [(person.stream, b"opus")]
+
+
+def test_a_button_that_is_hammered_does_not_fill_the_record() -> None:
+    stage = Stage()
+    person = stage.join("p:7", "s1")
+    for _ in range(500):
+        stage.talk(person)
+        stage.talk(person, on=False)
+    begun = sum(began for _, _, began, _ in stage.talks)
+    assert begun == bounds.BEGINS_AT_ONCE
+    stage.now_s += 1.0
+    stage.talk(person)
+    assert sum(began for _, _, began, _ in stage.talks) == begun + 1
+
+
+def test_a_table_of_talkers_is_never_too_long_to_be_read() -> None:
+    kits = tuple(f"yb-2922-{number:02d}" for number in range(64))
+    stage = Stage(session(kits=kits))
+    talkers = [stage.join(kit) for kit in kits]
+    people = [stage.join("p:" + f"{number:036d}", "s1") for number in range(60)]
+    for talker in [*talkers[:16], *people[:4]]:
+        stage.talk(talker, *("x" * 60 + f"{number:04d}" for number in range(64)))
+    frame = unpack(pack_control(wire(talkers[-1]).last(Talkers)))
+    table = read_control(frame)
+    assert isinstance(table, Talkers)
+    assert sum(row.on for row in table.talkers) == 20
