@@ -16,6 +16,7 @@ from central.people.queries import Login
 from central.relay import bounds, wire
 from central.relay.bounds import Bucket, guard_pictures, guard_viewer, guard_voice
 from central.relay.fanout import Viewer
+from central.relay.gateway import show_by_gateway
 from central.relay.line import Receive, Send
 from central.relay.relay import Guest, Relay
 from central.relay.rights import may_listen, may_publish, may_talk, may_watch
@@ -41,6 +42,8 @@ from contract.live import (
 PICTURE: Final = "picture"
 VOICE: Final = "voice"
 PUBLISH: Final = "publish"
+WEBRTC: Final = "webrtc"
+"""A picture by way of the gateway: judged as any picture, and only its signalling passes here."""
 
 
 class PeopleDoor:
@@ -57,7 +60,8 @@ class PeopleDoor:
         if scope["type"] != "websocket":
             return
         parts = scope["path"].strip("/").split("/")
-        if len(parts) == 4 and parts[:2] == ["live", PICTURE]:
+        is_picture = len(parts) == 4 and parts[0] == "live" and parts[1] in (PICTURE, WEBRTC)
+        if is_picture:
             act, session_id, source_id = PICTURE, parts[2], parts[3]
         elif len(parts) == 3 and parts[0] == "live" and parts[1] in (VOICE, PUBLISH):
             act, session_id, source_id = parts[1], parts[2], ""
@@ -75,7 +79,7 @@ class PeopleDoor:
         try:
             if act == PICTURE:
                 stream = LOW if wire.query(scope, "stream") == "1" else MAIN
-                await self._show(guest, source_id, stream)
+                await self._show(guest, source_id, stream, by_gateway=parts[1] == WEBRTC)
             elif act == VOICE:
                 await self._speak(guest, is_talker=may_talk(login.actor, session))
             else:
@@ -115,7 +119,7 @@ class PeopleDoor:
         own.add(urlsplit(self.relay.settings.web_url).hostname)
         return origin.scheme in ("http", "https") and bool(origin.hostname) and origin.hostname in own
 
-    async def _show(self, guest: Guest, source_id: str, stream: int) -> None:
+    async def _show(self, guest: Guest, source_id: str, stream: int, *, by_gateway: bool) -> None:
         exchange, line, actor = self.relay.exchange, guest.line, guest.actor
         now = asyncio.get_running_loop().time
         viewer = Viewer(guest.session_id, stream, line.stir)
@@ -131,8 +135,11 @@ class PeopleDoor:
             if wants.take(now()):  # each may be word to the kit
                 exchange.switch(looker, control)
 
-        exchange.add_looker(looker)
         try:
+            if by_gateway:
+                await show_by_gateway(self.relay, looker, line, stream)
+                return
+            exchange.add_looker(looker)
             await self.relay.put_on_record()  # nothing leaves before the line is read and written, below
             await wire.read(
                 self.relay, line, guard_viewer(now()), take, lambda seq: viewer.outflow.acknowledge(seq, now())

@@ -17,6 +17,7 @@ from central.base.settings import Settings
 from central.base.unit_of_work import Store, open_store
 from central.relay.inside import InsidePictures
 from central.relay.kits import KitsDoor
+from central.relay.outlets.janus import make_gateway
 from central.relay.outlets.opening import make_outlet, start_outlet
 from central.relay.people import PeopleDoor
 from central.relay.protocol import LiveProtocol
@@ -60,6 +61,7 @@ async def serve(settings: Settings, store: Store) -> None:
     """Run both listeners and what stands beside them until told to stop."""
     recorder = SessionRecorder(store, settings)
     relay = make_relay(settings, store, recorder)
+    relay.gateway = make_gateway(settings)
     await relay.refresh()
     kits = await asyncio.to_thread(KitsDoor, relay)
     servers = [
@@ -89,6 +91,8 @@ async def serve(settings: Settings, store: Store) -> None:
         await asyncio.gather(*(server.serve() for server in servers))
     finally:
         await outlet.close()
+        if relay.gateway is not None:
+            await relay.gateway.close()
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)

@@ -18,6 +18,7 @@ from central.relay import bounds
 from central.relay.exchange import Exchange
 from central.relay.ledger import Ledger
 from central.relay.line import Line
+from central.relay.outlets.janus import JanusGateway
 from central.relay.rights import Rights, may_listen, may_publish, may_talk, may_watch
 from central.relay.room import Participant, Rooms
 from central.relay.sink import Sink
@@ -66,6 +67,7 @@ class Relay:
     rooms: Rooms
     guests: set[Guest] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    gateway: JanusGateway | None = None
     is_ending: bool = False
     sockets: int = 0
     _watching: Counter[tuple[str, str, str]] = field(default_factory=Counter)

@@ -64,7 +64,8 @@ function findSilence({ state, note, reason, painted, frozen_ms }, age_ms) {
   return say('late', 'stale', 'bad', _('画面滞后 %(n)s 秒', { n: seconds }));
 }
 
-function findQuality({ note, kbps }) {
+function findQuality({ note, kbps, detour }) {
+  if (detour) return say('live', 'live', 'warn', _('网关不可用（%(why)s），画面改为直连', { why: detour }), false);
   if (note === 'metered') return say('live', 'late', 'warn', _('计费链路 %(n)s kbit/s', { n: kbps }), false);
   if (note) return say('live', 'late', 'warn', _('链路窄 %(n)s kbit/s', { n: kbps }), false);
   return say('live', 'live', 'ok', _('实时'), false);

@@ -4,6 +4,7 @@ import { Age } from './age.js';
 import { CanvasScreen } from './canvas-screen.js';
 import { endOf } from './condition.js';
 import { MediaScreen } from './media-screen.js';
+import { WebRtcScreen } from './webrtc-screen.js';
 import { CONTROL, INIT, KEY, VIDEO, WANTS_ACK, packAck, packControl, readJson, unpack } from './wire.js';
 
 const FIRST_MS = 300, MOST_MS = 5000, SETTLED_MS = 5000, SILENT_MS = 5000, IDLE_MS = 40000;
@@ -11,8 +12,8 @@ const BACKLOG = 12, MOST_KEPT = 300, ASK_KEY_MS = 1000, FAILURES = 5;
 
 export class LivePlayer {
   /** `place` takes the picture; `address` is that of the source at the relay; `onPaint(time_us)` per picture. */
-  constructor(place, address, { stream, onPaint = () => {} }) {
-    Object.assign(this, { place, address, stream, onPaint });
+  constructor(place, address, { stream, onPaint = () => {}, gateway = '' }) {
+    Object.assign(this, { place, address, stream, onPaint, gateway, detour: '' });
     this.age = new Age();
     Object.assign(this, { link: 'idle', end: '', close: 0, state: '', reason: '', told: {}, trouble: '' });
     Object.assign(this, { screen: null, inits: new Map(), playing: null, owed: [], kept: [], finding: '', failures: 0, pause_ms: FIRST_MS, painted: 0 });
@@ -44,12 +45,13 @@ export class LivePlayer {
   select(stream) {
     if (stream === this.stream) return;
     this.stream = stream;
+    if (this.gateway && this.link !== 'idle' && !this.end) { this.drop(); this.connect(); return; }
     this.askKey(true);
   }
 
   connect() {
     this.link = 'connecting';
-    const socket = new WebSocket(`${this.address}?stream=${this.stream}`), stream = this.stream;
+    const socket = new WebSocket(`${this.gateway || this.address}?stream=${this.stream}`), stream = this.stream;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       if (socket !== this.socket) return;
@@ -61,6 +63,7 @@ export class LivePlayer {
     this.socket = socket;
     this.watchdog = setInterval(() => this.checkSilence(), 1000);
     this.age.forget();
+    this.header = null;
     Object.assign(this, { playing: null, owed: [], kept: [], hasPainted: false, heardAt: performance.now(), openedAt: Infinity });
   }
 
@@ -74,6 +77,7 @@ export class LivePlayer {
     clearInterval(this.watchdog);
     clearTimeout(this.retry);
     const socket = this.socket;
+    if (this.screen instanceof WebRtcScreen) this.screen.close();
     this.socket = null;
     socket?.close();
   }
@@ -111,11 +115,40 @@ export class LivePlayer {
       Object.assign(this, { state: message.state, reason: message.reason ?? '' });
       if (message.state === 'ended') { this.end = 'ended'; this.finish(message.reason); }
     } else if (message?.type === 'told') this.told = message;
+    else if (message?.type === 'offer' && this.gateway) this.meet(message.sdp);
+    else if (message?.type === 'detour') this.goDirect(message.reason);
     else if (message?.type === 'end') { this.end = 'ended'; this.finish(message.reason); }
   }
 
+  /** The gateway offers the picture. */
+  meet(sdp) {
+    this.screen?.close();
+    const screen = new WebRtcScreen({
+      onPaint: () => { if (screen === this.screen) this.notePaint(this.estimate()); },
+      onAnswer: (answer) => { if (screen === this.screen) this.send(packControl('answer', { sdp: answer })); },
+      onTrouble: (words) => { if (screen === this.screen) this.goDirect(words); },
+    });
+    this.screen = screen;
+    this.place.replaceChildren(screen.element);
+    screen.take(sdp);
+  }
+
+  /** When what is seen now was captured: told by the relay with each key frame; without word of one, it gets old. */
+  estimate() {
+    if (!this.header) return 0;
+    return this.header.time_us + Math.min(performance.now() - this.header.at, SILENT_MS) * 1000;
+  }
+
+  /** The gateway does not work: the picture comes from the relay itself, and the tile says so. */
+  goDirect(reason) {
+    if (!this.gateway) return;
+    Object.assign(this, { gateway: '', detour: reason || '?', screen: null });
+    this.drop();
+    this.connect();
+  }
+
   describe(stream, init) {
-    if (!init?.codec) return;
+    if (!init?.codec || this.gateway) return;
     this.inits.set(stream, init);
     if (stream === this.playing) this.turnTo(init);
     else if (!this.screen) this.turnTo(init);
@@ -124,6 +157,7 @@ export class LivePlayer {
   show(frame) {
     const isKey = Boolean(frame.flags & KEY);
     this.age.note(frame.time_us, now());
+    if (this.gateway) { this.header = { time_us: frame.time_us, at: performance.now() }; this.playing = frame.stream; return; }
     if (frame.stream !== this.playing) {
       const init = this.inits.get(frame.stream);
       if (!isKey || !init || (this.playing !== null && frame.stream !== this.stream)) return;
@@ -195,7 +229,7 @@ export class LivePlayer {
   get facts() {
     return {
       link: this.link, end: this.end, close: this.close, state: this.state, reason: this.reason, trouble: this.trouble,
-      note: this.told.note ?? '', kbps: this.told.kbps ?? 0, painted: this.hasPainted,
+      note: this.told.note ?? '', detour: this.detour, kbps: this.told.kbps ?? 0, painted: this.hasPainted,
       frozen_ms: this.hasPainted ? performance.now() - this.paintedAt : 0, lag_ms: this.hasPainted ? this.paintedLag_ms : 0,
     };
   }

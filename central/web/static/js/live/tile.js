@@ -31,7 +31,9 @@ export class LiveTile {
     this.bar.append(this.told, this.taken);
     element.replaceChildren(this.picture, this.veil, this.bar);
     element.classList.add('live-tile');
-    this.player = new LivePlayer(this.picture, `${url}/live/picture/${session}/${encodeURIComponent(source)}`, { stream, onPaint });
+    const path = `${session}/${encodeURIComponent(source)}`;
+    const gateway = new URLSearchParams(location.search).get('via') === 'janus' ? `${url}/live/webrtc/${path}` : '';
+    this.player = new LivePlayer(this.picture, `${url}/live/picture/${path}`, { stream, onPaint, gateway });
     this.observer = new IntersectionObserver((seen) => { this.isSeen = seen.at(-1).isIntersecting; this.consider(); });
     this.observer.observe(element);
     tiles.add(this);
@@ -53,7 +55,7 @@ export class LiveTile {
   show() {
     const { player } = this, condition = judge(player.facts);
     const { code, tone, words, isOld } = condition;
-    Object.assign(this.element.dataset, { condition: code, painted: player.painted, stream: player.playing ?? '', latency: Math.round(player.latency_ms ?? -1) });
+    Object.assign(this.element.dataset, { condition: code, painted: player.painted, stream: player.playing ?? '', via: player.gateway ? 'janus' : 'relay', latency: Math.round(player.latency_ms ?? -1) });
     this.element.classList.toggle('is-old', isOld);
     if (this.words !== words || this.tone !== tone) {
       Object.assign(this, { words, tone });
