@@ -62,7 +62,7 @@ _FUNCTIONS: Final = (
     ("incidents", _("现场装备"), "device", "see_kits", "/kits"),
     ("incidents", _("突发事件"), "sos", "see_incidents", "/incidents"),
     ("incidents", _("录像证据"), "camera", "see_recordings", "/recordings"),
-    ("live", _("远程指挥"), "screen", "see_case", ""),
+    ("live", _("远程指挥"), "screen", "watch_live", "/command"),
     ("seals", _("文书签章"), "stamp", "see_case", ""),
     ("disclosure", _("信用惩戒"), "shield", "see_case", ""),
     ("disclosure", _("信息公开"), "eye", "see_case", ""),

@@ -55,6 +55,12 @@ list.addEventListener('keydown', (event) => {
   choose(event.target.dataset.shows);
 });
 
+// The part that renews itself has come back for the last time: the session is over, and what leads it must go, too.
+document.body.addEventListener('htmx:afterSettle', () => {
+  const orders = document.getElementById('order-list');
+  if (orders && !orders.hasAttribute('hx-get')) location.reload();
+});
+
 learnNow(boot.now_ms);
 show();
 sources.follow({ hasEvents: boot.has_events });
