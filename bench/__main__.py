@@ -1,10 +1,13 @@
-"""``python -m bench [NAME ...]``: intake, sos, kit, cases, revoke, link, live, drill; all of them without a name."""
+"""``python -m bench [NAME ...]``; all of them without a name.
+
+Names: intake, sos, kit, cases, revoke, link, live, relay, drill.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from bench import cases, drill, intake, kit, link, live, revoke, sos
+from bench import cases, drill, intake, kit, link, live, relay, revoke, sos
 from bench.report import report_machine
 
 _MEASURES = {
@@ -15,6 +18,7 @@ _MEASURES = {
     "revoke": revoke.measure,
     "link": link.measure,
     "live": live.measure,
+    "relay": relay.measure,
     "drill": drill.measure,
 }
 
