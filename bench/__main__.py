@@ -1,13 +1,13 @@
 """``python -m bench [NAME ...]``; all of them without a name.
 
-Names: intake, sos, kit, cases, revoke, link, live, relay, drill.
+Names: intake, sos, kit, cases, revoke, link, live, voice, relay, drill.
 """
 
 from __future__ import annotations
 
 import sys
 
-from bench import cases, drill, intake, kit, link, live, relay, revoke, sos
+from bench import cases, drill, intake, kit, link, live, relay, revoke, sos, voice
 from bench.report import report_machine
 
 _MEASURES = {
@@ -18,6 +18,7 @@ _MEASURES = {
     "revoke": revoke.measure,
     "link": link.measure,
     "live": live.measure,
+    "voice": voice.measure,
     "relay": relay.measure,
     "drill": drill.measure,
 }
