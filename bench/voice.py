@@ -34,7 +34,6 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.live import _CAMERA, _CHROMIUM, _FLAGS
 from bench.report import percentile, report
 from bench.stand import open_stand
 from contract.live import SOUND_RATE, Type, unpack
@@ -43,10 +42,13 @@ from demo.places import PARTS
 from demo.stand import Stand
 from edge.live.speaker import AvOutput
 from edge.tap import LENGTH, connect_tap
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.talking import FAKE_DEVICES, join_voice, let_go, write_tone
 from tests.browser.talking import hold as press
 
 _WANTED_MS: Final = 160
+_FPS: Final = 25
+_CAMERA: Final = {"kind": "synthetic", "width": 1280, "height": 720, "fps": _FPS, "bitrate_bps": 1_400_000}
 _TALK_S: Final = 25.0
 _SETTLE_S: Final = 4.0
 _LIMIT_S: Final = 60.0
@@ -61,6 +63,11 @@ _ALSA: Final = """pcm.nothing {{ type null }}
 pcm.ear {{ type file slave.pcm "nothing" file "{folder}/ear.raw" format "raw" }}
 pcm.gauge {{ type file slave.pcm "nothing" file "{folder}/gauge.raw" format "raw" }}
 """
+_OUTPUT_MS: Final = """async () => {
+  const script = [...document.scripts].find((script) => script.src.includes('voice-panel'));
+  const { voice } = (await import(script.src)).panel;
+  return 1000 * voice.context.outputLatency;
+}"""
 
 
 def measure() -> None:
@@ -74,8 +81,8 @@ def measure() -> None:
             stand.wait_until(lambda: stand.count_seen_kits() >= 1, "the kit to be seen")
             time.sleep(_SETTLE_S)
             with _browser(write_tone(folder / "tone.wav")) as browser, ear:
-                pages = [_log_in(browser, stand, login) for login in ("commander", "duty")]
-                middles = [*_measure_operator(stand, *pages, ear), _measure_officer(stand, pages[0])]
+                talker, listener = (_log_in(browser, stand, login) for login in ("commander", "duty"))
+                middles = [*_measure_operator(stand, talker, listener, ear), _measure_officer(stand, talker)]
     report("voice_p50_ms", max(middles), "ms", wanted_ms=_WANTED_MS, how="the worst of the three ways", load=_load())
 
 
@@ -92,13 +99,18 @@ def _measure_operator(stand: Stand, talker: Page, listener: Page, ear: _Ear) -> 
     held_ms = time.time() * 1000
     press(talker)
     talker.wait_for_timeout(_TALK_S * 1000)
-    said = [at_ms for at_ms in talker.evaluate("window.mouth.onsets") if at_ms > held_ms]
+    # The script tells when a sample at a node comes out of the loudspeaker; it went in at the mouth so much earlier.
+    output_ms = float(talker.evaluate(_OUTPUT_MS))
+    said = [at_ms - output_ms for at_ms in talker.evaluate("window.mouth.onsets") if at_ms - output_ms > held_ms]
     heard = listener.evaluate("window.ear.onsets")
     let_go(talker)
     end_session(stand, session_id)
     played, handed = ear.find_onsets()
-    to_kit = _report_way("voice_to_kit", _match(said, played), handed=_match(said, handed))
-    return [to_kit, _report_way("voice_to_browser", _match(said, heard))]
+    handed_ms = round(statistics.median(_match(said, handed) or [0.0]))
+    return [
+        _report_way("voice_to_kit", _match(said, played), handed_p50_ms=handed_ms),
+        _report_way("voice_to_browser", _match(said, heard), of_it_output_ms=round(output_ms)),
+    ]
 
 
 def _measure_officer(stand: Stand, page: Page) -> float:
@@ -119,12 +131,10 @@ def _match(said: list[float], heard: list[float]) -> list[float]:
     return [at_ms - max(before) for at_ms, before in nearest if before]
 
 
-def _report_way(name: str, took: list[float], handed: list[float] | None = None) -> float:
+def _report_way(name: str, took: list[float], **detail: Any) -> float:
     if not took:
         raise TimeoutError(f"{name}: nothing was heard.")
-    detail: dict[str, Any] = {"beeps": len(took), "min_ms": round(min(took)), "max_ms": round(max(took))}
-    if handed:
-        detail["handed_p50_ms"] = round(statistics.median(handed))
+    detail |= {"beeps": len(took), "min_ms": round(min(took)), "max_ms": round(max(took))}
     middle = percentile(took, 0.5)
     report(f"{name}_p50_ms", middle, "ms", **detail, wanted_ms=_WANTED_MS, link="loopback, mutual TLS", load=_load())
     return middle
@@ -163,9 +173,9 @@ def _measure_held_back(file: Path) -> int:
 
 @contextmanager
 def _browser(tone: Path) -> Iterator[Browser]:
-    flags = [*_FLAGS, *FAKE_DEVICES, f"--use-file-for-fake-audio-capture={tone}"]
+    flags = [*FLAGS, *FAKE_DEVICES, f"--use-file-for-fake-audio-capture={tone}"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
         yield browser
         browser.close()
 
@@ -268,7 +278,7 @@ class _Mouth:
             while len(length := messages.read(LENGTH.size)) == LENGTH.size:
                 frame = unpack(messages.read(LENGTH.unpack(length)[0]))
                 # The first picture has the number 1, and the tick comes with it.
-                if frame.type is Type.VIDEO and (frame.seq - 1) % int(_CAMERA["fps"]) == 0:
+                if frame.type is Type.VIDEO and (frame.seq - 1) % _FPS == 0:
                     self.onsets.append(frame.time_us / 1000)
 
 
