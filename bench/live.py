@@ -23,7 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 from bench.live_look import Painted, read_painted, watch_tile
 from bench.report import percentile, report
 from bench.stand import open_stand
-from demo.command import open_session
+from demo.command import decide, end_session, open_session
 from demo.people import LOGINS
 from demo.places import PARTS, Part
 from demo.stand import Stand
@@ -51,6 +51,7 @@ _OUTAGE_S: Final = 6.0
 _SETTLE_S: Final = 4.0
 _LOOK_S: Final = 20.0
 _FIRST_LIMIT_S: Final = 60.0
+_BEGINNINGS: Final = 5
 
 
 def measure() -> None:
@@ -71,9 +72,12 @@ def _measure_clean() -> None:
         stand.wait_until(lambda: stand.count_seen_kits() >= 1, "the kit to be seen")
         time.sleep(_SETTLE_S)
         with _watching(stand, PARTS[0]) as page:
-            first_ms = _open_and_wait(stand, page, PARTS[0])
+            first_ms = [_begin_and_wait(stand, page, PARTS[0]) for _ in range(_BEGINNINGS)]
+            how = "click on 发起远程指挥 in the page of a decision, to the first picture that the session's page has painted"
+            report("live_first_ms", percentile(first_ms, 0.5), "ms", how=how, max_ms=round(max(first_ms)))
+            page.goto(f"http://127.0.0.1:{stand.ports.web}/wall?size=1&tiles={PARTS[0].kit_id}")
+            _open_and_wait(stand, page, PARTS[0])
             seen = _look(page, _LOOK_S)
-            report("live_first_ms", first_ms, "ms", how="a session begins to the first picture painted")
             _report_ages("live", seen, link="loopback, mutual TLS", over_s=_LOOK_S)
 
 
@@ -150,6 +154,23 @@ def _open_and_wait(stand: Stand, page: Page, part: Part) -> float:
             return row.at_ms - began_ms
         page.wait_for_timeout(20)
     raise TimeoutError(f"No picture of {part.kit_id} was painted within {_FIRST_LIMIT_S:.0f} s.")
+
+
+def _begin_and_wait(stand: Stand, page: Page, part: Part) -> float:
+    """Begin a decided session as a person does; ms from the click to the first picture. The session is ended."""
+    page.goto(f"http://127.0.0.1:{stand.ports.web}/command/requests/{decide(stand, [part.kit_id])}")
+    began_ms = time.time() * 1000
+    page.locator("form[action$='/begin'] button").click()
+    page.wait_for_selector("#stage")
+    watch_tile(page, "#stage")
+    deadline = time.monotonic() + _FIRST_LIMIT_S
+    while not (seen := read_painted(page, "#stage")):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"No picture of {part.kit_id} was painted within {_FIRST_LIMIT_S:.0f} s.")
+        page.wait_for_timeout(10)
+    end_session(stand, page.url.rstrip("/").rsplit("/", 1)[1])
+    page.wait_for_timeout(_SETTLE_S * 1000)
+    return seen[0].at_ms - began_ms
 
 
 def _look(page: Page, seconds: float) -> list[Painted]:

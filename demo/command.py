@@ -17,11 +17,21 @@ def open_session(
 ) -> str:
     """Begin a session that calls ``kits``; returns its id. Raises as the services do."""
     settings = load_settings(stand.stage.centre_config, environ={})
+    request_id = decide(stand, kits, login=login, voice=voice, minutes=minutes)
+    with stand.store.write() as uow:
+        actor = actor_of(get_user(uow.session, login))
+        return command.begin_session(uow, actor, request_id, url=rules.check_live(settings)).id
+
+
+def decide(
+    stand: Stand, kits: Sequence[str], *, login: str = "commander", voice: str = "duplex", minutes: int = 60
+) -> str:
+    """Ask for a session with ``kits`` and grant it, without beginning it; returns the request's id."""
     with stand.store.write() as uow:
         actor = actor_of(get_user(uow.session, login))
         request = command.ask_command(uow, actor, Ask(kits, "样例：远程指挥集中执行"))
         service.grant_request(uow, actor, request.id, Terms(minutes=minutes, voice=voice))
-        return command.begin_session(uow, actor, request.id, url=rules.check_live(settings)).id
+        return request.id
 
 
 def end_session(stand: Stand, session_id: str, *, login: str = "commander") -> None:
