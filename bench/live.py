@@ -73,7 +73,7 @@ def _measure_clean() -> None:
         time.sleep(_SETTLE_S)
         with _watching(stand, PARTS[0]) as page:
             first_ms = [_begin_and_wait(stand, page, PARTS[0]) for _ in range(_BEGINNINGS)]
-            how = "click on 发起远程指挥 in the page of a decision, to the first picture that the session's page has painted"
+            how = "click on 发起远程指挥 to the first picture that the session page has painted"
             report("live_first_ms", percentile(first_ms, 0.5), "ms", how=how, max_ms=round(max(first_ms)))
             page.goto(f"http://127.0.0.1:{stand.ports.web}/wall?size=1&tiles={PARTS[0].kit_id}")
             _open_and_wait(stand, page, PARTS[0])
