@@ -195,6 +195,15 @@ def test_watch_me_is_taken_back_by_a_second_press_meant_as_one(glass, kit):  # n
     assert len(alarms(kit, "watch_me_withdrawn")) == 1
 
 
+def test_a_key_drawn_anew_under_the_thumb_is_pressed_all_the_same(glass, kit):  # noqa: F811
+    glass.locator("#watch small").hover()
+    glass.mouse.down()
+    glass.evaluate("document.getElementById('watch').replaceChildren(document.createElement('span'))")
+    glass.mouse.up()
+    expect(glass.locator("#watch")).to_have_class(re.compile(r"\bon\b"))
+    assert len(alarms(kit, "watch_me")) == 1
+
+
 def test_a_lost_kit_shows_neither_orders_nor_names(glass, kit):  # noqa: F811
     begin(kit, watchers=["样例值班员"])
     order(kit, 11, "进入二楼。")
