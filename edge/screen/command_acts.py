@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final, cast, get_args
 
 from edge.spool import Spool, ring
-from edge.spool.instructions import InstructionAnswerError, ReadBack
+from edge.spool.answered import AnswerError
+from edge.spool.instructions import ReadBack
 from edge.spool.talk import TO_CENTRE, end_talk, hold_talk
 
 ORDER_ANSWERS: Final = get_args(ReadBack)
@@ -27,7 +28,7 @@ def answer_order(spool: Spool, *, number: int, answer: str, note: str) -> Answer
         return _LOCKED
     try:
         spool.instructions.answer(number, cast(ReadBack, answer), note)
-    except InstructionAnswerError as error:
+    except AnswerError as error:
         return {"refused": str(error), "code": f"order_{error.state or 'unknown'}"}
     ring(spool.dir, "control")
     return {"done": "order", "number": number, "state": answer}

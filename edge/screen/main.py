@@ -27,8 +27,8 @@ from edge.screen.inlet import ANSWER_S, Ask, Board, Inlet
 from edge.screen.server import ScreenError, Server
 from edge.settings import Settings, SettingsError, load_settings
 from edge.spool import Doorbell, Heartbeat, Spool, SpoolError, open_spool, ring
+from edge.spool.answered import Answer, AnswerError
 from edge.spool.presses import SOS_WORD
-from edge.spool.tasks import Answer, TaskAnswerError
 
 log = logging.getLogger("zhixing.screen")
 
@@ -187,7 +187,7 @@ class ScreenProcess:
             return {"refused": "This kit is locked; only SOS works. Tell the centre.", "code": "locked"}
         try:
             self._spool.tasks.answer(number, cast(Answer, answer), note)
-        except TaskAnswerError as error:
+        except AnswerError as error:
             return {"refused": str(error), "code": f"task_{error.state or 'unknown'}"}
         ring(self._spool.dir, "control")
         ring(self._spool.dir, "recorder")

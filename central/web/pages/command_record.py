@@ -9,10 +9,8 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse, StreamingResponse
 
-from central.base.ids import new_id
 from central.base.unit_of_work import ReadSession
 from central.command import record_queries as queries
 from central.command import record_rules as rules
@@ -25,6 +23,7 @@ from central.courts import queries as courts
 from central.courts.permissions import Actor
 from central.evidence import queries as evidence
 from central.web.context import Here, Proven, SignedIn
+from central.web.downloads import hand_over, make_package
 from central.web.formats import in_shanghai
 from central.web.grants import issue_grant, read_purpose
 from central.web.render import render
@@ -151,18 +150,15 @@ def export(
     purpose: Annotated[str, Form(max_length=4000)] = "",
 ) -> Response:
     """Write the package and hand it over; the temporary file goes when the download ends."""
-    folder = Path(here.settings.data_dir) / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{new_id()}.zip"
-    try:
+
+    def write(target: Path) -> None:
         export_record(here.store, here.settings, actor, session_id=session_id, purpose=purpose, target=target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+
+    target = make_package(here.settings, write)
     with here.store.read() as session:
         record = queries.get_record(session, actor, session_id)
     name = f"zhixing-session-{in_shanghai(record.begun_ms):%Y%m%d-%H%M%S}.zip"
-    return FileResponse(target, filename=name, media_type="application/zip", background=BackgroundTask(target.unlink))
+    return hand_over(target, name)
 
 
 def _name(session_id: str) -> str:

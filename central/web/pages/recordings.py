@@ -10,10 +10,8 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi import Path as PathParam
-from fastapi.responses import FileResponse, RedirectResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse
 
-from central.base.ids import new_id
 from central.base.unit_of_work import ReadSession
 from central.courts import queries as courts
 from central.courts.permissions import Actor, may
@@ -28,6 +26,7 @@ from central.evidence.rules import Discontinuity
 from central.flows import link
 from central.incidents import queries as incidents
 from central.web.context import Context, Here, Proven, SignedIn
+from central.web.downloads import hand_over, make_package
 from central.web.formats import in_shanghai
 from central.web.grants import issue_grant, read_purpose
 from central.web.i18n import load_words
@@ -203,19 +202,15 @@ def export(
     purpose: Annotated[str, Form(max_length=4000)] = "",
 ) -> Response:
     """Write the evidence package and hand it over; the temporary file goes when the download ends."""
-    folder = Path(here.settings.data_dir) / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{new_id()}.zip"
-    try:
+
+    def write(target: Path) -> None:
         export_package(here.store, here.settings, actor, recording_id=recording_id, purpose=purpose, target=target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+
+    target = make_package(here.settings, write)
     with here.store.read() as session:
         recording = evidence.get_recording(session, actor, recording_id)
     name = f"zhixing-{recording.kit_id}-{in_shanghai(recording.begun_ms):%Y%m%d-%H%M%S}.zip"
-    # A path of our own and a task of Starlette's: a download of gigabytes never lies in memory.
-    return FileResponse(target, filename=name, media_type="application/zip", background=BackgroundTask(target.unlink))
+    return hand_over(target, name)
 
 
 @router.get("/{recording_id}/segments/{seq}/clear")

@@ -10,7 +10,8 @@ import pytest
 from contract.messages import CommandReceipt, decode, encode
 from contract.orders import Instruction
 from edge.spool import open_spool
-from edge.spool.instructions import KEPT, InstructionAnswerError
+from edge.spool.answered import AnswerError
+from edge.spool.instructions import KEPT
 from tests.waiting import wait_until
 
 BODY = encode(
@@ -52,10 +53,10 @@ def test_the_same_answer_twice_is_one_and_what_was_read_back_stays_so(spool):
     spool.instructions.put(4, BODY, 1)
     assert [spool.instructions.answer(4, "accepted") for _ in range(3)] == [True, False, False]
     assert not spool.instructions.answer(4, "read")
-    with pytest.raises(InstructionAnswerError, match="accepted"):
+    with pytest.raises(AnswerError, match="accepted"):
         spool.instructions.answer(4, "refused", "unsafe")
     assert len(receipts(spool)) == 1
-    with pytest.raises(InstructionAnswerError, match="no order 5"):
+    with pytest.raises(AnswerError, match="no order 5"):
         spool.instructions.answer(5, "accepted")
 
 

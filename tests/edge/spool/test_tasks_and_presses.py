@@ -8,8 +8,8 @@ import pytest
 from contract.messages import CommandReceipt, decode, encode
 from contract.orders import Task
 from edge.spool import open_spool
+from edge.spool.answered import AnswerError
 from edge.spool.presses import ANSWERED_KEPT
-from edge.spool.tasks import TaskAnswerError
 from tests.waiting import wait_until
 
 BODY = encode(Task(title="送达样例文书", case_no="（2026）样2901执1号", category="service", officer="样例警官"))
@@ -72,7 +72,7 @@ class TestTasks:
         assert spool.tasks.recall(4) == "done"
         assert spool.tasks.find(4).state == "done"
         assert spool.tasks.recall(5) == "received"
-        with pytest.raises(TaskAnswerError) as told:
+        with pytest.raises(AnswerError) as told:
             spool.tasks.answer(5, "accepted")
         assert told.value.state == "recalled"
         assert spool.tasks.recall(6) is None
@@ -80,9 +80,9 @@ class TestTasks:
     def test_steps_that_make_no_sense_are_refused(self, spool):
         spool.tasks.put(4, BODY, 1)
         for answer in ("done", "recalled"):
-            with pytest.raises(TaskAnswerError):
+            with pytest.raises(AnswerError):
                 spool.tasks.answer(4, answer)
-        with pytest.raises(TaskAnswerError, match="no task 9"):
+        with pytest.raises(AnswerError, match="no task 9"):
             spool.tasks.answer(9, "accepted")
         assert receipts(spool) == []
 
