@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from central.relay.bounds import CLOSE_WITHIN_S, CONTROL_QUEUE
 from contract.live import CLOSE_TOO_SLOW, Control, End, pack_control
@@ -19,6 +19,13 @@ log = logging.getLogger(__name__)
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+READ_AT_ONCE: Final = 32
+"""What has come already is read without a pause; after so many the writer and everybody else get their turn.
+
+Else the words for a burst, one a frame, would gather as with somebody who does not read, and he would be closed.
+"""
 
 
 class Line:
@@ -82,6 +89,7 @@ class Line:
     async def run(self, take: Callable[[bytes], None]) -> None:
         """Read until the end; every binary message goes to ``take``, a text is handed over as b""."""
         writer = asyncio.create_task(self._write())
+        taken = 0
         try:
             while True:
                 message = await self._receive()
@@ -89,6 +97,9 @@ class Line:
                     return
                 if self._closing is None:
                     take(message.get("bytes") or b"")
+                taken += 1
+                if taken % READ_AT_ONCE == 0:
+                    await asyncio.sleep(0)
         finally:
             self.is_over = True
             self._closing = self._closing or (1006, "")
