@@ -53,6 +53,9 @@ KEY_WAIT_S: Final = 10.0
 KEY_AGAIN_S: Final = 0.5
 SILENT_TALKER_S: Final = 5.0
 CLOSE_WITHIN_S: Final = 0.5
+"""To take the word that it is over."""
+GONE_WITHIN_S: Final = 0.95
+"""To answer it: after this the connection is no more."""
 
 MAX_TALKERS: Final = 4
 """People of the centre at the same time in one session; more is a babble that no officer understands."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from central.relay.bounds import CLOSE_WITHIN_S, CONTROL_QUEUE
+from central.relay.bounds import CLOSE_WITHIN_S, CONTROL_QUEUE, GONE_WITHIN_S
 from contract.live import CLOSE_TOO_SLOW, Control, End, pack_control
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class Line:
         self._closing = (code, reason)
         self._stirred.set()
         self._loop.call_later(CLOSE_WITHIN_S, self._cut)
+        # Told is not gone: who does not read leaves a close in its buffers unanswered, and what is before it unread.
+        self._loop.call_later(GONE_WITHIN_S, self._abort)
 
     def _cut(self) -> None:
         if not self.is_over:

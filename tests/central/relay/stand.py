@@ -173,6 +173,14 @@ class Socket:
             return closed.rcvd.code if closed.rcvd is not None else 1006
         raise AssertionError("the connection is still open")
 
+    def stop_reading(self) -> None:
+        """From now on leave in the kernel what comes."""
+
+        async def pause() -> None:
+            self.connection.transport.pause_reading()
+
+        self._loop.call(pause())
+
     def close(self) -> None:
         self._loop.call(self.connection.close())
 

@@ -247,6 +247,20 @@ class TestCut:
         finally:
             stand.log_in("zhiban")
 
+    def test_a_person_who_is_told_and_does_not_answer_is_cut_all_the_same(self, stand: Stand) -> None:
+        session = stand.begin()
+        camera, deaf = stand.camera(), stand.view(session, by="zhiban")
+        camera.show()
+        deaf.picture()
+        deaf.stop_reading()
+        port = deaf.port
+        assert _is_established(stand.settings.live_port, port)
+        stand.log_out("zhiban")
+        try:
+            wait_until(lambda: not _is_established(stand.settings.live_port, port), 6, "the connection to be gone")
+        finally:
+            stand.log_in("zhiban")
+
 
 def _is_established(here: int, there: int) -> bool:
     wanted = (f":{here:04X}", f":{there:04X}")

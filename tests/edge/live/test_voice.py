@@ -196,7 +196,7 @@ def test_a_button_whose_holder_was_killed_lets_go_by_itself(scene):
     press(kit)
     wait_until(lambda: sound_of(relay), 10)
     wait_until(lambda: not talks(relay)[-1].on, 10, "the microphone to close without a renewal")
-    assert kit.state("voice_status")["talking"] is None
+    wait_until(lambda: kit.state("voice_status")["talking"] is None, 10, "the page to be told")
 
 
 def test_full_duplex_is_open_all_the_time_and_drops_to_the_button_on_a_thin_link(scene):
