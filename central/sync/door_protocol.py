@@ -2,6 +2,9 @@
 
 A connection is one of a limited number, and anybody can open one. So its first byte and each request's head have a
 limited time, and so has what is left of a body after its answer. A body that is wanted is watched by its route.
+
+What came of a body before its connection broke is given to the route all the same: the server by itself throws it
+away, and a kit on a bad link would send it again.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Message, Receive
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -40,7 +44,11 @@ class TimedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is here; from now on the route watches."""
         self._set_limit(None)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle is not before:
+            # Its task was made, but has not begun.
+            self.cycle.receive = _give_what_came(self.cycle)  # type: ignore[assignment,method-assign]
 
     def on_message_complete(self) -> None:
         """The body is here, too."""
@@ -63,3 +71,16 @@ class TimedProtocol(HttpToolsProtocol):
     def _end(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _give_what_came(cycle: RequestResponseCycle) -> Receive:
+    receive = cycle.receive
+
+    async def give() -> Message:
+        message: Message = await receive()  # type: ignore[assignment]
+        if message["type"] != "http.disconnect" or not cycle.body or cycle.response_complete:
+            return message
+        body, cycle.body = bytes(cycle.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": cycle.more_body}
+
+    return give

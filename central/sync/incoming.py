@@ -54,10 +54,10 @@ class Claim:
         if self.limit is not None:
             self.limit.reschedule(asyncio.get_running_loop().time())
 
-    def check(self) -> None:
-        """Raise CutShortError once somebody else goes on."""
-        if self.is_superseded:
-            raise CutShortError(self.explain_end())
+    @property
+    def pause_s(self) -> float | None:
+        """How long the body may be waited for here: once somebody else goes on, only what is at hand is taken."""
+        return 0.0 if self.is_superseded else None
 
     def explain_end(self) -> ProblemError:
         """Why no more of the body is waited for."""
@@ -167,8 +167,7 @@ async def _parts(request: Request, claim: Claim) -> AsyncIterator[bytes]:
     line: Line = request.state.line
     while True:
         try:
-            async with asyncio.timeout(None) as claim.limit, line.waiting(PAUSE_S):
-                claim.check()
+            async with asyncio.timeout(claim.pause_s) as claim.limit, line.waiting(PAUSE_S):
                 part = await anext(stream, None)
         except TimeoutError as error:
             raise CutShortError(claim.explain_end()) from error

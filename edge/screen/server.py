@@ -164,12 +164,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self) -> None:
         self.close_connection = True
-        self.send_response(HTTPStatus.OK)
-        for name, value in {**_HEADERS, "Content-Type": "text/event-stream", "Connection": "close"}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        listener = self.board.enter()
+        listener = self.board.enter()  # before the answer: who is answered first has listened longest
         try:
+            self.send_response(HTTPStatus.OK)
+            for name, value in {**_HEADERS, "Content-Type": "text/event-stream", "Connection": "close"}.items():
+                self.send_header(name, value)
+            self.end_headers()
             self.wfile.write(b"retry: 1000\n\n")
             version = 0
             while (told := self.board.wait_newer(listener, version, STREAM_SILENCE_S)) is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -21,14 +23,20 @@ class Hasty(TimedProtocol):
     rest_s = 0.6
 
 
+came: dict[str, int] = {}
+
+
 async def answer(scope: Any, receive: Any, send: Any) -> None:
-    """Refuses at once below /refuse, else takes the body, and tells how long it was."""
+    """Refuses at once below /refuse, else takes the body, and tells how long it was; below /late not at once."""
     length = 0
+    if scope["path"].startswith("/late"):
+        await asyncio.sleep(0.5)
     while scope["path"] != "/refuse":
         message = await receive()
         if message["type"] == "http.disconnect":
             return
         length += len(message.get("body", b""))
+        came[scope["path"]] = length
         if not message.get("more_body"):
             break
     told = str(length).encode()
@@ -120,3 +128,18 @@ def test_requests_sent_ahead_are_answered_in_their_order(port: int) -> None:
         assert [part.rsplit(b"\r\n\r\n", 1)[-1] for part in told.split(b"HTTP/1.1 ")[1:]] == [
             b"5", b"0", b"3", b"70000", b"1",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["reset", "ended"])
+@pytest.mark.parametrize("length", [50_000, 60_000])
+def test_what_came_of_a_body_before_its_connection_broke_is_given_all_the_same(
+    port: int, is_told: bool, length: int
+) -> None:
+    """The route was still looking who sends it; what a bad link had brought so far is not to be brought again."""
+    path = f"/late/{is_told}/{length}"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        if is_told:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(f"PUT {path} HTTP/1.1\r\nContent-Length: 60000\r\n\r\n".encode() + b"z" * length)
+        time.sleep(0.1)
+    wait_until(lambda: came.get(path) == length, 5)

@@ -71,7 +71,8 @@ def state_of(centre: Centre) -> tuple[str, int, int]:
     rows = centre.rows(
         "SELECT link, link_ms, last_heard_ms FROM kit_state JOIN kit USING (kit_no) WHERE kit_id = :kit", kit=KIT
     )
-    return tuple(rows[0]) if rows else ("", 0, 0)  # type: ignore[return-value]
+    link, link_ms, heard_ms = rows[0] if rows else ("", 0, 0)
+    return link, link_ms or 0, heard_ms or 0
 
 
 def test_an_empty_beat_is_heard_and_leaves_no_row(centre: Centre, kit: MqttKit, ear: Ear) -> None:

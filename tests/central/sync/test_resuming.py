@@ -272,7 +272,8 @@ class TestTheKit:
         self, centre: Centre, make_kit: Callable[[int], UploadKit], is_silent: bool
     ) -> None:
         chance = random.Random(20)
-        cuts = [chance.randrange(5_000, 150_000) for _ in range(25)]
+        # Of a longer piece a busy machine's door may not have read all when it is cut, and so cannot keep it.
+        cuts = [chance.randrange(5_000, 60_000) for _ in range(35)]
         relay = CuttingRelay(centre.settings.door_port, cuts, is_silent=is_silent)
         kit = make_kit(relay.port)
         for size in (400_000, 250_000, 90_000, 20_000, 1_000, 600_000):

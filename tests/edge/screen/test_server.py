@@ -159,8 +159,9 @@ class TestStream:
             connection.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n\r\n".encode())
             assert b"200" in connection.recv(100)
             held.append(connection)
+        began_s = time.monotonic()
         while held[0].recv(4096):
-            pass  # until the kit hangs up on the oldest
+            assert time.monotonic() < began_s + 20, "the kit hangs up on the oldest"
         running.spool.state.set("link_status", {"connected": True, "since_ms": 6, "reason": ""})
         assert b"event-stream" in held[-1].recv(4096)
         for connection in held:
