@@ -12,9 +12,9 @@ when each block of 20 ms was handed over. A card plays them one after the other 
 the silence that the kit sends ahead into an empty card counts, and so does the place of a sample within its block.
 ``handed_p50_ms`` is without that: up to the handing over. Not counted: the delay of a real card and its amplifier.
 
-Counted, at the kit's microphone: from the moment at which the synthetic camera gives its tick to the sound's encoder.
-It gives sound with each picture, 40 ms at a time, and the tick begins with every 25th of them. Not counted: a real
-microphone's delay, and that a real one cannot give a block of 21 ms before it is over.
+Counted, at the kit's microphone: from the moment at which the tick's first sample is in the air. The synthetic camera
+gives sound in periods of 10 ms, each when it is over; `bench.voice_mouth` tells when it ticks. Not counted: what a
+real microphone and its driver add to their period.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.report import percentile, report
 from bench.stand import open_stand
-from contract.live import SOUND_RATE, Type, unpack
+from bench.voice_mouth import Mouth
+from contract.live import SOUND_RATE
 from demo.command import end_session, open_session
 from demo.places import PARTS
 from demo.stand import Stand
 from edge.live.speaker import AvOutput
-from edge.tap import LENGTH, connect_tap
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.talking import FAKE_DEVICES, join_voice, let_go, write_tone
 from tests.browser.talking import hold as press
@@ -116,7 +116,7 @@ def _measure_operator(stand: Stand, talker: Page, listener: Page, ear: _Ear) -> 
 def _measure_officer(stand: Stand, page: Page) -> float:
     """The officer's microphone is open all the time; an operator hears its tick."""
     session_id = open_session(stand, [PARTS[0].kit_id], voice="duplex")
-    with _Mouth(stand.stage.kit_dir(PARTS[0])) as mouth:
+    with Mouth(stand.stage.kit_dir(PARTS[0]), _FPS) as mouth:
         _join(stand, page, session_id)
         stand.wait_until(lambda: page.evaluate("window.ear.onsets.length > 0"), "the officer's tick", _LIMIT_S)
         page.wait_for_timeout(_TALK_S * 1000)
@@ -253,33 +253,6 @@ class _Ear:
                     places.append(2 * number)
                 last = number
         return places
-
-
-class _Mouth:
-    """Notes when the synthetic camera of a kit began to tick, by the recorder's tap; use as a context manager."""
-
-    def __init__(self, folder: Path) -> None:
-        self._connection = connect_tap(folder)
-        self._thread = threading.Thread(target=self._run, name="mouth", daemon=True)
-        self.onsets: list[float] = []
-
-    def __enter__(self) -> _Mouth:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(2)
-        self._thread.join()
-        self._connection.close()
-
-    def _run(self) -> None:
-        with self._connection.makefile("rb") as messages:
-            while len(length := messages.read(LENGTH.size)) == LENGTH.size:
-                frame = unpack(messages.read(LENGTH.unpack(length)[0]))
-                # The first picture has the number 1, and the tick comes with it.
-                if frame.type is Type.VIDEO and (frame.seq - 1) % _FPS == 0:
-                    self.onsets.append(frame.time_us / 1000)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class Conversation:
         """Whether the conversation goes on."""
         if frame.type is Type.AUDIO and len(frame.payload) <= MAX_PACKET_BYTES:
             if not any(talker.stream == frame.stream and talker.id == self._you for talker in self._talkers):
-                self._speaker.take(frame.stream, frame.seq, bytes(frame.payload))
+                self._speaker.take(frame.stream, frame.seq, bytes(frame.payload), frame.time_us)
             return True
         if frame.type is not Type.CONTROL:
             return True

@@ -140,15 +140,15 @@ class Speaker:
             self._thread.join(2.0)
             self._thread = None
 
-    def take(self, stream: int, seq: int, packet: bytes) -> None:
-        """A packet of one talker has come."""
+    def take(self, stream: int, seq: int, packet: bytes, time_us: int = 0) -> None:
+        """A packet of one talker has come; ``time_us`` is when it was said."""
         with self._changed:
             voice = self._voices.get(stream)
             if voice is None:
                 if len(self._voices) >= MAX_TALKERS and not self._make_room():
                     return
                 voice = self._voices[stream] = _Voice()
-            voice.buffer.push(seq, packet)
+            voice.buffer.push(seq, packet, time_us)
             self._changed.notify()
 
     def end(self, stream: int) -> None:

@@ -13,6 +13,7 @@ WITH_BUFFER = """async ([steps, options]) => {
   const { JitterBuffer } = await import('/static/js/live/jitter.js');
   const buffer = new JitterBuffer(options), log = [];
   for (const [what, count, level] of steps) {
+    if (what === 'word') buffer.push(new Float32Array(960).fill(0.5), true);
     if (what === 'push') for (let i = 0; i < count; i += 1) buffer.push(new Float32Array(960).fill(level ?? 0.5));
     if (what === 'finish') buffer.finish();
     if (what === 'pull') for (let i = 0; i < count; i += 1) {
@@ -55,13 +56,61 @@ def test_a_short_word_is_heard_although_it_never_fills_the_buffer(page):
     assert told["underruns"] == 0
 
 
-def test_running_dry_makes_it_more_careful_and_two_quiet_seconds_less(page):
-    dry = run(page, ["push", 2], ["pull", 20])
-    assert (dry["underruns"], dry["target"]) == (1, 60)
-    many = run(page, *[["push", 12], ["pull", 100]] * 9)
+def test_lateness_makes_it_more_careful_by_as_much_and_quiet_seconds_less(page):
+    dry = run(page, ["push", 2], ["pull", 23], ["push", 1])  # 15 blocks hold 40 ms; 8 of 2.67 ms are missing
+    assert dry["underruns"] == 1
+    assert dry["target"] == pytest.approx(40 + 8 * 128 / 48, abs=2.7)
+    many = run(page, *[["push", 14], ["pull", 130]] * 9)
     assert many["target"] == 200  # and no more than that
     settled = run(page, ["push", 2], ["pull", 20], ["push", 3], ["even", 900])
     assert settled["target"] == 40
+
+
+def test_an_outage_that_no_buffer_makes_up_for_does_not_make_it_wait_as_long_as_it_can(page):
+    told = run(page, ["push", 2], ["pull", 2000], ["push", 250], ["even", 200])
+    assert told["underruns"] == 1 and told["target"] <= 60
+    assert told["depth"] <= 100 * 48
+
+
+TICK = [*[["word", 1], ["pull", 7]], *[["push", 1], ["pull", 8], ["push", 1], ["pull", 7]] * 6, ["pull", 70]]
+LONE = [["word", 1], ["pull", 150]]
+
+
+def test_silence_that_a_sender_leaves_out_is_no_lateness(page):
+    """As a kit sends it: a word, one packet in the pause, a word; each is heard when 40 ms of it have come."""
+    told = run(page, *[*TICK, *LONE] * 20)
+    assert (told["underruns"], told["target"], told["skipped"]) == (0, 40, 0)
+    sounded = [step["sounded"] for step in told["log"]]
+    size = len(sounded) // 20
+    assert size == 7 + 6 * 15 + 70 + 150
+    for word in range(20):
+        own = sounded[word * size : (word + 1) * size]
+        assert not any(own[:7]) and all(own[7:100]), word  # begins with the second packet, and has no hole
+        assert sum(own[167:]) == 8, word  # the lone packet is played by itself, and not with the next word
+
+
+def test_caution_goes_between_words_too(page):
+    """No word lasts two seconds, and yet a careful buffer becomes quick again."""
+    late = [["push", 2], ["pull", 60], ["push", 5], ["pull", 8]]
+    grown = run(page, *late)
+    assert grown["target"] > 100
+    settled = run(page, *late, *TICK * 160)
+    assert settled["target"] == 40
+
+
+def test_lumps_of_sound_are_heard_without_holes_once_it_knows_them(page):
+    """Two packets each 40 ms, as a camera gives them that hands over sound with its pictures."""
+    told = run(page, *[["push", 2], ["pull", 15]] * 100)
+    assert all(step["sounded"] for step in told["log"][300:])
+    assert told["target"] <= 80
+
+
+def test_a_little_too_much_is_left_out_in_silence_and_not_in_speech(page):
+    held = ["push", 3], *[["push", 1], ["pull", 7], ["push", 1], ["pull", 8]] * 80
+    spoken = run(page, *held, target_ms=60)
+    quiet = run(page, *[[*step, 0.001] for step in held], target_ms=60)
+    assert spoken["skipped"] == 0 and quiet["skipped"] > 20 * 48
+    assert quiet["underruns"] == 0 and all(step["sounded"] for step in quiet["log"])
 
 
 def test_what_comes_at_once_after_a_stall_is_not_played_late(page):

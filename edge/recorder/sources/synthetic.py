@@ -1,6 +1,7 @@
 """A camera that needs no hardware: a moving picture with kit id and wall clock burnt in, and a tick of sound.
 
-The moment of capture is in it for machines, too (`time_strip`).
+The moment of capture is in it for machines, too (`time_strip`). Its sound comes as a sound card's does: in periods of
+10 ms, each when it is over, whatever the rate of the pictures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from edge.recorder.sources.watermark import Lines, Stamp
 _CHINA: Final = timezone(timedelta(hours=8))
 _INK: Final = 235
 _PAPER: Final = 16
-_SOUND_SAMPLES: Final = 1024
+_PERIOD_SAMPLES: Final = 480
 _TONE_HZ: Final = 880
 _TONE_S: Final = 0.08
 
@@ -73,15 +74,17 @@ class SyntheticCamera:
         started_s, number, samples = time.monotonic(), 0, 0
         while not self._stopped.is_set():
             at_s = number / self.fps
-            if self._paced and self._stopped.wait(max(0.0, started_s + at_s - time.monotonic())):
+            heard_s = (samples + _PERIOD_SAMPLES) / SoundEncoder.SAMPLE_RATE if self._sound else math.inf
+            if self._paced and self._stopped.wait(max(0.0, started_s + min(at_s, heard_s) - time.monotonic())):
                 return
+            if self._sound and heard_s <= at_s:
+                yield from self._sound.encode(_tick(samples), round(samples * 1e6 / SoundEncoder.SAMPLE_RATE))
+                samples += _PERIOD_SAMPLES
+                continue
             picture = canvas.draw(number, self._now_s())
             if self._stamp is not None:
                 self._stamp.press(memoryview(picture.planes[0]), picture.planes[0].line_size)
             yield from encoder.encode(picture, round(at_s * 1e6))
-            while self._sound and samples / SoundEncoder.SAMPLE_RATE <= at_s:
-                yield from self._sound.encode(_tick(samples), round(samples * 1e6 / SoundEncoder.SAMPLE_RATE))
-                samples += _SOUND_SAMPLES
             number += 1
 
     def close(self) -> None:
@@ -136,12 +139,12 @@ class _Canvas:
 
 def _tick(first_sample: int) -> AudioFrame:
     rate = SoundEncoder.SAMPLE_RATE
-    in_second = [(first_sample + offset) % rate for offset in range(_SOUND_SAMPLES)]
+    in_second = [(first_sample + offset) % rate for offset in range(_PERIOD_SAMPLES)]
     wave = array.array(
         "f",
         (0.2 * math.sin(2 * math.pi * _TONE_HZ * at / rate) if at < _TONE_S * rate else 0.0 for at in in_second),
     )
-    frame = AudioFrame(format="fltp", layout="mono", samples=_SOUND_SAMPLES)
+    frame = AudioFrame(format="fltp", layout="mono", samples=_PERIOD_SAMPLES)
     frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
     frame.planes[0].update(wave.tobytes())
     return frame

@@ -1,7 +1,7 @@
 // What one talker said, held back just long enough that the network's unrest is not heard. Pure: no clock, no device.
-const RAMP = 240, SETTLE_S = 2, DECAY = 0.9;
+const RAMP = 240, SETTLE_S = 2, DECAY = 0.9, GROWTH = 1.5, LEAST_GROWTH_MS = 10, SLACK_MS = 10, QUIET = 0.01;
 
-/** Samples of one talker in order of coming; `pull` mixes the next ones into a block of output. */
+/** Samples of one talker in order of coming; `pull` mixes the next ones into a block of output. Its clock is what was pulled. */
 export class JitterBuffer {
   /** Times in ms: `target_ms` is held before sound begins, `most_ms` is the longest it grows to by experience. */
   constructor({ rate = 48000, target_ms = 40, most_ms = 200 } = {}) {
@@ -17,13 +17,18 @@ export class JitterBuffer {
     this.isFinished = false;
     this.fade = 0;
     this.lastSample = 0;
+    this.dry = null; // for how long nothing was there, while it is not known whether the talker or the link is why
+    this.waited = 0;
+    this.calm = 0;
     this.underruns = 0;
     this.skipped = 0;
     this.restart();
   }
 
-  /** A packet's samples have come. */
-  push(samples) {
+  /** A packet's samples have come. `afterPause`: the sender left out what lay between the last ones and these. */
+  push(samples, afterPause = false) {
+    if (this.dry !== null && !afterPause) this.grow(this.dry);
+    this.dry = null;
     this.isFinished = false;
     this.chunks.push(samples);
     this.depth += samples.length;
@@ -32,21 +37,33 @@ export class JitterBuffer {
   }
 
   /** The talker has ended: what is held plays to its end, and nothing is waited for. */
-  finish() { this.isFinished = true; }
+  finish() {
+    this.isFinished = true;
+    this.dry = null;
+  }
 
   /** Add the next samples to `out`; returns whether there was sound. */
   pull(out) {
-    if (!this.isPlaying) {
-      if (this.depth === 0 || (this.depth < this.target && !this.isFinished)) { this.tail(out, 0); return false; }
-      this.isPlaying = true;
-      this.fade = 0;
-    }
+    if (!this.isPlaying && !this.begins(out.length)) { this.tail(out, 0); return false; }
+    this.leave();
     const count = Math.min(out.length, this.depth);
     for (let place = 0; place < count;) place += this.mix(out, place, count);
     this.depth -= count;
     if (count < out.length) this.runDry(out, count);
     else this.watch(count);
     return count > 0;
+  }
+
+  /** Enough is held, or the first of it has waited long enough: a lone packet in a pause gets no company. */
+  begins(count) {
+    if (this.depth === 0) {
+      if (this.dry !== null) this.dry += count;
+      return false;
+    }
+    if (this.depth < this.target && this.waited < this.target && !this.isFinished) { this.waited += count; return false; }
+    this.isPlaying = true;
+    this.fade = 0;
+    return true;
   }
 
   mix(out, place, count) {
@@ -64,11 +81,17 @@ export class JitterBuffer {
   runDry(out, from) {
     this.tail(out, from);
     this.isPlaying = false;
-    if (!this.isFinished) {
-      this.underruns += 1;
-      this.target = Math.min(this.target * 1.5, this.most);
-    }
+    this.dry = this.isFinished ? null : out.length - from;
+    this.waited = 0;
     this.restart();
+  }
+
+  /** What was missing by so much is held from now on; no buffer makes up for an outage. */
+  grow(late) {
+    this.underruns += 1;
+    this.calm = 0;
+    const more = Math.max(late, LEAST_GROWTH_MS * this.perMs);
+    this.target = Math.min(more > this.most ? this.target * GROWTH : this.target + more, this.most);
   }
 
   /** The last sample fades out: silence that begins at once is heard as a click. */
@@ -82,16 +105,33 @@ export class JitterBuffer {
   restart() {
     this.least = Infinity;
     this.watched = 0;
+    this.excess = 0;
   }
 
-  /** What was never needed for two seconds is delay for nothing, and so is a caution that nothing has called for. */
+  /** A caution that nothing has called for goes, be it between pauses; and what was never needed for two seconds. */
   watch(count) {
+    this.calm += count;
+    if (this.calm >= SETTLE_S * this.rate) {
+      this.target = Math.max(this.base, this.target * DECAY);
+      this.calm = 0;
+    }
     this.least = Math.min(this.least, this.depth);
     this.watched += count;
     if (this.watched < SETTLE_S * this.rate) return;
-    if (this.least > this.target) this.skip(this.least - this.target / 2);
-    this.target = Math.max(this.base, this.target * DECAY);
+    const over = this.least - this.target / 2, isMuch = this.least > this.target;
     this.restart();
+    if (isMuch) this.skip(over);
+    else if (over > SLACK_MS * this.perMs) this.excess = over;
+  }
+
+  /** A little too much is left out where nobody speaks. */
+  leave() {
+    while (this.excess > 0 && this.chunks.length > 1) {
+      const rest = this.chunks[0].subarray(this.offset, this.offset + Math.ceil(this.excess));
+      if (rest.some((sample) => Math.abs(sample) > QUIET)) return;
+      this.excess -= rest.length;
+      this.skip(rest.length);
+    }
   }
 
   skip(count) {

@@ -2,7 +2,7 @@
 import { now } from '../time.js';
 import { closeStream, openDevices } from './devices.js';
 
-const RATE = 48000, PACKET_US = 20000, PACKET_MS = 20;
+const RATE = 48000, PACKET_US = 20000, PACKET_MS = 20, ASTRAY_US = 100000;
 const OPUS = { frameDuration: PACKET_US, application: 'voip', signal: 'voice', useinbandfec: true, packetlossperc: 5, complexity: 6 };
 const CONFIG = { codec: 'opus', sampleRate: RATE, numberOfChannels: 1, bitrate: 28000, opus: OPUS };
 
@@ -11,7 +11,8 @@ export class Microphone {
   constructor(context, { onPacket, onLevel = () => {}, onLost = () => {} }) {
     Object.assign(this, { context, onPacket, onLevel, onLost });
     this.isOpen = false;
-    this.sent_us = 0;
+    this.next_us = 0;
+    this.stamps = [];
   }
 
   /** Raises DeviceError. */
@@ -27,6 +28,7 @@ export class Microphone {
   }
 
   renew() {
+    this.stamps = [];
     this.encoder = new AudioEncoder({ output: (chunk) => this.tell(chunk), error: () => this.renew() });
     this.encoder.configure(CONFIG);
   }
@@ -36,20 +38,30 @@ export class Microphone {
     for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
     this.onLevel(peak);
     if (!this.isOpen) return;
-    // The packet is complete now: its first sample was heard 20 ms ago.
-    this.sent_us = Math.max(this.sent_us + 1, Math.round((now() - PACKET_MS) * 1000));
+    const at_us = this.stamp();
+    this.stamps.push(at_us);
     const sound = new AudioData({
-      format: 'f32-planar', sampleRate: RATE, numberOfFrames: samples.length, numberOfChannels: 1, timestamp: this.sent_us, data: samples,
+      format: 'f32-planar', sampleRate: RATE, numberOfFrames: samples.length, numberOfChannels: 1, timestamp: at_us, data: samples,
     });
     this.encoder.encode(sound);
     sound.close();
   }
 
+  /** By the sound's own clock: a page that was busy takes several packets at once, and they were still said in a row. */
+  stamp() {
+    // The packet is complete now: its first sample was heard 20 ms ago.
+    const heard_us = Math.round((now() - PACKET_MS) * 1000);
+    const at_us = Math.abs(heard_us - this.next_us) > ASTRAY_US ? Math.max(this.next_us, heard_us) : this.next_us;
+    this.next_us = at_us + PACKET_US;
+    return at_us;
+  }
+
   tell(chunk) {
+    const time_us = this.stamps.shift();
     if (!this.isOpen) return; // let go meanwhile
     const bytes = new Uint8Array(chunk.byteLength);
     chunk.copyTo(bytes);
-    this.onPacket(bytes, this.sent_us);
+    this.onPacket(bytes, time_us);
   }
 
   stop() {

@@ -12,11 +12,11 @@ class Speaker extends AudioWorkletProcessor {
     this.port.onmessage = ({ data }) => this.take(data);
   }
 
-  take({ stream, samples, end, forget }) {
+  take({ stream, samples, afterPause, end, forget }) {
     if (forget) { this.talkers.delete(stream); return; }
     if (end) { this.talkers.get(stream)?.finish(); return; }
     if (!this.talkers.has(stream)) this.talkers.set(stream, new JitterBuffer({ rate: sampleRate }));
-    this.talkers.get(stream).push(samples);
+    this.talkers.get(stream).push(samples, afterPause);
   }
 
   process(_inputs, [output]) {

@@ -25,6 +25,8 @@ export class Speaker {
     if (frame.type !== AUDIO || !frame.payload.length) return;
     const talker = this.decoders.get(frame.stream) ?? this.admit(frame.stream);
     talker.heardAt = performance.now();
+    if (followsPause(talker.last, frame)) talker.afterPause = true;
+    talker.last = { seq: frame.seq, time_us: frame.time_us };
     try {
       talker.decoder.decode(new EncodedAudioChunk({ type: 'key', timestamp: frame.time_us, duration: PACKET_US, data: frame.payload }));
     } catch { this.forget(frame.stream); }
@@ -36,7 +38,7 @@ export class Speaker {
       error: () => this.decoders.delete(stream), // a packet that is none: the next one begins with a new decoder
     });
     decoder.configure({ codec: 'opus', sampleRate: RATE, numberOfChannels: 1 });
-    const talker = { decoder, heardAt: 0 };
+    const talker = { decoder, heardAt: 0, last: null, afterPause: true };
     this.decoders.set(stream, talker);
     return talker;
   }
@@ -45,7 +47,9 @@ export class Speaker {
     const samples = new Float32Array(sound.numberOfFrames);
     sound.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
     sound.close();
-    this.node.port.postMessage({ stream, samples }, [samples.buffer]);
+    const talker = this.decoders.get(stream), afterPause = talker?.afterPause ?? true;
+    if (talker) talker.afterPause = false;
+    this.node.port.postMessage({ stream, samples, afterPause }, [samples.buffer]);
   }
 
   /** A talker has let go. */
@@ -71,4 +75,10 @@ export class Speaker {
     for (const stream of [...this.decoders.keys()]) this.forget(stream);
     this.node?.disconnect();
   }
+}
+
+/** Whether the talker's side left out silence between these frames: the next one by number, yet taken in later than next. */
+export function followsPause(last, frame) {
+  if (!last) return true;
+  return frame.seq === ((last.seq + 1) >>> 0) && frame.time_us - last.time_us > 1.5 * PACKET_US;
 }
