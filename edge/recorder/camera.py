@@ -62,6 +62,11 @@ class Camera:
         return self.capture.dropped if self.capture else 0
 
     @property
+    def waiting(self) -> int:
+        """What the open source has given and nobody has taken yet."""
+        return self.capture.waiting if self.capture else 0
+
+    @property
     def has_sound(self) -> bool:
         """Whether the open source gives sound."""
         return self.capture is not None and self.capture.source.audio is not None

@@ -74,6 +74,11 @@ class Capture:
         except queue.Empty:
             return None
 
+    @property
+    def waiting(self) -> int:
+        """How many events can be taken at once."""
+        return self._queue.qsize()
+
     def stop(self, timeout_s: float = 3.0) -> bool:
         """Close the source; False when its thread does not come back (the process should then end)."""
         self._stopped.set()

@@ -45,9 +45,20 @@ def with_parameter_sets(data: bytes, parameter_sets: bytes) -> bytes:
     return data if has_nal(data, SPS) else parameter_sets + data
 
 
+def parameter_sets(data: bytes) -> list[bytes]:
+    """The SPS and PPS before the first slice of an access unit, in their order; the slices are not searched."""
+    found = []
+    at = data.find(_START)
+    while 0 <= at < len(data) - 3 and data[at + 3] & 0x1F not in (1, IDR):
+        begin, at = at + 3, data.find(_START, at + 3)
+        if data[begin] & 0x1F in (SPS, PPS):
+            found.append((data[begin:] if at < 0 else data[begin:at]).rstrip(b"\x00"))
+    return found
+
+
 def codec_text(key_frame: bytes) -> str:
     """RFC 6381 codec text such as ``avc1.42C01F``, from the frame's own SPS; raise NotH264Error without one."""
-    for nal in split_nals(key_frame):
+    for nal in parameter_sets(key_frame):
         if nal[0] & 0x1F == SPS and len(nal) >= 4:
             return f"avc1.{nal[1]:02X}{nal[2]:02X}{nal[3]:02X}"
     raise NotH264Error("The key frame carries no SPS; the source must repeat it with every key frame.")

@@ -7,15 +7,14 @@ first where the link is too thin for the segment. Failing here never hurts the r
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Final
 
-import av
 from av.codec.context import CodecContext
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -120,16 +119,20 @@ def shrink(clear: ClearSegment) -> tuple[bytes, str]:
 
 
 def _key_pictures(clear: ClearSegment) -> Iterator[tuple[VideoFrame, int]]:
+    # From the frames themselves: to open the segment as a film decodes its first picture once more, only to look.
+    decoder = CodecContext.create("h264", "r")
+    assert isinstance(decoder, VideoCodecContext)  # noqa: S101 -- what h264 is
+    decoder.thread_count = 1  # more threads hold more pictures, and memory is short
     due_us = clear.first_us
-    with av.open(io.BytesIO(clear.data), "r", format="mp4") as container:
-        stream = container.streams.video[0]
-        stream.codec_context.skip_frame = "NONKEY"
-        stream.codec_context.thread_count = 1  # more threads hold more pictures, and memory is short
-        for picture in container.decode(stream):
-            at_us = max(clear.first_us, round((picture.time or 0.0) * 1_000_000))
-            if at_us >= due_us:
-                due_us = at_us + APART_US
-                yield picture, at_us
+    for frame in clear.keys:
+        at_us = max(clear.first_us, frame.pts_us)
+        if at_us < due_us:
+            continue
+        due_us = at_us + APART_US
+        # It stands alone, so nothing later is waited for: the decoder gives what it holds and begins anew.
+        pictures = decoder.decode(Packet(frame.data)) + decoder.decode(None)
+        decoder.flush_buffers()
+        yield from ((picture, at_us) for picture in pictures[:1])
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:

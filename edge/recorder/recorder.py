@@ -81,8 +81,13 @@ class Recorder:
 
     @property
     def is_capturing(self) -> bool:
-        """Whether frames are expected: the loop then waits for them, not for the doorbell."""
+        """Whether frames are expected: the loop then looks for them several times a second."""
         return self._camera.capture is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether frames are waiting to be taken."""
+        return self._camera.waiting > 0
 
     @property
     def is_recording(self) -> bool:
@@ -111,6 +116,17 @@ class Recorder:
         self._end_if_over(now)
         self._oddities.note_clocks(now)
         self._storage.look(now)
+        self._take_one(wait_s)
+
+    def catch_up(self) -> None:
+        """Take what else the camera has given by now, and no more: wishes and clocks are looked at in between.
+
+        Raises CameraFailedError as :meth:`turn` does.
+        """
+        for _ in range(self._camera.waiting):
+            self._take_one(0)
+
+    def _take_one(self, wait_s: float) -> None:
         event = self._camera.take(wait_s)
         if isinstance(event, Ended):
             self._end(event.error)

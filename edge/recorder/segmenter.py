@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
 import av
+from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from edge.recorder import h264
 from edge.recorder.moment import Moment
@@ -38,7 +40,10 @@ _MUXER_OPTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ClearSegment:
-    """A finished segment before sealing: fMP4 bytes and what its record must state. µs on the recording's scale."""
+    """A finished segment before sealing: fMP4 bytes and what its record must state. µs on the recording's scale.
+
+    ``keys``: its key frames as the camera gave them, for whoever wants a picture of it without taking it apart.
+    """
 
     data: bytes
     mime: str
@@ -46,6 +51,7 @@ class ClearSegment:
     first_us: int
     duration_us: int
     frames: int
+    keys: tuple[EncodedFrame, ...] = ()
 
 
 @dataclass
@@ -56,6 +62,27 @@ class _Open:
     frames: list[EncodedFrame] = field(default_factory=list)
     sound: list[AudioPacket] = field(default_factory=list)
     size_bytes: int = 0
+
+
+class PictureTemplate:
+    """What a muxer must know of the picture, read from a key frame, and anew when its SPS or PPS have changed.
+
+    Reading decodes the whole frame (it is how FFmpeg finds the pixel format), which cost more than all the muxing.
+    """
+
+    def __init__(self) -> None:
+        self._sets: list[bytes] = []
+        self._container: InputContainer | None = None
+
+    def read(self, key_frame: bytes) -> VideoStream:
+        """The stream that ``key_frame`` belongs to, so that avcC carries the camera's real profile, SPS and PPS.
+
+        Raises av.error.FFmpegError.
+        """
+        sets = h264.parameter_sets(key_frame)
+        if self._container is None or not sets or sets != self._sets:
+            self._container, self._sets = av.open(io.BytesIO(key_frame), "r", format="h264"), sets
+        return self._container.streams.video[0]
 
 
 class Segmenter:
@@ -70,6 +97,7 @@ class Segmenter:
         self._last_us = -1
         self._last_sound_us = -1
         self._index = 1
+        self._template = PictureTemplate()
 
     def feed(self, item: EncodedFrame | AudioPacket, at: Moment) -> ClearSegment | None:
         """Take one item that arrived at ``at``; give the segment that a key frame ends.
@@ -137,7 +165,13 @@ class Segmenter:
             step_us = _decode_us(frames[-1]) - _decode_us(frames[-2]) if len(frames) > 1 else self._frame_us
             next_us = _decode_us(frames[-1]) + step_us
         data = mux_segment(
-            frames, current.sound, self._audio, origin_us=self._origin_us, end_us=next_us, first_index=self._index
+            frames,
+            current.sound,
+            self._audio,
+            origin_us=self._origin_us,
+            end_us=next_us,
+            first_index=self._index,
+            template=self._template,
         )
         self._index += sum(frame.key for frame in frames)
         codecs = h264.codec_text(frames[0].data) + (f", {self._audio.codec}" if self._audio else "")
@@ -148,6 +182,7 @@ class Segmenter:
             first_us=first_us - self._origin_us,
             duration_us=next_us - first_us,
             frames=len(frames),
+            keys=tuple(replace(frame, pts_us=frame.pts_us - self._origin_us) for frame in frames if frame.key),
         )
 
 
@@ -159,16 +194,16 @@ def mux_segment(
     origin_us: int,
     end_us: int,
     first_index: int,
+    template: PictureTemplate | None = None,
 ) -> bytes:
     """One self-contained fragmented MP4 of ``frames`` (the first a key frame) and ``sound``.
 
     Times count from ``origin_us``; the last frame lasts until ``end_us``; ``first_index`` numbers its first moof.
+    ``template`` of the segments before it spares reading the picture's format anew.
     """
     sink = _Sink()
     container = av.open(sink, "w", format="mp4", options={**_MUXER_OPTIONS, "fragment_index": str(first_index)})
-    # The template is the frame itself, so that avcC carries the camera's real profile, SPS and PPS.
-    with av.open(io.BytesIO(frames[0].data), "r", format="h264") as template:
-        picture = container.add_stream_from_template(template.streams.video[0])
+    picture = container.add_stream_from_template((template or PictureTemplate()).read(frames[0].data))
     picture.time_base = _MICROSECOND
     ends = [_decode_us(frame) for frame in frames[1:]] + [end_us]
     packets = [
@@ -176,8 +211,8 @@ def mux_segment(
         for frame, end in zip(frames, (end - origin_us for end in ends), strict=True)
     ]
     if audio is not None:
-        with av.open(io.BytesIO(audio.init), "r", format="mp4") as template:
-            track = container.add_stream_from_template(template.streams.audio[0])
+        with av.open(io.BytesIO(audio.init), "r", format="mp4") as described:
+            track = container.add_stream_from_template(described.streams.audio[0])
         track.time_base = Fraction(1, audio.sample_rate)
         for piece in sound:
             at_us = piece.pts_us - origin_us

@@ -79,7 +79,8 @@ def test_it_is_sealed_and_signed_and_names_its_segment(segments: list[ClearSegme
 
 
 def test_a_segment_it_cannot_read_costs_only_the_proxy(segments: list[ClearSegment], tmp_path: Path) -> None:
-    broken = dataclasses.replace(segments[0], data=b"no film")
+    keys = (dataclasses.replace(segments[0].keys[0], data=b"no film"),)
+    broken = dataclasses.replace(segments[0], keys=keys)
     row = row_of(broken)
     with open_spool(tmp_path / "spool.db") as spool:
         (tmp_path / "vault" / RID).mkdir()
