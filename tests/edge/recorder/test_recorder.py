@@ -37,6 +37,18 @@ class TestRecording:
         assert [len(times) for times in frames] == [50, 50, 10]
         assert all(after[0] > before[-1] for before, after in itertools.pairwise(frames))
 
+    def test_what_has_gathered_is_taken_at_one_waking(self, desk):
+        desk.want()
+        camera = desk.recorder._camera
+        wait_until(lambda: desk.turn() or camera.is_ready, 5)
+        desk.camera.give(110)
+        wait_until(lambda: camera.waiting == 110, 5)
+        assert desk.recorder.is_behind
+        desk.recorder.catch_up()
+        assert not desk.recorder.is_behind
+        desk.want(on=False)
+        assert [record.duration_ms for record in desk.chain()[1:4]] == [2000, 2000, 400]
+
     def test_opening_says_who_and_why(self, desk):
         desk.want(cause="officer")
         desk.shoot(2)

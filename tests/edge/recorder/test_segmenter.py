@@ -4,7 +4,7 @@ import pytest
 
 from edge.recorder import h264
 from edge.recorder.moment import Moment
-from edge.recorder.segmenter import Segmenter
+from edge.recorder.segmenter import PictureTemplate, Segmenter, mux_segment
 from edge.recorder.sources import EncodedFrame, KeyFrameMissingError
 from edge.recorder.sources.pyav import PyavCamera
 from edge.recorder.sources.synthetic import SyntheticCamera
@@ -101,3 +101,30 @@ def test_a_stream_without_key_frames_is_refused():
     with pytest.raises(KeyFrameMissingError, match="one every second"):
         for number in range(1, 1000):
             segmenter.feed(EncodedFrame(frames[1].data, False, number * 40_000), Moment(0, 0))
+
+
+def shot(width):
+    camera = SyntheticCamera("dl-2901-01", width=width, height=90, fps=25, paced=False)
+    return cut_source(camera, frames=50).frames
+
+
+def mux(frames, template=None):
+    return mux_segment(frames, [], None, origin_us=0, end_us=2_000_000, first_index=1, template=template)
+
+
+def test_a_format_read_once_gives_the_very_bytes_of_one_read_anew():
+    template, frames = PictureTemplate(), shot(160)
+    assert mux(frames, template) == mux(frames, template) == mux(frames)
+    assert template.read(frames[0].data) is template.read(frames[25].data)
+
+
+def test_a_camera_that_changes_its_picture_is_read_anew():
+    template, small, wide = PictureTemplate(), shot(160), shot(320)
+    mux(small, template)
+    assert mux(wide, template) == mux(wide)
+    assert mux(small, template) == mux(small)
+
+
+def test_key_frames_go_with_their_segment_on_its_times():
+    for segment in cut_source(synthetic(), frames=100).segments:
+        assert [frame.pts_us - segment.first_us for frame in segment.keys] == [0, 1_000_000]

@@ -4,7 +4,7 @@ import pytest
 
 from edge.recorder import h264
 from edge.recorder.capture import Taken
-from edge.recorder.h264 import NotH264Error, annex_b_parameter_sets, codec_text
+from edge.recorder.h264 import NotH264Error, annex_b_parameter_sets, codec_text, parameter_sets
 from edge.recorder.keys import RecipientBook
 from edge.recorder.moment import Moment, StepWatch
 from edge.recorder.ring import PreEventRing
@@ -34,6 +34,13 @@ class TestH264:
     @pytest.mark.parametrize("junk", [b"", b"\x01", b"\x02" * 20, b"\x01\x42\xc0\x1f\xff\xe1"])
     def test_junk_gives_no_parameter_sets(self, junk):
         assert annex_b_parameter_sets(junk) == b""
+
+    def test_parameter_sets_are_those_before_the_first_slice(self):
+        sps, pps = b"\x67\x42\xc0\x1f\x01", b"\x68\xce\x3c\x80"
+        data = b"\0\0\0\1\x09\xf0\0\0\0\1" + sps + b"\0\0\1" + pps + b"\0\0\1\x65slice\0\0\1\x67late"
+        assert parameter_sets(data) == [sps, pps]
+        assert parameter_sets(b"\0\0\1" + sps) == [sps]
+        assert parameter_sets(real_frames()[1].data) == parameter_sets(b"\0\0\1") == parameter_sets(b"") == []
 
     def test_a_slice_hides_what_comes_after_it(self):
         data = b"\0\0\1\x41slice\0\0\1\x67sps"
