@@ -118,6 +118,8 @@ class TestEnding:
         assert servers
         for server in servers:
             server.suspend()
+        # A server in the middle of a write stops only after it.
+        wait_until(lambda: all(server.status() == psutil.STATUS_STOPPED for server in servers), what="silence")
         try:
             intake = running.processes.pop("intake")
             intake.terminate()
