@@ -62,6 +62,11 @@ class Kit:
         )
         self.commands.receive(messages.encode(directive))
 
+    def make_link_thin(self) -> None:
+        """64 kbit/s, and it stays so: the loopback that the test has would measure as anything but thin."""
+        self.door.speed.tell(64_000 / 8, 1.0)
+        self.door.speed.tell = lambda *_: None  # type: ignore[method-assign]
+
     def upload(self) -> None:
         self.now_s += 60.0
         for _ in range(200):
@@ -134,14 +139,11 @@ def test_what_the_centre_asks_for_goes_though_metered(kit: Kit, door: RudeDoor) 
     assert sent(door) == ["as2", "as3", "as4", "as1", "as5", "as6", "as7"], "what is still being recorded, too"
 
 
-def test_on_a_thin_link_proxies_go_first_and_nothing_waits(
-    kit: Kit, door: RudeDoor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_thin_link_proxies_go_first_and_nothing_waits(kit: Kit, door: RudeDoor) -> None:
     for seq in (1, 2):
         kit.add(A, seq)
     kit.add(B, 3, priority=2)
-    kit.door.speed.tell(64_000 / 8, 1.0)
-    monkeypatch.setattr(kit.door.speed, "tell", lambda *_: None)  # the loopback below it is not thin at all
+    kit.make_link_thin()
     kit.upload()
     assert sent(door) == ["bp3", "bs3", "ap1", "ap2", "as1", "as2"]
     assert kit.spool.vault.count_pending() == 0
@@ -152,7 +154,7 @@ def test_on_a_thin_link_proxies_go_first_and_nothing_waits(
 def test_what_even_a_thin_link_carries_in_seconds_needs_no_proxy(kit: Kit, door: RudeDoor) -> None:
     kit.add(A, 1, length=70_000)
     kit.add(A, 2, length=90_000)
-    kit.door.speed.tell(64_000 / 8, 1.0)
+    kit.make_link_thin()
     kit.upload()
     assert sent(door) == ["ap2", "as1", "as2"], "nine seconds for the first, eleven for the second"
 
@@ -161,7 +163,7 @@ def test_a_refused_or_damaged_proxy_holds_up_nothing(kit: Kit, door: RudeDoor) -
     kit.add(A, 1)
     kit.add(A, 2)
     kit.spool.proxies.path_of(A, 1).write_bytes(b"halved by a power cut")
-    kit.door.speed.tell(64_000 / 8, 1.0)
+    kit.make_link_thin()
     door.moods = [lambda request: problem(409, "urn:zhixing:problem:proxy-refused")]
     kit.upload()
     assert sent(door) == ["ap2", "as1", "as2"]
