@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,9 +144,22 @@ def refuse_request(uow: UnitOfWork, actor: Actor, request_id: str, *, reason: st
 
 
 def decide(
-    uow: UnitOfWork, request: CommandRequest, actor: Actor, *, kind: str, verdict: str, terms: Terms
+    uow: UnitOfWork,
+    request: CommandRequest,
+    actor: Actor,
+    *,
+    kind: str,
+    verdict: str,
+    terms: Terms,
+    tied: Collection[str] = (),
 ) -> CommandDecision:
-    """Write the decision down. Who may has been asked before: `grant_request`, `flows.command`."""
+    """Write the decision down. Who may has been asked before: `grant_request`, `flows.command`.
+
+    ``tied``: the kits that an emergency is about; it names no others. Raises EmergencyKitError, CommandDraftError,
+    RequestStateError.
+    """
+    if kind == "emergency":
+        rules.check_tied(request.kits, tied)
     _move(uow, request, "grant" if verdict == "granted" else "refuse", by=actor.name)
     decision = CommandDecision(
         request_id=request.id,

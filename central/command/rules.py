@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
@@ -105,6 +105,12 @@ class NoEmergencyError(ConflictError):
     """A session without prior decision needs an SOS that is not over or an officer who asks to be watched."""
 
     code: ClassVar[str] = "command_no_emergency"
+
+
+class EmergencyKitError(ConflictError):
+    """Nothing ties this kit to the emergency, and nobody said why it is needed; names the kits."""
+
+    code: ClassVar[str] = "command_emergency_kit"
 
 
 class RatifiedError(ConflictError):
@@ -241,6 +247,17 @@ def check_kits(kit_ids: Sequence[str]) -> list[str]:
     if not 0 < len(wanted) <= MAX_KITS:
         raise CommandDraftError(f"Name 1 to {MAX_KITS} kits; choose them from the list.", limit=MAX_KITS)
     return wanted
+
+
+def check_tied(kits: Sequence[str], tied: Collection[str]) -> None:
+    """Raise EmergencyKitError unless every kit is one of those that the emergency is about (docs/decisions/0045)."""
+    strange = [kit_id for kit_id in kits if kit_id not in tied]
+    if strange:
+        names = " ".join(strange[:5])
+        raise EmergencyKitError(
+            f"Nothing ties {names} to this emergency: begin without, then add each in the session with a reason.",
+            name=names,
+        )
 
 
 def check_choice(value: str, choices: Sequence[str], what: str) -> str:

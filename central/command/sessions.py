@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy import update
@@ -102,16 +103,32 @@ def expire_sessions(uow: UnitOfWork) -> int:
     return len(found)
 
 
-def add_kit(uow: UnitOfWork, actor: Actor, session_id: str, kit_id: str, *, url: str) -> SessionKit:
-    """Take a further kit into a session. Raises as `end_session`, and CommandKitError, InSessionError."""
+def add_kit(
+    uow: UnitOfWork,
+    actor: Actor,
+    session_id: str,
+    kit_id: str,
+    *,
+    url: str,
+    reason: str = "",
+    tied: Collection[str] = (),
+) -> SessionKit:
+    """Take a further kit into a session, for a reason that goes on record.
+
+    ``tied``: the kits that an emergency is about; while that is not ratified, any other needs a reason of its own.
+    Raises as `end_session`, and CommandKitError, InSessionError, EmergencyKitError.
+    """
     view = get_to_lead(uow, actor, session_id)
     kit = check_kit(uow, view.session.court_code, kit_id.strip())
+    reason = rules.clean(reason, "reason", needed=False)
     if kit.kit_id not in view.request.kits:
         _check_beyond(actor, view, "A kit that the decision does not name")
-    row = _join(uow, view.session, kit, actor, view.decision, url=url)
+        if not reason and not rules.may_decide(actor, view.session.court_code):
+            rules.check_tied([kit.kit_id], tied)
+    row = _join(uow, view.session, kit, actor, view.decision, url=url, reason=reason)
     note_act(
         uow, "session:add_kit", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
-        kit=kit_id,
+        kit=kit_id, purpose=reason,
     )  # fmt: skip
     _tell(uow, view.session, "kit_joined")
     return row
@@ -249,7 +266,14 @@ def _write_beginning(
 
 
 def _join(
-    uow: UnitOfWork, session: CommandSession, kit: KitRef, actor: Actor, decision: CommandDecision, *, url: str
+    uow: UnitOfWork,
+    session: CommandSession,
+    kit: KitRef,
+    actor: Actor,
+    decision: CommandDecision,
+    *,
+    url: str,
+    reason: str = "",
 ) -> SessionKit:
     number = _call(uow, session, kit, decision, url=url)
     row = SessionKit(
@@ -268,6 +292,8 @@ def _join(
     except IntegrityError as error:
         raise rules.InSessionError(f"Kit {kit.kit_id} is in the session already.") from error
     joined = {"kit": kit.kit_id, "court": kit.court_code, "officer": row.officer, "number": number}
+    if reason:
+        joined["reason"] = reason
     add_entry(uow, session.id, "kit_joined", actor.name, joined)
     return row
 

@@ -15,13 +15,14 @@ from central.cases.sight import list_barred_numbers
 from central.command import queries, rules, service
 from central.command.entries import tell_changed
 from central.command.instructions import find_order_at
-from central.command.models import CommandRequest, CommandSession
+from central.command.models import CommandRequest, CommandSession, SessionKit
 from central.command.service import Ask, Terms
 from central.courts.permissions import Actor, check_permission, may
 from central.devices import tasks as devices_tasks
 from central.devices.rules import KitRef
 from central.devices.tasks import TaskView
 from central.devices.times import Moment
+from central.flows.emergency import list_tied
 from central.incidents import queries as incidents_queries
 from central.incidents import service as incidents
 from central.incidents.models import Incident, RecordingCall
@@ -93,7 +94,8 @@ def begin_at_once(
     """Begin without waiting for a decision, for an SOS that is not over (clause 13; domain: emergencies).
 
     A commander so decides on his own motion; a duty operator's act must be ratified within a day.
-    Raises ForbiddenError, NotFoundError, NoEmergencyError, CommandDraftError, CommandKitError.
+    Raises ForbiddenError, NotFoundError, NoEmergencyError, CommandDraftError, CommandKitError, and EmergencyKitError
+    for a kit that the SOS is not about.
     """
     check_permission(actor, "start_command")
     incident = incidents_queries.get_incident(uow.session, actor, incident_id)
@@ -131,8 +133,16 @@ def _decide_and_begin(
     kind = "emergency"
     if rules.may_decide(actor, request.commanding_court):
         kind = rules.check_own_request(actor, request.requester_id, request.commanding_court)
-    service.decide(uow, request, actor, kind=kind, verdict="granted", terms=terms)
+    tied = list_tied(uow.session, actor, request, now_ms=uow.now_ms) if kind == "emergency" else ()
+    service.decide(uow, request, actor, kind=kind, verdict="granted", terms=terms, tied=tied)
     return begin_session(uow, actor, request.id, url=url)
+
+
+def add_kit(uow: UnitOfWork, actor: Actor, session_id: str, kit_id: str, *, url: str, reason: str = "") -> SessionKit:
+    """Take a further kit in; raises as `command.service.add_kit`, told which kits the emergency is about."""
+    request = queries.get_session(uow.session, actor, session_id).request
+    tied = list_tied(uow.session, actor, request, now_ms=uow.now_ms)
+    return service.add_kit(uow, actor, session_id, kit_id, url=url, reason=reason, tied=tied)
 
 
 def ratify(uow: UnitOfWork, actor: Actor, request_id: str, *, verdict: str, reason: str) -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from central.command import record_queries, rules, service
 from central.courts.permissions import may
+from central.flows import command as flows
 from central.web import wall_view
 from central.web.command_view import load_session_page
 from central.web.context import Here, SignedIn, live_url
@@ -49,10 +50,10 @@ def end(here: Here, actor: SignedIn, session_id: str, reason: Text = "") -> Resp
 
 
 @router.post("/kits")
-def add_kit(here: Here, actor: SignedIn, session_id: str, kit_id: Short = "") -> Response:
-    """Take a further kit in."""
+def add_kit(here: Here, actor: SignedIn, session_id: str, kit_id: Short = "", reason: Text = "") -> Response:
+    """Take a further kit in; in an emergency one that it is not about needs a reason."""
     with here.store.write() as uow:
-        service.add_kit(uow, actor, session_id, kit_id, url=rules.check_live(here.settings))
+        flows.add_kit(uow, actor, session_id, kit_id, url=rules.check_live(here.settings), reason=reason)
     return _back(session_id)
 
 

@@ -105,8 +105,19 @@ def emergency(store, ask, actor):
     request = ask(actor=actor, court=actor.court_code)
     with store.write() as uow:
         request = uow.session.get(CommandRequest, request.id)
-        service.decide(uow, request, actor, kind="emergency", verdict="granted", terms=service.Terms())
+        service.decide(
+            uow, request, actor, kind="emergency", verdict="granted", terms=service.Terms(), tied=request.kits
+        )
     return request
+
+
+def test_an_emergency_names_no_kit_that_it_is_not_about(store, ask, operator):
+    request = ask(actor=operator, court=operator.court_code)
+    with pytest.raises(rules.EmergencyKitError) as told, store.write() as uow:
+        found = uow.session.get(CommandRequest, request.id)
+        service.decide(uow, found, operator, kind="emergency", verdict="granted", terms=service.Terms())
+    assert "dl-2901-01" in str(told.value)
+    assert state_of(store, request) == "asked"
 
 
 def test_an_emergency_is_ratified_once_by_another(store, ask, operator, leader, second, clock):
