@@ -60,9 +60,9 @@ class KitsDoor:
             await self._answer(scope, send)
         elif scope["type"] == "websocket":
             if path in (PICTURE_PATH, VOICE_PATH):
-                await self._serve_kit(scope, send)
+                await self._serve_kit(scope, receive, send)
             elif path.startswith(FEED_PATH):
-                await self._serve_camera(scope, send, path.removeprefix(FEED_PATH))
+                await self._serve_camera(scope, receive, send, path.removeprefix(FEED_PATH))
             else:
                 await wire.reject(send, 404, b"{}")
 
@@ -77,7 +77,7 @@ class KitsDoor:
 
     # -- kits
 
-    async def _serve_kit(self, scope: Scope, send: Send) -> None:
+    async def _serve_kit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             wire.check_room(self.relay)
             admission = await self._prove(scope)
@@ -87,15 +87,15 @@ class KitsDoor:
             await wire.reject(send, error.status, body, [self._next_nonce()])
             return
         except Closed as closed:
-            await wire.refuse(scope, send, self.relay, closed)
+            await wire.refuse(scope, receive, send, self.relay, closed)
             return
         kit_id = admission.kit.kit_id
         if not self.relay.exchange.sessions_of(kit_id):
             await self.relay.refresh()  # its call may be younger than the last look
         if not self.relay.exchange.sessions_of(kit_id):
-            await wire.refuse(scope, send, self.relay, Closed(CLOSE_ENDED, "ended"))
+            await wire.refuse(scope, receive, send, self.relay, Closed(CLOSE_ENDED, "ended"))
             return
-        line = await wire.accept(scope, send, [self._next_nonce()])
+        line = await wire.accept(scope, receive, send, [self._next_nonce()])
         serve = self._take_pictures if scope["path"] == PICTURE_PATH else self._take_voice
         await self._within_certificate(line, admission, serve(line, kit_id))
 
@@ -156,13 +156,13 @@ class KitsDoor:
 
     # -- cameras
 
-    async def _serve_camera(self, scope: Scope, send: Send, camera_id: str) -> None:
+    async def _serve_camera(self, scope: Scope, receive: Receive, send: Send, camera_id: str) -> None:
         given = wire.header(scope, "authorization").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), self._secret.encode()) or not _CAMERA.fullmatch(camera_id):
             self.relay.count_refusal("camera")
             await wire.reject(send, 401, b"{}")
             return
-        line = await wire.accept(scope, send)
+        line = await wire.accept(scope, receive, send)
         exchange, source_id = self.relay.exchange, CAMERA + camera_id
         source = exchange.attach(source_id, line)
         guard = guard_pictures(asyncio.get_running_loop().time())

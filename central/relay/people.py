@@ -71,9 +71,9 @@ class PeopleDoor:
         try:
             login, session = await self._admit(scope, act, session_id, source_id)
         except Closed as closed:
-            await wire.refuse(scope, send, self.relay, closed)
+            await wire.refuse(scope, receive, send, self.relay, closed)
             return
-        line = await wire.accept(scope, send)
+        line = await wire.accept(scope, receive, send)
         guest = Guest(line, _token(scope), login.actor, session.id, act)
         self.relay.guests.add(guest)
         try:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from central.relay import bounds
 from central.relay.bounds import GarbageError, Guard
-from central.relay.line import Line, Send
+from central.relay.line import Line, Receive, Send
 from central.relay.relay import Relay
 from contract.live import CLOSE_GARBAGE, CLOSE_RESTARTING, HEADER, Frame, LiveError, Type, unpack
 
@@ -41,16 +41,20 @@ def query(scope: Scope, name: str, default: str = "") -> str:
     return parse_qs(bytes(scope["query_string"]).decode("latin-1")).get(name, [default])[0]
 
 
-async def accept(scope: Scope, send: Send, headers: list[tuple[bytes, bytes]] | None = None) -> Line:
-    """Take the connection; what it sends is read when its line runs."""
+async def accept(
+    scope: Scope, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]] | None = None
+) -> Line:
+    """Take the connection; what it sends is read from now on."""
+    await receive()  # websocket.connect
     await send({"type": "websocket.accept", "headers": headers or []})
-    return Line(scope["state"]["connection"])
+    abort = scope["state"].get("abort") or (lambda: None)
+    return Line(receive, send, abort)
 
 
-async def refuse(scope: Scope, send: Send, relay: Relay, closed: Closed) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, relay: Relay, closed: Closed) -> None:
     """Accept and close: a browser tells its page the code of nothing else."""
     relay.count_refusal(closed.reason)
-    line = await accept(scope, send)
+    line = await accept(scope, receive, send)
     line.end(closed.code, closed.reason)
     await line.run(lambda _message: None)
 
