@@ -12,7 +12,7 @@ SENTENCES: Final = {
     "command_other_court": "须由指挥法院本院人员进行；请与该院联系。",
     "command_own_request": "您本人提出的申请须由本院其他有权人员决定。",
     "command_no_emergency": "只有在求助未办结或警官请求观看时，才能先行发起；请先申请。",
-    "command_emergency_kit": "装备 %(name)s 与本次警情无关，不能随紧急发起一并呼叫；请先发起，再在会话中逐一加入并写明理由。",
+    "command_emergency_kit": "装备 %(name)s 与本次警情无关，不能一并紧急呼叫；请先发起，再逐一加入并写明理由。",
     "command_ratified": "该紧急发起已经确认，或无需确认；请刷新页面查看。",
     "command_session_ended": "该远程指挥已经结束；可查看其记录。",
     "command_in_session": "该装备、人员或法院已在本次远程指挥中。",
