@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from central.command.record_rules import LogLine, SealedPart, track_name, voice_name
-from contract import chain, envelope
+from contract import envelope
 from contract.live import HEADER, Type
 from contract.segment import SALT_BYTES, SegmentHeader, pack_header
 from contract.session_record import MIME, Item, ItemKind
@@ -47,7 +47,6 @@ def seal_part(
     items = [_to_item(note) for note in notes]
     items += [Item(ItemKind.ENTRY, line.at_ms * 1000, line.kind, line.body) for line in lines]
     items.sort(key=lambda item: item.at_us)
-    clear = b"".join(item.pack() for item in items)
     # Log lines may be of long before; the stretch of a segment is that of its frames.
     moments = [note.at_us for note in notes] or [item.at_us for item in items]
     started_ms, ended_ms = moments[0] // 1000, -(-moments[-1] // 1000)
@@ -60,11 +59,11 @@ def seal_part(
         duration_ms=max(1, ended_ms - started_ms),
         mime=MIME,
     )
-    sealed = envelope.seal(pack_header(header) + clear, recipients)
+    sealed, clear_hash = _seal(header, items, recipients)
     part = SealedPart(
         seq=seq,
         cipher_hash=hashlib.sha256(sealed).digest(),
-        clear_hash=chain.clear_hash(header.salt, clear),
+        clear_hash=clear_hash,
         length=len(sealed),
         started_ms=started_ms,
         duration_ms=header.duration_ms,
@@ -73,6 +72,32 @@ def seal_part(
         entry_no=max([entry_no, *(line.no for line in lines)]),
     )
     return part, sealed
+
+
+def _seal(header: SegmentHeader, items: Sequence[Item], recipients: Sequence[X25519PublicKey]) -> tuple[bytes, bytes]:
+    """The container, and the digest of the items as `chain.clear_hash` has it.
+
+    Piece by piece: megabytes that are copied whole, and more than once, cost as much as their encryption.
+    """
+    out, digest = bytearray(), hashlib.sha256(header.salt)
+    sealer = envelope.Sealer(recipients, out.extend)
+    sealer.write(pack_header(header))
+    for piece in _join(items):
+        digest.update(piece)
+        sealer.write(piece)
+    sealer.close()
+    return bytes(out), digest.digest()
+
+
+def _join(items: Sequence[Item]) -> Iterator[bytes]:
+    waiting, size = [], 0
+    for item in items:
+        waiting.append(item.pack())
+        size += len(waiting[-1])
+        if size >= envelope.CHUNK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
 
 
 def _to_item(note: Note) -> Item:
