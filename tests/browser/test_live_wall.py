@@ -12,6 +12,7 @@ from contract.live import LOW, MAIN
 from edge.recorder.sources.time_strip import FIELDS, PERIOD_MS, checksum
 from tests.browser.conftest import PHONE
 from tests.browser.live_hall import KITS, open_hall
+from tests.browser.test_access import violations
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -238,4 +239,22 @@ def test_a_sessions_page_shows_its_kits_and_the_one_chosen_in_full(hall, browser
     wait_until(lambda: (read := read_strip(page, KITS[3])) and read[2] == 1280, LONG_S, "the chosen one in full")
     hall.stand.end(session_id)
     wait_condition(page, KITS[3], "ended")
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desk", "phone"])
+def test_the_commander_finds_picture_voice_and_orders_in_this_order_and_axe_nothing(hall, browser, size):
+    """Thumbs reach the talk key before they must scroll over the orders; keys go the same way."""
+    session_id = hall.stand.begin(KITS[0], KITS[3])
+    hall.film(KITS[0], KITS[3])
+    page = hall.open(browser, f"/command/{session_id}", **({"size": size} if size else {}))
+    page.wait_for_selector("#stage[data-ready]")
+    page.wait_for_selector("#voice-panel[data-ready]")
+    wait_moving(page, KITS[0])
+    tops = [page.locator(part).bounding_box()["y"] for part in ("#stage", "#voice", "#orders")]
+    assert tops == sorted(tops)
+    assert page.locator(".kit-choice input").count() == 2
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    hall.stand.end(session_id)
     page.context.close()
