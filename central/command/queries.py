@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from central.base.errors import ForbiddenError, NotFoundError
 from central.command import recusals, rules
+from central.command.entry_queries import list_entries, list_publishing, verify_entries
 from central.command.models import (
     CommandDecision,
     CommandRequest,
     CommandSession,
-    SessionEntry,
     SessionGuest,
     SessionKit,
 )
-from central.command.rules import OpenSession, Voice, may_publish, may_talk, may_watch
+from central.command.open_sessions import find_open, list_open, put_together
+from central.command.rules import OpenSession, may_publish, may_talk, may_watch
 from central.courts.permissions import Actor, may_any
 from central.courts.queries import in_scope
 from central.devices import lost
 from central.devices.losses import OPEN_STATES
-from central.devices.models import Kit, KitLoss, MailboxEntry
+from central.devices.models import Kit, MailboxEntry
 
-__all__ = ["OpenSession", "may_publish", "may_talk", "may_watch"]
+__all__ = [
+    "OpenSession", "find_open", "list_entries", "list_open", "list_publishing", "may_publish", "may_talk",
+    "may_watch", "verify_entries",
+]  # fmt: skip
 
 PAST_LIMIT: Final = 200
 
@@ -85,94 +88,7 @@ class SessionView:
     @property
     def as_open(self) -> OpenSession:
         """As the relay knows it, but with revoked kits."""
-        return _put_together(self.session, self.decision.kind, self.kits, self.guests, self.is_open)
-
-
-def list_open(session: Session, *, now_ms: int | None = None) -> list[OpenSession]:
-    """Return the sessions that go on, oldest first (no actor). With ``now_ms`` without those past their time."""
-    query = select(CommandSession).where(col(CommandSession.ended_ms).is_(None))
-    if now_ms is not None:
-        query = query.where(CommandSession.until_ms > now_ms)
-    return _load_open(session, session.exec(query.order_by(col(CommandSession.begun_ms))).all())
-
-
-def find_open(session: Session, session_id: str) -> OpenSession | None:
-    """Return one session that goes on (no actor); None: there is none, or it has ended."""
-    query = select(CommandSession).where(CommandSession.id == session_id, col(CommandSession.ended_ms).is_(None))
-    found = _load_open(session, session.exec(query).all())
-    return found[0] if found else None
-
-
-def _load_open(session: Session, rows: Sequence[CommandSession]) -> list[OpenSession]:
-    if not rows:
-        return []
-    ids = [row.id for row in rows]
-    kinds = dict(
-        session.exec(
-            select(CommandDecision.id, CommandDecision.kind).where(
-                col(CommandDecision.id).in_([row.decision_id for row in rows])
-            )
-        ).all()
-    )
-    kits = session.exec(
-        select(SessionKit)
-        .join(Kit, col(Kit.kit_no) == SessionKit.kit_no)
-        .where(
-            col(SessionKit.session_id).in_(ids),
-            col(SessionKit.left_ms).is_(None),
-            col(Kit.revoked_ms).is_(None),
-            col(SessionKit.kit_no).not_in(_lost_kits()),  # a finder neither hears the team nor shows it anything
-        )
-        .order_by(col(SessionKit.id))
-    ).all()
-    guests = session.exec(
-        select(SessionGuest).where(col(SessionGuest.session_id).in_(ids), col(SessionGuest.left_ms).is_(None))
-    ).all()
-    barred = recusals.list_barred(session, kinds)
-    return [
-        _put_together(
-            row,
-            kinds[row.decision_id],
-            [kit for kit in kits if kit.session_id == row.id],
-            [guest for guest in guests if guest.session_id == row.id],
-            True,
-            barred=barred.get(row.decision_id, ()),
-        )
-        for row in rows
-    ]
-
-
-def _lost_kits() -> SelectOfScalar[int]:
-    """The numbers of the kits locked as lost and not found again."""
-    return select(KitLoss.kit_no).where(col(KitLoss.state).in_(OPEN_STATES))
-
-
-def _put_together(
-    row: CommandSession,
-    kind: str,
-    kits: Iterable[SessionKit],
-    guests: Iterable[SessionGuest],
-    is_open: bool,
-    *,
-    barred: tuple[str, ...] = (),
-) -> OpenSession:
-    here = [kit for kit in kits if not is_open or kit.left_ms is None]
-    invited = [guest for guest in guests if not is_open or guest.left_ms is None]
-    courts = [row.requesting_court, *(kit.court_code for kit in here)]
-    courts += [guest.ref for guest in invited if guest.kind == "court"]
-    return OpenSession(
-        id=row.id,
-        court_code=row.court_code,
-        other_courts=tuple(dict.fromkeys(code for code in courts if code != row.court_code)),
-        kits=tuple(dict.fromkeys(kit.kit_id for kit in here)),
-        until_ms=row.until_ms,
-        voice=cast(Voice, row.voice),
-        people=tuple(guest.ref for guest in invited if guest.kind == "person"),
-        cameras=tuple(guest.ref for guest in invited if guest.kind == "camera"),
-        kind=kind,
-        purpose=row.purpose,
-        barred=barred,
-    )
+        return put_together(self.session, self.decision.kind, self.kits, self.guests, self.is_open)
 
 
 def check_view(actor: Actor) -> None:
@@ -284,43 +200,6 @@ def list_calls(session: Session, view: SessionView, *, now_ms: int) -> dict[int,
             loss is not None and loss.state in OPEN_STATES,
         )
     return calls
-
-
-def list_entries(session: Session, session_id: str, *, after_no: int = 0) -> Sequence[SessionEntry]:
-    """Return the lines of a session's record, oldest first, for whoever has the session (no actor)."""
-    query = select(SessionEntry).where(SessionEntry.session_id == session_id, SessionEntry.no > after_no)
-    return session.exec(query.order_by(col(SessionEntry.no))).all()
-
-
-def list_publishing(session: Session, session_id: str) -> dict[str, str]:
-    """Return who shows his own camera in a session: by source (``p:`` and a user id) his name (no actor)."""
-    query = select(SessionEntry).where(
-        SessionEntry.session_id == session_id, col(SessionEntry.kind).in_(("published", "unpublished"))
-    )
-    found: dict[str, str] = {}
-    for entry in session.exec(query.order_by(col(SessionEntry.no))).all():
-        source = str(entry.detail.get("source", ""))
-        if entry.kind == "published":
-            found[source] = entry.actor
-        else:
-            found.pop(source, None)
-    return found
-
-
-def verify_entries(session: Session, session_id: str) -> bytes:
-    """Return the head of a session's chain, 32 bytes; raises EntryChainError at the first line that does not fit."""
-    previous = rules.GENESIS
-    for no, entry in enumerate(list_entries(session, session_id), start=1):
-        digest = rules.hash_entry(
-            session_id=session_id, no=no, at_ms=entry.at_ms, kind=entry.kind, actor=entry.actor, detail=entry.detail,
-            prev_hash=previous,
-        )  # fmt: skip
-        if (entry.no, entry.prev_hash, entry.hash) != (no, previous, digest):
-            raise rules.EntryChainError(
-                f"Entry {no} of session {session_id} is not what was written; compare with a backup.", seq=no
-            )
-        previous = digest
-    return previous
 
 
 def count_to_decide(session: Session, actor: Actor) -> int:

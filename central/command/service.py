@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from central.command.entries import add_entry
 from central.command.instructions import give_order, note_heard
+from central.command.participants import add_kit, call_again, invite, remove_kit, set_voice, uninvite
 from central.command.requests import (
     Ask,
     Terms,
@@ -19,19 +20,7 @@ from central.command.requests import (
     withdraw_request,
     withdraw_watch_me,
 )
-from central.command.sessions import (
-    add_kit,
-    begin_session,
-    call_again,
-    check_leads,
-    end_session,
-    expire_sessions,
-    invite,
-    open_session,
-    remove_kit,
-    set_voice,
-    uninvite,
-)
+from central.command.sessions import begin_session, check_leads, end_session, expire_sessions, open_session
 
 __all__ = [
     "Ask",

@@ -1,28 +1,21 @@
-"""A session of remote command: beginning, who joins and leaves, ending. Kits are called by their mailbox."""
+"""A session of remote command: how it begins and ends. Who joins and leaves meanwhile: `participants`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
-from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
-from central.command import cameras, queries, rules
+from central.command import queries, rules
+from central.command.calls import join_kit, let_go, list_courts, tell
 from central.command.entries import add_entry, note_act, tell_changed
 from central.command.models import CommandDecision, CommandRequest, CommandSession, SessionGuest, SessionKit
 from central.command.queries import SessionView
-from central.command.requests import check_kit, find_officer
+from central.command.requests import check_kit
 from central.courts.permissions import Actor, check_permission
-from central.courts.queries import get_court
-from central.devices import service as devices
-from central.devices.models import Kit
-from central.devices.rules import KitRef
-from central.people.models import User
-from central.people.rules import normalise_login
 
 SYSTEM: Final = "system:housekeeping"
 
@@ -72,13 +65,13 @@ def open_session(
         raise rules.DecisionError("A session was begun on this decision already; see the list.") from error
     _write_beginning(uow, actor, session, request, decision)
     for kit in kits:
-        _join(uow, session, kit, actor, decision, url=url)
+        join_kit(uow, session, kit, actor, decision, url=url)
     note_act(
         uow, "session:begin", actor=actor.audit_name, court_code=session.court_code, subject=session.id,
         purpose=session.purpose, kits=request.kits, kind=decision.kind, until_ms=session.until_ms,
         request=request.id,
     )  # fmt: skip
-    _tell(uow, session, "begun")
+    tell(uow, session, "begun")
     return session
 
 
@@ -103,132 +96,12 @@ def expire_sessions(uow: UnitOfWork) -> int:
     return len(found)
 
 
-def add_kit(
-    uow: UnitOfWork,
-    actor: Actor,
-    session_id: str,
-    kit_id: str,
-    *,
-    url: str,
-    reason: str = "",
-    tied: Collection[str] = (),
-) -> SessionKit:
-    """Take a further kit into a session, for a reason that goes on record.
-
-    ``tied``: the kits that an emergency is about; while that is not ratified, any other needs a reason of its own.
-    Raises as `end_session`, and CommandKitError, InSessionError, EmergencyKitError.
-    """
-    view = get_to_lead(uow, actor, session_id)
-    kit = check_kit(uow, view.session.court_code, kit_id.strip())
-    reason = rules.clean(reason, "reason", needed=False)
-    if kit.kit_id not in view.request.kits:
-        _check_beyond(actor, view, "A kit that the decision does not name")
-        if not reason and not rules.may_decide(actor, view.session.court_code):
-            rules.check_tied([kit.kit_id], tied)
-    row = _join(uow, view.session, kit, actor, view.decision, url=url, reason=reason)
-    note_act(
-        uow, "session:add_kit", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
-        kit=kit_id, purpose=reason,
-    )  # fmt: skip
-    _tell(uow, view.session, "kit_joined")
-    return row
-
-
-def remove_kit(uow: UnitOfWork, actor: Actor, session_id: str, kit_id: str) -> None:
-    """Let a kit go before the session ends. Raises as `end_session`."""
-    view = get_to_lead(uow, actor, session_id)
-    row = _get_present(view, kit_id)
-    _leave(uow, view.session, row, name=actor.name)
-    note_act(
-        uow, "session:remove_kit", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
-        kit=kit_id,
-    )  # fmt: skip
-    _tell(uow, view.session, "kit_left")
-
-
-def call_again(uow: UnitOfWork, actor: Actor, session_id: str, kit_id: str, *, url: str) -> None:
-    """Call a kit that did not hear the first call. Raises as `end_session`, and CommandKitError."""
-    view = get_to_lead(uow, actor, session_id)
-    row = _get_present(view, kit_id)
-    kit = check_kit(uow, view.session.court_code, kit_id)
-    row.order_no = _call(uow, view.session, kit, view.decision, url=url)
-    uow.session.add(row)
-    add_entry(uow, session_id, "called_again", actor.name, {"kit": kit_id, "number": row.order_no})
-    _tell(uow, view.session, "called_again")
-
-
-def invite(uow: UnitOfWork, actor: Actor, session_id: str, kind: str, ref: str) -> SessionGuest:
-    """Take in another court's hall by its code, a person by log-in, or a camera of one's courts by its id.
-
-    Raises as `end_session`, and NotFoundError (nobody of that log-in, no such camera), InSessionError.
-    """
-    view = get_to_lead(uow, actor, session_id)
-    rules.check_choice(kind, rules.GUEST_KINDS, "kind of guest")
-    ref, name, court_code = _find_guest(uow, actor, kind, ref.strip())
-    if any((guest.kind, guest.ref) == (kind, ref) for guest in view.present_guests):
-        raise rules.InSessionError(f"{name} is in the session already.")
-    guest = SessionGuest(
-        session_id=session_id, kind=kind, ref=ref, name=name[:100], court_code=court_code, by=actor.name,
-        joined_ms=uow.now_ms,
-    )  # fmt: skip
-    uow.session.add(guest)
-    uow.session.flush()
-    add_entry(uow, session_id, "invited", actor.name, {"kind": kind, "ref": ref, "name": guest.name})
-    note_act(
-        uow, "session:invite", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
-        kind=kind, ref=ref,
-    )  # fmt: skip
-    _tell(uow, view.session, "invited", {court_code} if court_code else set())
-    return guest
-
-
-def uninvite(uow: UnitOfWork, actor: Actor, session_id: str, guest_id: int) -> None:
-    """Take a guest out; the relay cuts him within a second. Raises as `end_session`."""
-    view = get_to_lead(uow, actor, session_id)
-    guest = next((row for row in view.present_guests if row.id == guest_id), None)
-    if guest is None:
-        raise NotFoundError("There is nobody of that name in the session; look at it again.")
-    guest.left_ms = uow.now_ms
-    uow.session.add(guest)
-    add_entry(uow, session_id, "uninvited", actor.name, {"kind": guest.kind, "ref": guest.ref, "name": guest.name})
-    note_act(
-        uow, "session:uninvite", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
-        kind=guest.kind, ref=guest.ref,
-    )  # fmt: skip
-    _tell(uow, view.session, "uninvited", {guest.court_code} if guest.court_code else set())
-
-
-def set_voice(uow: UnitOfWork, actor: Actor, session_id: str, voice: str) -> None:
-    """Change how the officers' microphones are open; the relay tells them. Raises as `end_session`."""
-    view = get_to_lead(uow, actor, session_id)
-    rules.check_choice(voice, rules.VOICES, "voice")
-    if rules.opens_more(voice, view.decision.voice):
-        _check_beyond(actor, view, "A microphone that is open more than was decided")
-    view.session.voice = voice
-    uow.session.add(view.session)
-    add_entry(uow, session_id, "voice_set", actor.name, {"voice": voice})
-    note_act(
-        uow, "session:voice", actor=actor.audit_name, court_code=view.session.court_code, subject=session_id,
-        voice=voice,
-    )  # fmt: skip
-    _tell(uow, view.session, "voice_set")
-
-
 def get_to_lead(uow: UnitOfWork, actor: Actor, session_id: str) -> SessionView:
     """Return a session that goes on and that the actor leads; raises as `end_session`."""
     view = queries.get_session(uow.session, actor, session_id)
     check_leads(actor, view.session.court_code)
     check_open(view, uow.now_ms)
     return view
-
-
-def _check_beyond(actor: Actor, view: SessionView, what: str) -> None:
-    """Raise DecisionError unless the actor decides, or acts in an emergency that is still to be ratified."""
-    if rules.may_decide(actor, view.session.court_code) or (
-        view.decision.kind == "emergency" and not view.decision.ratified
-    ):
-        return
-    raise rules.DecisionError(f"{what} needs somebody who decides for the commanding court; ask him to add it.")
 
 
 def check_open(view: SessionView, now_ms: int) -> None:
@@ -265,65 +138,6 @@ def _write_beginning(
     add_entry(uow, session.id, "begun", actor.name, {"until_ms": session.until_ms, "court": session.court_code})
 
 
-def _join(
-    uow: UnitOfWork,
-    session: CommandSession,
-    kit: KitRef,
-    actor: Actor,
-    decision: CommandDecision,
-    *,
-    url: str,
-    reason: str = "",
-) -> SessionKit:
-    number = _call(uow, session, kit, decision, url=url)
-    row = SessionKit(
-        session_id=session.id,
-        kit_no=kit.kit_no,
-        kit_id=kit.kit_id,
-        court_code=kit.court_code,
-        officer=find_officer(uow, kit.kit_id),
-        joined_ms=uow.now_ms,
-        order_no=number,
-    )
-    try:
-        with uow.session.begin_nested():
-            uow.session.add(row)
-            uow.session.flush()
-    except IntegrityError as error:
-        raise rules.InSessionError(f"Kit {kit.kit_id} is in the session already.") from error
-    joined = {"kit": kit.kit_id, "court": kit.court_code, "officer": row.officer, "number": number}
-    if reason:
-        joined["reason"] = reason
-    add_entry(uow, session.id, "kit_joined", actor.name, joined)
-    return row
-
-
-def _call(uow: UnitOfWork, session: CommandSession, kit: KitRef, decision: CommandDecision, *, url: str) -> int:
-    court = get_court(uow.session, session.court_code)
-    body: dict[str, Any] = {
-        "session": session.id,
-        "on": True,
-        "url": url,
-        "until_ms": session.until_ms,
-        "by": decision.decided_by[:64],
-        "court": court.name_zh[:64],
-        "purpose": session.purpose,
-        "voice": session.voice,
-    }
-    entry = devices.put_directive(uow, kit, kind="live", body=body, expires_ms=uow.now_ms + rules.CALL_MS)
-    return entry.number
-
-
-def _leave(uow: UnitOfWork, session: CommandSession, row: SessionKit, *, name: str) -> None:
-    row.left_ms = uow.now_ms
-    uow.session.add(row)
-    kit = KitRef(row.kit_no, row.kit_id, row.court_code)
-    devices.void_waiting(uow, kit, row.order_no)
-    # It may have heard the call without our knowing; the end is for whenever it comes back, and does not expire.
-    devices.put_directive(uow, kit, kind="live", body={"session": session.id, "on": False, "by": name[:64]})
-    add_entry(uow, session.id, "kit_left", name, {"kit": row.kit_id})
-
-
 def _close(uow: UnitOfWork, session: CommandSession, *, name: str, actor: str, reason: str) -> None:
     rule = update(CommandSession).where(col(CommandSession.id) == session.id, col(CommandSession.ended_ms).is_(None))
     stamp = {"ended_ms": uow.now_ms, "ended_by": name, "end_reason": reason}
@@ -332,9 +146,9 @@ def _close(uow: UnitOfWork, session: CommandSession, *, name: str, actor: str, r
     uow.session.refresh(session)
     query = select(SessionKit).where(SessionKit.session_id == session.id, col(SessionKit.left_ms).is_(None))
     kits = uow.session.exec(query).all()
-    courts = _list_courts(uow, session)
+    courts = list_courts(uow, session)
     for row in kits:
-        _leave(uow, session, row, name=name)
+        let_go(uow, session, row, name=name)
     guests = update(SessionGuest).where(
         col(SessionGuest.session_id) == session.id, col(SessionGuest.left_ms).is_(None)
     )
@@ -345,40 +159,3 @@ def _close(uow: UnitOfWork, session: CommandSession, *, name: str, actor: str, r
         entries=last.no, head=last.hash.hex(),
     )  # fmt: skip
     tell_changed(uow, session, [row.kit_id for row in kits], "ended", courts)
-
-
-def _get_present(view: SessionView, kit_id: str) -> SessionKit:
-    for row in view.present:
-        if row.kit_id == kit_id:
-            return row
-    raise NotFoundError(f"Kit {kit_id[:40]!r} is not in this session; look at it again.")
-
-
-def _find_guest(uow: UnitOfWork, actor: Actor, kind: str, ref: str) -> tuple[str, str, str]:
-    """Return reference, name and court of whom is invited."""
-    if kind == "court":
-        court = get_court(uow.session, ref)
-        return court.code, court.name_zh, court.code
-    if kind == "camera":
-        camera = cameras.get_choice(uow.session, actor, ref)
-        return camera.id, camera.name, ""
-    user = uow.session.exec(select(User).where(User.login == normalise_login(ref))).first()
-    if user is None or user.disabled_ms is not None:
-        raise NotFoundError("There is nobody of that log-in; ask the administrator of the court.")
-    return user.id, user.name, user.court_code
-
-
-def _list_courts(uow: UnitOfWork, session: CommandSession) -> set[str]:
-    open_ = queries.find_open(uow.session, session.id)
-    kits = uow.session.exec(
-        select(Kit.court_code)
-        .join(SessionKit, col(SessionKit.kit_no) == Kit.kit_no)
-        .where(SessionKit.session_id == session.id)
-    ).all()
-    return set(kits) | (set(open_.courts) if open_ else set())
-
-
-def _tell(uow: UnitOfWork, session: CommandSession, change: str, courts: set[str] | None = None) -> None:
-    open_ = queries.find_open(uow.session, session.id)
-    kits = list(open_.kits) if open_ else []
-    tell_changed(uow, session, kits, change, _list_courts(uow, session) | (courts or set()))
