@@ -241,6 +241,8 @@ def test_a_sessions_page_shows_its_kits_and_the_one_chosen_in_full(hall, browser
     # The tiles say so at once, and within seconds the page is that of an ended session, which shows no picture.
     expect(page.locator("#stage")).to_have_count(0, timeout=LONG_S * 1000)
     expect(page.locator("#session-state")).to_contain_text("已结束")
+    tops = {page.locator(part).bounding_box()["y"] for part in ("#orders", "#kits")}
+    assert len(tops) == 1, "the columns begin beside each other where no picture stands above"
     page.context.close()
 
 
