@@ -5,15 +5,16 @@ Only the intake writes here. What a crash costs is the last second's narrowing, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from sqlalchemy import ColumnElement, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from central.base.unit_of_work import UnitOfWork
-from central.devices.models import KitBoot
-from central.devices.times import Anchor, Claim, PlacedBoot, claim_of_fix, place_boots
+from central.devices.models import Kit, KitBoot
+from central.devices.times import Anchor, Claim, PlacedBoot, claim_of_fix, find_spare, place_boots
 from contract.messages import PositionItem
 
 NO_NUMBER: Final = 2**53
@@ -148,6 +149,39 @@ class BootBook:
 def place_kit(session: Session, kit_no: int) -> dict[str, PlacedBoot]:
     """The kit's boots among each other as stored, by id: for readers outside the intake."""
     return place_boots(list(_read_anchors(session, kit_no)))
+
+
+def list_kits_with_old_boots(session: Session, *, before_ms: int, turn: int, at_once: int) -> list[int]:
+    """Of the ``at_once`` kits whose turn it is (each ``turn`` the next ones) those with a boot past `before_ms`."""
+    numbers = session.exec(select(Kit.kit_no).order_by(col(Kit.kit_no))).all()
+    first = turn * at_once % len(numbers) if len(numbers) > at_once else 0
+    mine = [number for number in numbers[first : first + at_once] if number is not None]
+    old = _last_word_ms() < before_ms
+    query = select(KitBoot.boot).where(old).limit(1)
+    return [number for number in mine if session.exec(query.where(KitBoot.kit_no == number)).first() is not None]
+
+
+def list_spare_boots(session: Session, kit_no: int, *, before_ms: int, needed: Collection[str]) -> list[str]:
+    """The boots of a kit whose last word was written before `before_ms` and on whose time nothing rests any more.
+
+    `needed` are those that something kept is told by. The kit's newest stays whatever its age: it may go on.
+    """
+    rows = session.exec(select(KitBoot).where(KitBoot.kit_no == kit_no)).all()
+    anchors = [_anchor(row) for row in rows]
+    newest = max(anchors, key=lambda anchor: (anchor.spool_no, anchor.first_seq), default=None)
+    kept = {row.boot for row in rows if row.upper_ms + row.last_mono_ms >= before_ms}
+    return sorted(find_spare(anchors, {*kept, *needed, *([newest.boot] if newest else [])}))
+
+
+def forget_boots(uow: UnitOfWork, kit_no: int, boots: Sequence[str]) -> int:
+    """Forget boots of one kit; returns how many. An intake that has one of them in mind may write it again."""
+    mine = (col(KitBoot.kit_no) == kit_no, col(KitBoot.boot).in_(boots))
+    return uow.connection.execute(delete(KitBoot).where(*mine)).rowcount
+
+
+def _last_word_ms() -> ColumnElement[int]:
+    """When the last word of a boot was written, at the latest: by the centre's own clock, whatever the kit claims."""
+    return col(KitBoot.upper_ms) + col(KitBoot.last_mono_ms)
 
 
 def _read_anchors(session: Session, kit_no: int) -> Sequence[Anchor]:

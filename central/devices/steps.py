@@ -59,6 +59,12 @@ def load_steps(session: Session, entries: Sequence[MailboxEntry]) -> dict[tuple[
     return found
 
 
+def list_boots_of_steps(session: Session, kit_no: int) -> set[str]:
+    """The boots of a kit by which receipts are told: they are told anew each time somebody looks."""
+    query = select(MailboxStep.boot).where(MailboxStep.kit_no == kit_no, MailboxStep.boot != "").distinct()
+    return set(session.exec(query).all())
+
+
 def find_answers(session: Session, entries: Sequence[MailboxEntry]) -> dict[int, Step]:
     """Return by number the receipt that brought each directive of one kit into its present state."""
     said = load_steps(session, entries)

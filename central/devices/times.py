@@ -14,7 +14,8 @@ from where they were seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -211,6 +212,40 @@ def place_boots(anchors: Sequence[Anchor]) -> dict[str, PlacedBoot]:
         ceiling_ms = own_ms if limit_ms is None else min(own_ms, limit_ms)
     placed = zip(ordered, after, reversed(before), strict=True)
     return {anchor.boot: PlacedBoot(anchor, low_ms, high_ms) for anchor, low_ms, high_ms in placed}
+
+
+def find_spare(anchors: Sequence[Anchor], needed: Collection[str]) -> set[str]:
+    """Of all boots of one kit those that can be forgotten: what `place_boots` says of the `needed` ones stays.
+
+    A needed boot's bounds rest on its neighbours up to the first whose own claim says more than what lies beyond it;
+    so far they stay, too. Boots of one and the same place have no sure order, and stay.
+    """
+    ordered = list(place_boots(anchors).values())
+    shared = Counter((anchor.spool_no, anchor.first_seq) for anchor in anchors)
+    wanted = {*needed, *(item.boot for item in anchors if shared[item.spool_no, item.first_seq] > 1)}
+    kept = set(wanted)
+    for walk, is_bounded, leans_on in (
+        (reversed(ordered), lambda placed: placed.begins_after_ms is not None, _leans_back),
+        (iter(ordered), lambda placed: placed.begins_before_ms is not None, _leans_forward),
+    ):
+        is_leant_on = False
+        for placed in walk:
+            boot = placed.anchor.boot
+            if is_leant_on:
+                kept.add(boot)
+            is_leant_on = is_bounded(placed) if boot in wanted else is_leant_on and leans_on(placed)
+    return {anchor.boot for anchor in anchors} - kept
+
+
+def _leans_back(placed: PlacedBoot) -> bool:
+    """Whether the one before says when this boot began at the earliest, and so when the next one did."""
+    low_ms, after_ms = _low_at_zero(placed.anchor), placed.begins_after_ms
+    return after_ms is not None and (low_ms is None or low_ms < after_ms)
+
+
+def _leans_forward(placed: PlacedBoot) -> bool:
+    """Whether the next one says when this boot began at the latest, and so when the one before did."""
+    return placed.begins_before_ms is not None and placed.begins_before_ms < _high_at_zero(placed.anchor)
 
 
 def _low_at_zero(anchor: Anchor) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from central.base.unit_of_work import UnitOfWork
 from central.devices.times import (
@@ -58,3 +58,10 @@ def settle_beginnings(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Se
         uow.session.add(recording)
     uow.session.flush()
     return left
+
+
+def list_boots_of_beginnings(session: Session, kit_no: int) -> set[str]:
+    """The boots of a kit's recordings whose beginning is not known to a second, and may be told better yet."""
+    error_ms = col(Recording.begun_error_ms)
+    query = select(Recording.opening).where(Recording.kit_no == kit_no, error_ms.is_(None) | (error_ms > PRECISE_MS))
+    return {str(opening.get("boot", "")) for opening in session.exec(query).all()}

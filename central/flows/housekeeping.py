@@ -1,8 +1,8 @@
 """What the centre does by the clock.
 
-Past its time and forgotten: outbox rows, sessions, directives, old fixes, remembered items, hours of health, logs
-of kits. Come to its time: moves of courts, ends of pauses, ends of remote
-commands and what nobody decided or ratified.
+Past its time and forgotten: outbox rows, sessions, directives, old fixes, remembered items, hours of health, boots
+and logs of kits. Come to its time: moves of courts, ends of pauses, ends of remote commands and what nobody decided
+or ratified.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from central.devices import rules
 from central.devices import service as devices
 from central.devices.health_history import prune_hours
 from central.devices.logs import LogShelf, remove_old_logs
+from central.flows.old_boots import prune_boots
 from central.people import service as people
 
 BITE = 2000
@@ -50,6 +51,7 @@ def keep_house(store: Store, settings: Settings) -> dict[str, int]:
     counts["positions"] = _in_bites(store, lambda uow: devices.prune_positions(uow, before_ms=old_ms, limit=BITE))
     forgotten_ms = now_ms - rules.OLDEST_BACKLOG_MS
     counts["items"] = _in_bites(store, lambda uow: devices.prune_items(uow, before_ms=forgotten_ms, limit=BITE))
+    counts["boots"] = prune_boots(store, bite=BITE)
     log_ms = now_ms - settings.log_retention_days * _DAY_MS
     counts["logs"] = remove_old_logs(store, LogShelf(Path(settings.data_dir)), before_ms=log_ms)
     return counts

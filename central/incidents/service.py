@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from central.base.errors import NotFoundError
 from central.base.outbox import INCIDENT_CHANGED, INCIDENT_OPENED
@@ -29,6 +29,21 @@ def add_alarm(uow: UnitOfWork, alarm: AlarmRecord) -> None:
     """Keep an alarm as received."""
     uow.session.add(alarm)
     uow.session.flush()
+
+
+def list_boots_of_alarms(session: Session, kit_no: int) -> set[str]:
+    """The boots of a kit by which something is told: alarms not known to a second yet, receipts at each look."""
+    error_ms = col(AlarmRecord.happened_error_ms)
+    alarms = select(AlarmRecord.boot).where(
+        AlarmRecord.kit_no == kit_no, error_ms.is_(None) | (error_ms > PRECISE_MS)
+    )
+    entries = (
+        select(IncidentEntry.detail)
+        .join(Incident, col(Incident.id) == IncidentEntry.incident_id)
+        .where(Incident.kit_no == kit_no)
+    )
+    receipts = {str(detail.get("boot", "")) for detail in session.exec(entries).all()}
+    return receipts.union(session.exec(alarms).all())
 
 
 def settle_alarms(uow: UnitOfWork, kit_no: int, tell: TellMoment, recast: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from central.devices.times import (
     Told,
     claim_of_fix,
     claim_of_report,
+    find_spare,
     place_boots,
     tell_by_wall,
 )
@@ -233,3 +234,54 @@ def test_the_truth_lies_within_what_is_told_and_the_order_is_that_of_the_acts(se
     sure = [moment.at_ms for moment, _ in told if moment.error_ms is not None]
     assert all(late >= early - 2 * PRECISE_MS for early, late in itertools.pairwise(sure))
     assert any(moment.error_ms is not None and moment.error_ms <= PRECISE_MS for moment, _ in told)
+
+
+class TestSpareBoots:
+    """What may be forgotten without any other boot being told less exactly."""
+
+    @staticmethod
+    def live(*, sky: str, hours: int = 2) -> list[Anchor]:
+        """Boots a, b, c ... one after the other, dark and seen at last; those of `sky` saw satellites."""
+        found = []
+        for number, boot in enumerate("abcdefgh"):
+            begins = UTC + number * 3 * HOUR
+            mine = anchor(boot, first_seq=number + 1, mono_ms=hours * HOUR, delay_ms=YEAR, begins=begins)
+            if boot in sky:
+                mine.hear(claim_of_fix(begins + HOUR - 400, HOUR))
+            found.append(mine)
+        return found
+
+    def test_a_neighbour_that_knows_its_own_time_ends_what_is_kept(self):
+        assert find_spare(self.live(sky="abcdefgh"), {"d"}) == set("abfgh")
+
+    def test_a_boot_of_a_dark_time_keeps_all_up_to_the_next_that_knows_its_time(self):
+        assert find_spare(self.live(sky="bg"), {"d"}) == set("ah")
+
+    def test_without_any_need_nothing_is_kept_and_the_other_way_round(self):
+        boots = self.live(sky="b")
+        assert find_spare(boots, set()) == set("abcdefgh")
+        assert find_spare(boots, set("abcdefgh")) == set()
+        assert find_spare([], {"a"}) == set()
+
+    def test_boots_in_one_place_have_no_sure_order_and_stay(self):
+        boots = self.live(sky="abcdefgh")
+        boots[0].first_seq = boots[1].first_seq
+        assert find_spare(boots, {"h"}) == set("def")
+
+    @pytest.mark.parametrize("seed", range(40))
+    def test_what_is_kept_is_placed_as_before_to_the_millisecond(self, seed):
+        kit, anchors = FieldKit(random.Random(seed)), {}
+        for _ in range(kit.dice.randint(6, 14)):
+            kit.live_one_boot(anchors)
+        kit.send(anchors)
+        boots = list(anchors.values())
+        needed = {boot for boot in anchors if kit.dice.random() < 0.25}
+        before, spare = place_boots(boots), find_spare(boots, needed)
+        assert not spare & needed
+        for some in (spare, set(sorted(spare)[::2])):  # in more than one transaction, too
+            after = place_boots([mine for mine in boots if mine.boot not in some])
+            assert {boot: after[boot] for boot in needed} == {boot: before[boot] for boot in needed}
+        kept_for_it = set(anchors) - spare - needed
+        for boot in kept_for_it:  # and none of them stays for nothing
+            after = place_boots([mine for mine in boots if mine.boot not in spare | {boot}])
+            assert any(after[other] != before[other] for other in needed), boot

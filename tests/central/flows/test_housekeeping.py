@@ -55,6 +55,7 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(store, clock, kits, monke
         "papers_swept": 0,
         "positions": 50,
         "items": 20,
+        "boots": 0,
         "logs": 0,
     }
     assert seqs(store, Position) == sorted([*range(26, 41)] * 2)
