@@ -13,3 +13,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.two_ends import TwoEnds
 
     return TwoEnds(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker, which has others beside it, takes turns with them."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        from tests.by_the_clock import Turns, TurnTaking
+
+        config.pluginmanager.register(TurnTaking(Turns(worker["testrunuid"])))

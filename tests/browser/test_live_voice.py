@@ -158,6 +158,7 @@ def test_only_those_chosen_hear(open_page, session_id):
     wait_until(lambda: hears(other), 10, "everybody")
 
 
+@pytest.mark.by_the_clock
 def test_the_end_of_the_session_closes_microphone_and_camera(open_page, world, session_id):
     page = join(open_page, "zhihui", session_id)
     hold(page)

@@ -148,6 +148,7 @@ def test_streams_stop_when_nobody_looks(hall, open_wall):
     wait_until(lambda: not any(filmer.wanted for filmer in hall.filmers.values()), LONG_S, "all to rest")
 
 
+@pytest.mark.by_the_clock
 def test_what_is_old_is_grey_and_says_so(hall, open_wall):
     hall.stand.begin(KITS[0], KITS[1])
     hall.film(KITS[0], KITS[1])

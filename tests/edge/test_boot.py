@@ -67,6 +67,7 @@ def boot(tmp_path: Path) -> Iterator[Boot]:
     boot.process.wait(20)
 
 
+@pytest.mark.by_the_clock
 def test_it_records_within_three_seconds_and_again_after_each_kill(boot: Boot) -> None:
     times = wait_until(lambda: boot.read("recorder_boot"), 60, "the first recording")
     assert isinstance(times, dict)

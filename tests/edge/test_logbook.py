@@ -55,6 +55,7 @@ def test_a_storm_of_lines_is_cut_and_says_so(tmp_path: Path) -> None:
     assert "(50 lines before these came too fast" in read(tmp_path)
 
 
+@pytest.mark.by_the_clock
 def test_a_card_that_holds_writing_up_holds_nobody_else_up(tmp_path: Path) -> None:
     """A pipe that nobody reads stands in for a card that never answers: opening it for writing blocks."""
     (tmp_path / "logs").mkdir()

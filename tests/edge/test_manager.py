@@ -95,6 +95,7 @@ def wait_beating(config: Path) -> None:
         wait_until(lambda path=path: path.exists() and path.read_text(), 30, f"{name} beats")
 
 
+@pytest.mark.by_the_clock
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ends_all_within_five_seconds(kit: Kit, config: Path, number: signal.Signals) -> None:
     kit.wait_whole()
@@ -106,6 +107,7 @@ def test_ends_all_within_five_seconds(kit: Kit, config: Path, number: signal.Sig
     assert kit.left() == []
 
 
+@pytest.mark.by_the_clock
 def test_ends_even_a_process_that_does_not_listen(kit: Kit, config: Path) -> None:
     children = kit.wait_whole()
     wait_beating(config)

@@ -143,6 +143,7 @@ def test_nobody_reaches_the_inside(world: TwoNetworks, part: Part) -> None:
     assert knock(world, nats) == "refused"
 
 
+@pytest.mark.by_the_clock
 def test_a_revoked_kit_is_out_of_the_zone_within_a_second(world: TwoNetworks, part: Part) -> None:
     world.stand.wait_until(lambda: is_connected(world, part), "the kit to be connected", timeout_s=30)
     Authority(world.stand.stage.authority_dir).revoke(part.kit_id, reason="lost")

@@ -90,6 +90,7 @@ def ask(caller: socket.socket, timeout_s: float = 2.0) -> float | None:
     return time.monotonic() - began
 
 
+@pytest.mark.by_the_clock
 def test_it_delays_both_ways(link: BadLink, caller: socket.socket) -> None:
     quick = ask(caller)
     link.shape(LinkShape(delay_ms=150))
@@ -110,6 +111,7 @@ def test_it_loses_the_share_asked_for(link: BadLink, caller: socket.socket) -> N
     assert up.carried_bytes < up.bytes
 
 
+@pytest.mark.by_the_clock
 def test_it_holds_to_its_rate_and_its_queue(link: BadLink, caller: socket.socket) -> None:
     link.shape(LinkShape(kbit_s=64, queue_kb=8), LinkShape())
     began = time.monotonic()

@@ -61,6 +61,7 @@ def rss_of(pid):
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
+@pytest.mark.by_the_clock
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_ends_when_told_and_answers_those_who_wait(process, sign):
     child, client = process

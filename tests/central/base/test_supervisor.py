@@ -84,6 +84,7 @@ def test_ready_only_when_every_port_listens():
     supervise(scenario, child("a", STEADY), child("b", listener, port=("127.0.0.1", port)))
 
 
+@pytest.mark.by_the_clock
 def test_a_deaf_child_is_killed_within_five_seconds():
     async def scenario(_supervisor, lines, _ready):
         await wait_until_async(lambda: "[deaf] up" in lines and "[broker] up" in lines)
@@ -92,6 +93,7 @@ def test_a_deaf_child_is_killed_within_five_seconds():
     assert took_s < 5
 
 
+@pytest.mark.by_the_clock
 def test_what_a_child_started_goes_with_it():
     pids = []
 

@@ -52,6 +52,7 @@ def hears(socket: Socket, count: int) -> list[Frame]:
     return [socket.picture(lambda frame: frame.type is Type.AUDIO, LONG_S) for _ in range(count)]
 
 
+@pytest.mark.by_the_clock
 def test_both_ways_and_how_long_it_takes(stand: Stand, kit: LiveKit, ear: Path) -> None:
     session_id = stand.begin()
     with Mouth(kit.folder) as mouth:

@@ -65,6 +65,7 @@ class TestSources:
             "counts",
         )
 
+    @pytest.mark.by_the_clock
     def test_a_flood_is_cut_down_to_its_bounds_and_harms_nobody(self, stand: Stand) -> None:
         session = stand.begin(KIT, SECOND)
         camera, other = stand.camera(), stand.camera(SECOND)
@@ -132,6 +133,7 @@ class TestSources:
 
 
 class TestViewers:
+    @pytest.mark.by_the_clock
     def test_one_that_stops_reading_holds_nobody_up_and_goes_on_at_a_key_frame(self, stand: Stand) -> None:
         session = stand.begin()
         camera = stand.camera()
@@ -164,6 +166,7 @@ class TestViewers:
 
 
 class TestCut:
+    @pytest.mark.by_the_clock
     def test_a_revoked_kit_is_out_within_a_second_everywhere(self, running_stand: Stand) -> None:
         stand = running_stand
         session = stand.begin(KIT, STRANGER)
@@ -184,6 +187,7 @@ class TestCut:
         assert refused.value.response.status_code == 403
         stand.clear()
 
+    @pytest.mark.by_the_clock
     def test_the_end_of_a_session_cuts_everybody(self, stand: Stand) -> None:
         session = stand.begin()
         camera, voice = stand.camera(), stand.voice_of_kit()
@@ -206,6 +210,7 @@ class TestCut:
             )
         assert viewer.closed(3) == CLOSE_ENDED
 
+    @pytest.mark.by_the_clock
     def test_a_lost_log_in_cuts_the_person_and_nobody_else(self, stand: Stand) -> None:
         session = stand.begin()
         camera, viewer, other = stand.camera(), stand.view(session, by="zhiban"), stand.view(session)
@@ -220,6 +225,7 @@ class TestCut:
         other.picture(lambda one: one.seq == camera.seq)
         stand.log_in("zhiban")
 
+    @pytest.mark.by_the_clock
     def test_a_lost_right_cuts_too(self, stand: Stand) -> None:
         session = stand.begin()
         viewer = stand.view(session, by="zhiban")

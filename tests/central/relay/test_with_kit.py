@@ -52,6 +52,7 @@ def newest(viewer: Socket, stream: int, since_s: float = 0.0) -> Frame:
     )
 
 
+@pytest.mark.by_the_clock
 def test_a_person_sees_the_kit_within_a_second_and_a_half_and_after_a_relay_that_died(
     stand: Stand, kit: LiveKit
 ) -> None:

@@ -76,6 +76,7 @@ def dribble(connection: socket.socket, text: bytes, *, every_s: float = 0.1, for
     return for_s
 
 
+@pytest.mark.by_the_clock
 @pytest.mark.parametrize(
     ("first", "then"),
     [

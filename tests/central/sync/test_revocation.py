@@ -39,6 +39,7 @@ def revoke(centre, kit_id):
     return time.monotonic()
 
 
+@pytest.mark.by_the_clock
 def test_session_request_and_reconnection_end_within_a_second_while_the_database_is_held(served):
     session, door = served.connect("dl-2901-01"), served.door("dl-2901-01")
     session.send("position", [fix_item(1)])
@@ -63,6 +64,7 @@ def test_session_request_and_reconnection_end_within_a_second_while_the_database
     assert door.request("GET", "/v1/trust").status == 403
 
 
+@pytest.mark.by_the_clock
 def test_an_upload_is_cut_in_the_middle_of_its_body(served):
     door = served.door("dl-2901-02")
     path = door_auth.chain_path(bytes(16))

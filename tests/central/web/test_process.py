@@ -49,6 +49,7 @@ def answers(address):
         return False
 
 
+@pytest.mark.by_the_clock
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_serves_without_broker_and_ends_cleanly(process, sign):
     child, address = process

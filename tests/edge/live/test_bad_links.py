@@ -115,6 +115,7 @@ def test_far_and_lossy_the_picture_stays_near(tmp_path: Path) -> None:
         assert p50 < 300 and p99 < 900
 
 
+@pytest.mark.by_the_clock
 def test_a_dip_is_answered_with_a_smaller_picture_and_a_dark_spot_with_a_new_connection(tmp_path: Path) -> None:
     good = LinkShape(delay_ms=20, kbit_s=8000, queue_kb=256)
     with watch(tmp_path, good) as (kit, relay, link, probe_beside):
@@ -146,6 +147,7 @@ def test_a_dip_is_answered_with_a_smaller_picture_and_a_dark_spot_with_a_new_con
         assert all(item.age_ms < 3000 for item in relay.pictures(MAIN, since_s=mended_s))
 
 
+@pytest.mark.by_the_clock
 def test_another_network_in_the_middle_is_taken_at_once(tmp_path: Path) -> None:
     good = LinkShape(delay_ms=10, kbit_s=8000, queue_kb=256)
     authority = SmallAuthority.found(tmp_path / "authority")

@@ -128,6 +128,7 @@ def test_a_live_process_that_dies_or_hangs_costs_the_recording_nothing(
             wait_until(lambda: len(relay.pictures()) > seen + 10, LONG_S)
 
 
+@pytest.mark.by_the_clock
 def test_an_sos_has_the_link_for_itself_and_the_picture_comes_back(
     authority: SmallAuthority, relay: SmallRelay
 ) -> None:
@@ -150,6 +151,7 @@ def test_an_sos_has_the_link_for_itself_and_the_picture_comes_back(
         assert first.frame.is_key and first.at_s - back_s < 3
 
 
+@pytest.mark.by_the_clock
 def test_a_silent_relay_is_left_and_a_rude_one_not_hammered(authority: SmallAuthority, relay: SmallRelay) -> None:
     with run_kit(authority) as kit:
         kit.run("recorder")

@@ -139,6 +139,7 @@ def test_no_more_talkers_than_a_small_board_can_mix_and_who_is_silent_makes_room
     assert 99 in speaker._voices
 
 
+@pytest.mark.by_the_clock
 def test_nothing_runs_while_nobody_talks(playing):
     tape = Tape()
     speaker = playing(tape)

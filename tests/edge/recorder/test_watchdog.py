@@ -128,6 +128,7 @@ def test_all_known_failures_are_tried():
     assert set(CAUSES.values()) <= set(chain.CAUSES)
 
 
+@pytest.mark.by_the_clock
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_failure_is_named_and_over_within_three_seconds(failed, name):
     found = failed[name]

@@ -142,6 +142,7 @@ class TestStream:
                 yield told[-1]
         connection.close()
 
+    @pytest.mark.by_the_clock
     def test_what_another_process_commits_is_shown_within_a_second(self, running):
         events = self.read_events(running, 10)
         assert next(events)["kit"] == "dl-2901-01"
@@ -217,6 +218,7 @@ class TestOtherProcessesDown:
         assert running.close() == [0, 0]
 
 
+@pytest.mark.by_the_clock
 def test_it_costs_little(running):
     """At most 60 MB, and with a page open on a kit that reports every second a few per cent of a core."""
     process = psutil.Process(running.processes["edge.screen.main"].pid)

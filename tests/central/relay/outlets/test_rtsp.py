@@ -131,6 +131,7 @@ def test_a_picture_that_is_no_h264_is_refused_by_its_name() -> None:
     run(test, codec="vp8")
 
 
+@pytest.mark.by_the_clock
 @pytest.mark.parametrize("end", ["grant", "session"])
 def test_the_end_cuts_it_within_a_second(end: str) -> None:
     async def test(stand: Stand) -> None:
