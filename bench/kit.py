@@ -28,7 +28,9 @@ _ROUNDS: Final = 200
 _WATCH_S: Final = 30.0
 _RING_S: Final = 40.0  # the seconds before the press, 30 of them, and some more
 _SETTLE_S: Final = 5.0  # loading is not what a kit at work costs
-_FILM_S: Final = 10.0
+_FILM_S: Final = 180.0
+_STRETCH_S: Final = 10.0
+_LEFT_OUT_S: Final = 4.0
 _SOUND_RATE: Final = 48_000
 _BOOTS: Final = 5
 _HOW_RSS: Final = "peak, first with the ring before the press full, then recording"
@@ -189,31 +191,50 @@ def _camera_of(part: Part) -> dict[str, Any]:
 
 
 def _make_film(path: Path, part: Part) -> Path:
-    """Encoded beforehand from the synthetic picture, so that it has the size of a real one."""
+    """Encoded beforehand from the synthetic picture, so that it has the size of a real one.
+
+    Longer than anybody watches: a camera is not opened anew every few seconds, so neither is the film. The same
+    seconds of picture stand in it again and again; its first, in which the encoder finds its rate, are left out.
+    """
     with av.open(path, "w") as container:
         stream = container.add_stream(
             "libx264", rate=part.fps, options={"preset": "ultrafast", "tune": "zerolatency"}
         )
         stream.width, stream.height, stream.pix_fmt = part.width, part.height, "yuv420p"
-        stream.codec_context.gop_size, stream.codec_context.bit_rate = part.fps * 2, part.bitrate_bps
+        stream.codec_context.gop_size = part.fps * 2
+        # Somewhat more than wanted: what its large first picture cost the encoder saves on all that follow.
+        stream.codec_context.bit_rate = part.bitrate_bps * 5 // 4
         sound = container.add_stream("aac", rate=_SOUND_RATE, layout="mono")
-        noise, samples = os.urandom(part.width * part.height), 0
+        pictures, samples = _encode_pictures(stream, part), 0
         for number in range(round(_FILM_S * part.fps)):
-            frame = av.VideoFrame(part.width, part.height, "yuv420p")
-            shift = number * part.width * 2 % len(noise)
-            for plane in frame.planes:
-                plane.update((noise[shift:] + noise[:shift])[: plane.buffer_size])
-            frame.pts, frame.time_base = number, Fraction(1, part.fps)
-            container.mux(stream.encode(frame))
+            data, is_key = pictures[number % len(pictures)]
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, Fraction(1, part.fps)
+            packet.pts = packet.dts = number
+            packet.duration, packet.is_keyframe = 1, is_key
+            container.mux(packet)
             while samples < (number + 1) / part.fps * _SOUND_RATE:
                 tone = av.AudioFrame(format="fltp", layout="mono", samples=1024)
                 tone.planes[0].update(bytes(tone.planes[0].buffer_size))
                 tone.sample_rate, tone.pts, tone.time_base = _SOUND_RATE, samples, Fraction(1, _SOUND_RATE)
                 container.mux(sound.encode(tone))
                 samples += 1024
-        container.mux(stream.encode(None))
         container.mux(sound.encode(None))
     return path
+
+
+def _encode_pictures(stream: av.VideoStream, part: Part) -> list[tuple[bytes, bool]]:
+    """Each picture of a stretch that begins with a key frame, and whether it is one."""
+    noise, packets = os.urandom(part.width * part.height), []
+    for number in range(round((_LEFT_OUT_S + _STRETCH_S) * part.fps)):
+        frame = av.VideoFrame(part.width, part.height, "yuv420p")
+        shift = number * part.width * 2 % len(noise)
+        for plane in frame.planes:
+            plane.update((noise[shift:] + noise[:shift])[: plane.buffer_size])
+        frame.pts, frame.time_base = number, Fraction(1, part.fps)
+        packets += stream.encode(frame)
+    packets += stream.encode(None)
+    return [(bytes(packet), packet.is_keyframe) for packet in packets[round(_LEFT_OUT_S * part.fps) :]]
 
 
 def _is_recording(stand: Stand, part: Part) -> bool:

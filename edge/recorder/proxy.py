@@ -25,7 +25,7 @@ from contract.segment import SALT_BYTES, SegmentHeader, pack_header
 from contract.signing import Signed
 from edge.recorder import h264
 from edge.recorder.durable import create_temporary, temporary_path
-from edge.recorder.segmenter import ClearSegment, mux_segment
+from edge.recorder.segmenter import ClearSegment, PictureTemplate, mux_segment
 from edge.recorder.sources import EncodedFrame
 from edge.spool import ProxyRow, SegmentRow, Spool
 
@@ -43,15 +43,17 @@ class ProxyMaker:
     def __init__(self, spool: Spool, sign: Callable[[bytes], bytes]) -> None:
         self._spool = spool
         self._sign = sign
+        self._shrinker = Shrinker()
         self._told = ""
 
     def make(self, clear: ClearSegment, row: SegmentRow, recipients: Sequence[X25519PublicKey]) -> None:
         """Store the proxy of a segment that is stored; what goes wrong is logged once and forgotten."""
         try:
-            picture, mime = shrink(clear)
+            picture, mime = self._shrinker.shrink(clear)
             parcel = self._seal(picture, mime, clear, row, recipients)
             self._keep(parcel, row)
         except Exception as error:
+            self._shrinker = Shrinker()  # an encoder that failed is not asked again
             if str(error) != self._told:
                 log.warning("recorder: no preview picture of segment %d (%s)", row.seq, error)
             self._told = str(error)
@@ -96,26 +98,40 @@ class ProxyMaker:
         )
 
 
-def shrink(clear: ClearSegment) -> tuple[bytes, str]:
-    """The small pictures of a segment as fMP4 on the recording's own times, and their MIME type.
+class Shrinker:
+    """Makes small pictures of one segment after another; the encoder and its format stay from one to the next."""
 
-    Raises av.error.FFmpegError, ValueError when there is no picture in it.
-    """
-    end_us = clear.first_us + clear.duration_us
-    encoder: VideoCodecContext | None = None
-    frames: list[EncodedFrame] = []
-    for picture, at_us in _key_pictures(clear):
-        width, height = _fit(picture.width, picture.height)
-        encoder = encoder or _open_encoder(width, height)
-        small = picture.reformat(width=width, height=height, format="yuv420p")
-        small.pts, small.time_base = at_us, Fraction(1, 1_000_000)
-        frames += _collect(encoder, small)
-    if encoder is not None:
-        frames += _collect(encoder, None)
-    if not frames:
-        raise ValueError("there is no key frame in it")
-    data = mux_segment(frames, [], None, origin_us=0, end_us=max(end_us, frames[-1].pts_us + 1), first_index=1)
-    return data, f'video/mp4; codecs="{h264.codec_text(frames[0].data)}"'
+    def __init__(self) -> None:
+        self._encoder: VideoCodecContext | None = None
+        self._encoded = 0
+        self._template = PictureTemplate()
+
+    def shrink(self, clear: ClearSegment) -> tuple[bytes, str]:
+        """The small pictures of a segment as fMP4 on the recording's own times, and their MIME type.
+
+        Raises av.error.FFmpegError, ValueError when there is no picture in it.
+        """
+        frames = [
+            EncodedFrame(data, True, at_us)
+            for picture, at_us in _key_pictures(clear)
+            for data in self._encode(picture)
+        ]
+        if not frames:
+            raise ValueError("there is no key frame in it")
+        end_us = max(clear.first_us + clear.duration_us, frames[-1].pts_us + 1)
+        data = mux_segment(frames, [], None, origin_us=0, end_us=end_us, first_index=1, template=self._template)
+        return data, f'video/mp4; codecs="{h264.codec_text(frames[0].data)}"'
+
+    def _encode(self, picture: VideoFrame) -> list[bytes]:
+        """One picture in, one out: the encoder keeps none back, and each of its pictures stands alone."""
+        size = _fit(picture.width, picture.height)
+        if self._encoder is None or (self._encoder.width, self._encoder.height) != size:
+            self._encoder = _open_encoder(*size)
+        small = picture.reformat(width=size[0], height=size[1], format="yuv420p")
+        # Its own count, not the recording's time, which begins anew with each recording.
+        self._encoded += 1
+        small.pts, small.time_base = self._encoded, Fraction(1, 1)
+        return [bytes(packet) for packet in self._encoder.encode(small) if packet.size]
 
 
 def _key_pictures(clear: ClearSegment) -> Iterator[tuple[VideoFrame, int]]:
@@ -144,7 +160,7 @@ def _open_encoder(width: int, height: int) -> VideoCodecContext:
     encoder = CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)  # noqa: S101 -- what libx264 is
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 1_000_000), Fraction(1, 1)
+    encoder.time_base = encoder.framerate = Fraction(1, 1)
     encoder.thread_count = 1
     encoder.options = {
         "preset": "veryfast",
@@ -154,7 +170,3 @@ def _open_encoder(width: int, height: int) -> VideoCodecContext:
         "g": "1",
     }
     return encoder
-
-
-def _collect(encoder: VideoCodecContext, picture: VideoFrame | None) -> list[EncodedFrame]:
-    return [EncodedFrame(bytes(packet), True, packet.pts or 0) for packet in encoder.encode(picture) if packet.size]

@@ -14,7 +14,7 @@ from central.evidence import proxies, queries
 from contract import chain, envelope, proxy
 from contract.segment import SegmentHeader, pack_header
 from contract.signing import Signed, sign_p256
-from edge.recorder.proxy import shrink
+from edge.recorder.proxy import Shrinker
 from tests.browser.footage import Footage, film, identity_of
 from tests.browser.world import World
 
@@ -35,7 +35,7 @@ def footage(world) -> Footage:
 
 
 def send_preview(world, footage, seq, segment) -> None:
-    picture, mime = shrink(segment)
+    picture, mime = Shrinker().shrink(segment)
     salt = os.urandom(32)
     header = SegmentHeader(
         recording_id=footage.recording_id,

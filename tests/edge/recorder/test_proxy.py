@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from contract import chain, envelope, proxy
 from contract.segment import split_plaintext
 from contract.signing import sign_p256
-from edge.recorder.proxy import HEIGHT, WIDTH, ProxyMaker, shrink
+from edge.recorder.proxy import HEIGHT, WIDTH, ProxyMaker, Shrinker
 from edge.recorder.segmenter import ClearSegment
 from edge.recorder.sources.synthetic import SyntheticCamera
 from edge.spool import SegmentRow, open_spool
@@ -41,8 +41,10 @@ def sign(body: bytes) -> bytes:
 
 
 def test_it_is_small_and_stands_where_its_segment_stands(segments: list[ClearSegment]) -> None:
-    for segment in segments[:2]:
-        data, mime = shrink(segment)
+    shrinker = Shrinker()
+    # The last one again: a new recording begins at zero once more.
+    for segment in (*segments[:2], segments[0]):
+        data, mime = shrinker.shrink(segment)
         with av.open(io.BytesIO(data)) as container:
             pictures = [(frame.time, frame.width, frame.height) for frame in container.decode(video=0)]
         times = [round(time * 1e6) for time, _, _ in pictures]
@@ -54,10 +56,27 @@ def test_it_is_small_and_stands_where_its_segment_stands(segments: list[ClearSeg
 
 def test_its_shape_is_kept(segments: list[ClearSegment]) -> None:
     tall = cut_source(SyntheticCamera("dl-2901-01", width=240, height=480, fps=15, paced=False), frames=40)
-    data, _ = shrink(tall.segments[0])
+    shrinker = Shrinker()
+    shrinker.shrink(segments[0])
+    data, mime = shrinker.shrink(tall.segments[0])
     with av.open(io.BytesIO(data)) as container:
         picture = next(container.decode(video=0))
     assert (picture.width, picture.height) == (90, 180)
+    assert Shrinker().shrink(tall.segments[0])[1] == mime, "one that made others before says the same"
+
+
+def test_each_segments_small_pictures_stand_alone(segments: list[ClearSegment]) -> None:
+    shrinker = Shrinker()
+    kept = [shrinker.shrink(segment)[0] for segment in segments[:2]]
+    alone = [Shrinker().shrink(segment)[0] for segment in segments[:2]]
+    for several, single in zip(kept, alone, strict=True):
+        with av.open(io.BytesIO(several)) as left, av.open(io.BytesIO(single)) as right:
+            pairs = list(zip(left.decode(video=0), right.decode(video=0), strict=True))
+        assert pairs and all(one.time == other.time for one, other in pairs)
+        for one, other in pairs:
+            rows = (bytes(one.planes[0]), bytes(other.planes[0]))
+            apart = sum(abs(a - b) for a, b in zip(*rows, strict=True)) / len(rows[0])
+            assert apart < 6, "the same picture, but for what compressing takes"
 
 
 def test_it_is_sealed_and_signed_and_names_its_segment(segments: list[ClearSegment], tmp_path: Path) -> None:

@@ -109,6 +109,20 @@ class TestTimeline:
         timeline.stamp_picture(3600, 3600, key=True)
         assert timeline.stamp_picture(3500, 3500, key=False) == (1, 1)
 
+    @pytest.mark.parametrize(
+        "base", [Fraction(1, 90_000), Fraction(1, 44_100), Fraction(1001, 30_000), Fraction(1, 64)]
+    )
+    def test_it_rounds_as_fractions_do(self, base):
+        timeline = Timeline(25)
+        timeline.use(base, base)
+        for ticks in [*range(-300, 300), 2**40 + 1, -(2**33) - 7]:
+            assert timeline.sound_us(ticks) == round(ticks * base * 1_000_000)
+
+    def test_a_stream_without_a_time_base_counts_in_microseconds(self):
+        timeline = Timeline(25)
+        timeline.use(None, None)
+        assert timeline.sound_us(1234) == 1234
+
     def test_sound_shares_the_pictures_zero(self):
         timeline = self.make()
         assert timeline.stamp_sound(0) == -1
