@@ -1,9 +1,22 @@
-// Office pages: menus close when one clicks elsewhere; times count on.
+// Office pages: menus close when one clicks or goes elsewhere; times count on.
+import './renewal.js';
 import { prepareSound, setAlarm } from './sound.js';
 import { setNow, tick } from './time.js';
 
 document.addEventListener('click', (event) => {
   for (const open of document.querySelectorAll('details.profile[open]')) if (!open.contains(event.target)) open.open = false;
+});
+// What lies over the page covers nothing that keys have gone on to; Escape gives it up.
+const OVERLAYS = 'details.profile[open], details.end-session[open]';
+document.addEventListener('focusout', ({ target, relatedTarget }) => {
+  const open = target.closest(OVERLAYS);
+  if (open && relatedTarget && !open.contains(relatedTarget)) open.open = false;
+});
+document.addEventListener('keydown', ({ key, target }) => {
+  const open = key === 'Escape' && target.closest?.(OVERLAYS);
+  if (!open) return;
+  open.open = false;
+  open.querySelector('summary').focus();
 });
 const now_ms = document.querySelector('[data-now]')?.dataset.now;
 document.querySelector('.main-nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });

@@ -11,7 +11,7 @@ let big = null, layer = null, hasPlaces = false;
 const sources = new Sources(boot.sources, `/wall/sources/${boot.session}`, show);
 
 function show() {
-  for (const [id, cell] of cells) if (!sources.all.has(id)) { cell.tile?.end(); cell.element.remove(); cells.delete(id); }
+  for (const id of cells.keys()) if (!sources.all.has(id)) drop(id);
   for (const source of sources.all.values()) {
     if (!cells.has(source.id)) add(source.id);
     cells.get(source.id).show(source, source.id);
@@ -21,10 +21,20 @@ function show() {
 }
 
 function add(id) {
-  const cell = new Cell({ ...boot, can_ask: false }, cells.size, () => {});
-  cell.element.tabIndex = 0;
+  const cell = new Cell({ ...boot, can_ask: false }, cells.size);
+  cell.setTab(true);
   cells.set(id, cell);
   list.append(cell.element);
+}
+
+/** Who has left goes; whoever stood on his picture by keyboard stands on the next. */
+function drop(id) {
+  const { tile, element } = cells.get(id), isHeld = element.contains(document.activeElement);
+  const beside = element.nextElementSibling ?? element.previousElementSibling;
+  tile?.end();
+  element.remove();
+  cells.delete(id);
+  if (isHeld) beside?.focus();
 }
 
 /** Who is looked at closely; his picture comes in full. */
@@ -49,8 +59,9 @@ list.addEventListener('click', (event) => {
   const cell = event.target.closest('.cell');
   if (cell && !event.target.closest('a, button')) choose(cell.dataset.shows);
 });
+// The space bar is the talk key's: nobody opens his microphone by looking closer, nor the other way round.
 list.addEventListener('keydown', (event) => {
-  if ((event.key !== 'Enter' && event.key !== ' ') || !event.target.matches('.cell')) return;
+  if (event.key !== 'Enter' || !event.target.matches('.cell')) return;
   event.preventDefault();
   choose(event.target.dataset.shows);
 });

@@ -25,7 +25,7 @@ export function bindTalkKey(button, talk, isFree = () => true) {
     press('switch');
   });
   addEventListener('keydown', (event) => {
-    if (event.code !== 'Space' || event.ctrlKey || event.altKey || event.metaKey || !isOurs(event.target, button)) return;
+    if (event.code !== 'Space' || event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || !isOurs(event.target, button)) return;
     event.preventDefault();
     if (!event.repeat) press('key');
   });

@@ -12,6 +12,8 @@ export class VoicePanel {
     this.part = (name) => box.querySelector(`[data-part=${name}]`);
     this.levels = { mic: 0, ear: 0 };
     this.chosen = new Set();
+    this.isJoining = false;
+    box.tabIndex = -1;
     this.talkKey = bindTalkKey(this.part('talk'), (on) => this.voice?.talk(on) ?? false, () => !this.part('duplex').checked);
     this.part('join').addEventListener('click', () => this.join());
     this.part('leave').addEventListener('click', () => this.leave());
@@ -28,9 +30,10 @@ export class VoicePanel {
   }
 
   async join() {
+    if (this.isJoining) return;
+    this.isJoining = true;
     if (this.voice) this.voice.leave();
     const { url, session, mode, mayTalk } = this.box.dataset;
-    this.part('join').disabled = true;
     const voice = new Voice({
       address: `${url}/live/voice/${session}`, mode, mayTalk: mayTalk === 'yes',
       onChange: () => { if (voice === this.voice) this.show(); },
@@ -71,12 +74,21 @@ export class VoicePanel {
     this.choose();
   }
 
+  /** Whoever stands in the panel by keyboard stays in it, whatever becomes of the button he pressed. */
   show() {
+    const isHeld = this.box.contains(document.activeElement);
+    this.showState();
+    const held = document.activeElement;
+    // Not on the talk key: a key that is held a little too long would open the microphone.
+    if (isHeld && (!this.box.contains(held) || held.disabled || held.closest('[hidden]'))) this.box.focus({ preventScroll: true });
+  }
+
+  showState() {
     const { voice } = this, isIn = voice.state !== 'away' && voice.state !== 'over';
     this.box.dataset.state = voice.state;
     this.box.dataset.talking = voice.isTalking ? 'yes' : 'no';
     this.part('join').hidden = isIn;
-    this.part('join').disabled = false;
+    this.isJoining = false;
     this.part('controls').hidden = !isIn;
     markState(this.part('state'), voice.state, voice.words);
     if (!isIn) { this.part('duplex').checked = false; this.part('speaking').textContent = ''; return; }

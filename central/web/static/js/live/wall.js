@@ -3,11 +3,12 @@ import { tick } from '../time.js';
 import { _ } from '../words.js';
 import { Cell } from './cell.js';
 import { Sources, learnNow } from './sources.js';
+import { Moves } from './wall-moves.js';
 
 const boot = JSON.parse(document.getElementById('boot').textContent);
 const byId = (id) => document.getElementById(id);
 const grid = byId('tiles'), list = byId('source-list');
-const SIZES = [1, 4, 9, 16], KIND = 'text/zhixing-source';
+const SIZES = [1, 4, 9, 16];
 
 class Wall {
   constructor() {
@@ -17,6 +18,7 @@ class Wall {
     this.focus = 0;
     this.cells = [];
     this.sources = new Sources(boot.sources, '/wall/sources', () => this.show());
+    this.moves = new Moves(this, grid, byId('moving'));
   }
 
   begin() {
@@ -29,6 +31,7 @@ class Wall {
 
   setSize(size) {
     this.size = size;
+    this.moves.cancel();
     while (this.cells.length > size) this.drop(this.cells.pop());
     while (this.cells.length < size) this.add(this.cells.length);
     this.tiles.length = Math.min(this.tiles.length, size);
@@ -40,7 +43,7 @@ class Wall {
   }
 
   add(number) {
-    const cell = new Cell(boot, number, () => this.put(number, ''));
+    const cell = new Cell(boot, number, { clear: (place) => this.put(place, ''), lift: (place) => this.moves.lift(place) });
     this.cells.push(cell);
     grid.append(cell.element);
   }
@@ -59,7 +62,10 @@ class Wall {
     this.remember();
   }
 
+  /** A source stands in one place: from another it comes over, in exchange. '': the place becomes free. */
   put(number, id) {
+    const known = id ? this.tiles.indexOf(id) : -1;
+    if (known >= 0) { this.swap(known, number); return; }
     this.tiles[number] = id;
     this.show();
     this.remember();
@@ -75,15 +81,19 @@ class Wall {
     this.setFocus(place, false);
   }
 
+  /** Two places exchange what they show. The tiles themselves change over, so that their pictures go on. */
   swap(from, to) {
-    [this.tiles[from], this.tiles[to]] = [this.tiles[to] ?? '', this.tiles[from] ?? ''];
-    this.show();
-    this.remember();
+    if (from === to) return;
+    for (const row of [this.tiles, this.cells]) [row[from], row[to]] = [row[to] ?? '', row[from] ?? ''];
+    this.cells.forEach((cell, place) => cell.setPlace(place));
+    grid.append(...this.cells.map(({ element }) => element));
+    this.setBig(this.big);
+    this.setFocus(to);
   }
 
   setFocus(number, moves = true) {
     this.focus = Math.min(Math.max(number, 0), this.size - 1);
-    this.cells.forEach((cell, place) => { cell.element.tabIndex = place === this.focus ? 0 : -1; });
+    this.cells.forEach((cell, place) => cell.setTab(place === this.focus));
     if (moves) this.cells[this.focus].element.focus();
   }
 
@@ -95,6 +105,14 @@ class Wall {
     for (const row of list.querySelectorAll('[data-source]')) row.classList.toggle('is-shown', this.tiles.includes(row.dataset.source));
     showList(this.sources.all);
     if (!this.cells.some((cell) => cell.element.tabIndex === 0)) this.setFocus(this.focus, false);
+  }
+
+  /** By so many places on, or back; with the tile, or without. */
+  step(by, withTile) {
+    const to = this.focus + by;
+    if (to < 0 || to >= this.size) return;
+    if (withTile) this.swap(this.focus, to);
+    else this.setFocus(to);
   }
 
   remember() {
@@ -110,7 +128,10 @@ function showList(all) {
   for (const row of list.querySelectorAll('li')) {
     const source = all.get(row.dataset.source);
     row.dataset.live = source?.session ? 'yes' : 'no';
-    if (!source) row.remove();
+    if (source || !row.dataset.source) continue;
+    const isHeld = row.contains(document.activeElement), beside = row.nextElementSibling ?? row.previousElementSibling;
+    row.remove();
+    if (isHeld) (beside?.querySelector('button') ?? document.querySelector('.sources summary')).focus();
   }
   for (const source of all.values()) if (!list.querySelector(`[data-source="${CSS.escape(source.id)}"]`)) list.append(makeRow(source));
 }
@@ -136,6 +157,7 @@ grid.addEventListener('click', (event) => {
   const cell = event.target.closest('.cell');
   if (!cell || event.target.closest('a, button')) return;
   const number = Number(cell.dataset.number);
+  if (wall.moves.putDown(number)) return;
   wall.setFocus(number);
   if (wall.size > 1 && wall.tiles[number]) wall.setBig(wall.big === number ? null : number);
 });
@@ -149,10 +171,12 @@ grid.addEventListener('keydown', (event) => {
   if (event.target.closest('a, button')) return;
   const across = Math.sqrt(wall.size);
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across }[event.key];
-  if (step !== undefined) wall.setFocus(wall.focus + step);
+  if (step !== undefined) wall.step(step, event.shiftKey);
   else if (event.key === 'Home') wall.setFocus(0);
   else if (event.key === 'End') wall.setFocus(wall.size - 1);
+  else if ((event.key === 'Enter' || event.key === ' ') && wall.moves.putDown(wall.focus)) { /* it is where it was to go */ }
   else if ((event.key === 'Enter' || event.key === ' ') && wall.size > 1) wall.setBig(wall.big === wall.focus ? null : wall.focus);
+  else if (event.key === 'Escape' && wall.moves.lifted !== null) return;
   else if (event.key === 'Escape' && wall.size > 1) wall.setBig(null);
   else if (event.key === 'Delete' || event.key === 'Backspace') wall.put(wall.focus, '');
   else return;
@@ -174,24 +198,9 @@ byId('all').addEventListener('click', () => {
   wall.setSize(SIZES.find((size) => size >= Math.max(live.length, 4)) ?? 16);
 });
 
-addEventListener('dragstart', (event) => {
-  const row = event.target.closest?.('[data-source]'), cell = event.target.closest?.('.cell');
-  if (row) event.dataTransfer.setData(KIND, row.dataset.source);
-  else if (cell) event.dataTransfer.setData(`${KIND}-place`, cell.dataset.number);
-});
-grid.addEventListener('dragover', (event) => { if (event.target.closest('.cell') && event.dataTransfer.types.some((type) => type.startsWith(KIND))) event.preventDefault(); });
-grid.addEventListener('drop', (event) => {
-  const cell = event.target.closest('.cell');
-  if (!cell) return;
-  event.preventDefault();
-  const id = event.dataTransfer.getData(KIND), from = event.dataTransfer.getData(`${KIND}-place`), number = Number(cell.dataset.number);
-  if (id) wall.put(number, id);
-  else if (from !== '') wall.swap(Number(from), number);
-});
-
 // On a telephone the pictures come first; the list opens by a touch.
 if (boot.tiles.length && matchMedia('(max-width: 600px)').matches) document.querySelector('.sources').open = false;
 learnNow(boot.now_ms);
 wall.begin();
-byId('told').textContent = _('方向键移动，回车放大，Esc 还原，Delete 移出');
+byId('told').textContent = _('方向键选格，回车放大，Esc 还原，Shift+方向键移动，Delete 移出');
 document.documentElement.dataset.ready = 'yes';
