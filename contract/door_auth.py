@@ -33,6 +33,8 @@ BAD_REQUEST: Final = PROBLEM_PREFIX + "bad-request"
 OFFSET_MISMATCH: Final = PROBLEM_PREFIX + "offset-mismatch"
 # 202: a zone between the networks has it whole; the centre has not answered yet, so it is still the kit's.
 HELD: Final = PROBLEM_PREFIX + "held"
+# The device authority's own word about a renewal that was carried to it; its sentence is the detail.
+RENEWAL_REFUSED: Final = PROBLEM_PREFIX + "renewal-refused"
 
 # How far a segment has come: said by the door to HEAD, and by the kit where its PUT begins. The names are those of
 # draft-ietf-httpbis-resumable-upload; the resource is the segment itself, so no upload needs a name of its own. The
@@ -44,6 +46,10 @@ MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 # Logs on request: as they lie on the kit, and as the door takes them, packed and sealed.
 MAX_LOG_CLEAR_BYTES: Final = 16 * 1024 * 1024
 MAX_LOG_BYTES: Final = 8 * 1024 * 1024
+
+
+# Where a kit asks for its next certificate (``contract.renewal``); the centre carries it to the authority.
+RENEWAL_PATH: Final = "/v1/renewal"
 
 
 def body_hash(digest: bytes) -> str:

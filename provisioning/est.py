@@ -1,6 +1,7 @@
 """Enrolment over secure transport (RFC 7030): cacerts, simpleenroll, simplereenroll.
 
-A kit enrols with HTTP Basic (kit id, one-time secret) and renews with its present certificate. Answers are
+A kit enrols with HTTP Basic (kit id, one-time secret) and renews with its present certificate, or with a statement
+that the centre carries here for it (`provisioning.carried`). Answers are
 certs-only PKCS#7 in base64; refusals are one plain sentence. One request a connection, each with a deadline,
 so that a slow or silent client holds a thread for seconds, not for ever (`provisioning.listener`).
 """
@@ -22,7 +23,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import serialize_certificates
 
 from contract.names import BadNameError, check_kit_id
+from contract.renewal import MEDIA_TYPE
 from provisioning.authority import Authority
+from provisioning.carried import renew_as_stated
 from provisioning.certificates import BadRequestError, chain_pem, serial_text
 from provisioning.grace import RETRY_AFTER_S as GRACE_RETRY_S
 from provisioning.handover import HandoverError
@@ -45,6 +48,7 @@ from provisioning.rules import (
 EST_PATH: Final = "/.well-known/est/"
 TRUST_PATH: Final = "/zhixing/trust"
 ROOT_PATH: Final = "/zhixing/root"
+CARRIED_PATH: Final = "/zhixing/renewal"
 MAX_BODY_BYTES: Final = 12 * 1024
 DRAINED_BYTES: Final = 256 * 1024
 RETRY_AFTER_S: Final = 5
@@ -128,7 +132,13 @@ class EstHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Enrolment and renewal."""
-        self._answer({EST_PATH + "simpleenroll": self._enrol, EST_PATH + "simplereenroll": self._renew})
+        self._answer(
+            {
+                EST_PATH + "simpleenroll": self._enrol,
+                EST_PATH + "simplereenroll": self._renew,
+                CARRIED_PATH: self._renew_carried,
+            }
+        )
 
     def version_string(self) -> str:
         """Tell nothing of versions."""
@@ -161,7 +171,7 @@ class EstHandler(BaseHTTPRequestHandler):
         if path in routes:
             return routes[path]
         known_get = path in (EST_PATH + "cacerts", TRUST_PATH, ROOT_PATH)
-        if known_get or path in (EST_PATH + "simpleenroll", EST_PATH + "simplereenroll"):
+        if known_get or path in (EST_PATH + "simpleenroll", EST_PATH + "simplereenroll", CARRIED_PATH):
             allowed = "GET" if known_get else "POST"
             raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} on {path}.", Allow=allowed)
         raise RefusedError(HTTPStatus.NOT_FOUND, f"Nothing is served here; the EST paths begin with {EST_PATH}.")
@@ -198,6 +208,11 @@ class EstHandler(BaseHTTPRequestHandler):
         self.server.hand_over()
         return _certificate_answer(certificate)
 
+    def _renew_carried(self) -> Answer:
+        certificate = renew_as_stated(self.server.authority, self._read_body(MEDIA_TYPE), who=self.client_address[0])
+        self.server.hand_over()
+        return _certificate_answer(certificate)
+
     def _read_credentials(self) -> tuple[str, bytes]:
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
         try:
@@ -214,6 +229,15 @@ class EstHandler(BaseHTTPRequestHandler):
 
     def _read_request(self) -> bytes:
         """The PKCS#10 DER of the body (RFC 7030, 4.2.1: base64, application/pkcs10)."""
+        body = self._read_body("application/pkcs10")
+        try:
+            return base64.b64decode(b"".join(body.split()), validate=True)
+        except binascii.Error as error:
+            raise RefusedError(
+                HTTPStatus.BAD_REQUEST, "The signing request is not base64; send PKCS#10 in base64 DER."
+            ) from error
+
+    def _read_body(self, media_type: str) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or len(length) > 9:
             raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "Send the signing request with a Content-Length.")
@@ -225,14 +249,9 @@ class EstHandler(BaseHTTPRequestHandler):
                 f"A signing request has at most {MAX_BODY_BYTES} bytes; send only that.",
             )
         body = self.rfile.read(int(length))
-        if self.headers.get_content_type() != "application/pkcs10":
-            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the signing request as application/pkcs10.")
-        try:
-            return base64.b64decode(b"".join(body.split()), validate=True)
-        except binascii.Error as error:
-            raise RefusedError(
-                HTTPStatus.BAD_REQUEST, "The signing request is not base64; send PKCS#10 in base64 DER."
-            ) from error
+        if self.headers.get_content_type() != media_type:
+            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send the signing request as {media_type}.")
+        return body
 
     def _send_refusal(self, refusal: RefusedError) -> None:
         self._send(refusal.status, "text/plain; charset=utf-8", f"{refusal}\n".encode(), refusal.headers)

@@ -59,6 +59,27 @@ def renew(
 
     Raises what `Authority.renew` raises.
     """
+    current, key = check_renewal(transaction, serial, csr_der)
+    kit_id = current.kit_id
+    expired = current.expires_at_ms <= _in_ms(now)
+    if expired and not _take_back(transaction, current, key, now=now, who=who):
+        return kit_id, None
+    recent = transaction.list_certificates(kit_id)
+    if sum(row.issued_at_ms > _in_ms(now) - _DAY_MS for row in recent) > MAX_RENEWALS_A_DAY:
+        raise TooManyRenewalsError(f"{kit_id} was given {MAX_RENEWALS_A_DAY} certificates today; ask again tomorrow.")
+    certificate = issue(transaction, kits_ca, kit_id, key, now=now)
+    act = "provisioning:grace:renew" if expired else "provisioning:kit:renew"
+    transaction.append_log(_in_ms(now), who, act, kit_id, f"{serial} -> {serial_text(certificate)}")
+    return kit_id, certificate
+
+
+def check_renewal(
+    transaction: Transaction, serial: str, csr_der: bytes
+) -> tuple[CertificateRow, EllipticCurvePublicKey]:
+    """The present certificate and the key to be certified, once the kit may have that; whether it expired is left.
+
+    Raises UnknownCertificateError, KitRevokedError, BadRequestError, CertificateSupersededError, TooManyKeysError.
+    """
     current = transaction.find_certificate(serial)
     if current is None:
         raise UnknownCertificateError("This certificate was not issued here; enrol with a token.")
@@ -67,18 +88,7 @@ def renew(
         raise UnknownCertificateError("This certificate was revoked; enrol with a new token.")
     key = check_signing_request(csr_der, kit.kit_id)
     check_keys(transaction, current, key_digest(key))
-    expired = current.expires_at_ms <= _in_ms(now)
-    if expired and not _take_back(transaction, current, key, now=now, who=who):
-        return kit.kit_id, None
-    recent = transaction.list_certificates(kit.kit_id)
-    if sum(row.issued_at_ms > _in_ms(now) - _DAY_MS for row in recent) > MAX_RENEWALS_A_DAY:
-        raise TooManyRenewalsError(
-            f"{kit.kit_id} was given {MAX_RENEWALS_A_DAY} certificates today; ask again tomorrow."
-        )
-    certificate = issue(transaction, kits_ca, kit.kit_id, key, now=now)
-    act = "provisioning:grace:renew" if expired else "provisioning:kit:renew"
-    transaction.append_log(_in_ms(now), who, act, kit.kit_id, f"{serial} -> {serial_text(certificate)}")
-    return kit.kit_id, certificate
+    return current, key
 
 
 def get_working_kit(transaction: Transaction, kit_id: str) -> KitRow:

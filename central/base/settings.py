@@ -75,6 +75,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     zone_hold_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 50 * 1024**3
     """zone: how much it holds for the inside at most; beyond it kits are told that it is full."""
 
+    authority_url: Text = ""
+    """The device authority's EST server, https://host:port: kits' renewals that come by the devices' door are carried
+    there. Empty: kits renew at the authority itself alone."""
+
     intake_batch_ms: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     intake_batch_max: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 2000
     position_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 180
@@ -248,6 +252,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _check_together(settings: Settings) -> None:
+    if settings.authority_url and not settings.authority_url.startswith("https://"):
+        raise SettingsError("Option authority_url is no https address: name the device authority's https://host:port.")
     if settings.role == "inside" and not (settings.zone_url and settings.zone_broker_url):
         raise SettingsError('Option role is "inside" but zone_url or zone_broker_url is missing: set both.')
     if settings.role != "whole" and settings.broker == "external":

@@ -224,28 +224,27 @@ def find_spare(anchors: Sequence[Anchor], needed: Collection[str]) -> set[str]:
     shared = Counter((anchor.spool_no, anchor.first_seq) for anchor in anchors)
     wanted = {*needed, *(item.boot for item in anchors if shared[item.spool_no, item.first_seq] > 1)}
     kept = set(wanted)
-    for walk, is_bounded, leans_on in (
-        (reversed(ordered), lambda placed: placed.begins_after_ms is not None, _leans_back),
-        (iter(ordered), lambda placed: placed.begins_before_ms is not None, _leans_forward),
-    ):
+    for walk, leans_on in ((reversed(ordered), _leans_back), (iter(ordered), _leans_forward)):
         is_leant_on = False
         for placed in walk:
             boot = placed.anchor.boot
             if is_leant_on:
                 kept.add(boot)
-            is_leant_on = is_bounded(placed) if boot in wanted else is_leant_on and leans_on(placed)
+            is_wanted = boot in wanted
+            is_leant_on = (is_wanted or is_leant_on) and leans_on(placed, is_wanted)
     return {anchor.boot for anchor in anchors} - kept
 
 
-def _leans_back(placed: PlacedBoot) -> bool:
-    """Whether the one before says when this boot began at the earliest, and so when the next one did."""
+def _leans_back(placed: PlacedBoot, is_wanted: bool) -> bool:
+    """Whether what lies before says when this boot began at the earliest, or when the next one did."""
     low_ms, after_ms = _low_at_zero(placed.anchor), placed.begins_after_ms
-    return after_ms is not None and (low_ms is None or low_ms < after_ms)
+    return after_ms is not None and (is_wanted or low_ms is None or low_ms < after_ms)
 
 
-def _leans_forward(placed: PlacedBoot) -> bool:
-    """Whether the next one says when this boot began at the latest, and so when the one before did."""
-    return placed.begins_before_ms is not None and placed.begins_before_ms < _high_at_zero(placed.anchor)
+def _leans_forward(placed: PlacedBoot, is_wanted: bool) -> bool:
+    """Whether what follows says when this boot began at the latest, or when the one before did."""
+    before_ms = placed.begins_before_ms
+    return before_ms is not None and (is_wanted or before_ms < _high_at_zero(placed.anchor))
 
 
 def _low_at_zero(anchor: Anchor) -> int | None:

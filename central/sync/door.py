@@ -32,6 +32,7 @@ from central.sync.logs import add_log_routes
 from central.sync.problems import ProblemError, add_handlers
 from central.sync.proof import Nonces, Proof, Prover, sha256
 from central.sync.registry import TRUST_FILE
+from central.sync.renewal import add_renewal_route
 from central.sync.segments import CBOR, RecordingId, add_proxy_routes, add_segment_routes
 from central.sync.tally import CountAnswers, Tally
 from contract import chain, door_auth
@@ -96,6 +97,7 @@ def create_app(door: Door) -> FastAPI:
     add_segment_routes(app, door)
     add_proxy_routes(app, door)
     add_log_routes(app, door)
+    add_renewal_route(app, door)
 
     @app.post("/v1/recordings/{recording_id}/chain")
     async def take_records(request: Request, recording_id: RecordingId) -> Response:

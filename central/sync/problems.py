@@ -31,6 +31,7 @@ _TITLES: Final = {
     408: "Too slow",
     409: "Conflict",
     413: "Too large",
+    424: "Another does not answer",
     429: "Too many at once",
     500: "Fault of the centre",
     503: "Busy",

@@ -163,6 +163,8 @@ class ZoneLink:
             log.warning("zone link: %s of %s set aside in the zone: it was revoked meanwhile", held.path, held.kit_id)
             (await self._zone.delete(f"/inside/held/{held.id}")).raise_for_status()
             return
+        if held.path == door_auth.RENEWAL_PATH:
+            await self._bring_list("registry")  # a kit that shows its new certificate is known in the zone by then
         verdict = Verdict(
             id=held.id,
             length=held.length,

@@ -22,6 +22,7 @@ from edge.sensors import read_battery
 from edge.settings import Settings
 from edge.spool import Doorbell, Heartbeat, open_spool, ring
 from edge.token_key import Token
+from edge.uplink.carried_renewal import CarriedRenewal
 from edge.uplink.clock_watch import ClockWatch
 from edge.uplink.commands import Commands
 from edge.uplink.door import Door
@@ -245,6 +246,7 @@ class Control:
             keeper = TrustKeeper(spool, self._identity, self._time, self._ring)
             door = Door(self._settings.door, self._identity, self._time)
             self._renewer.is_link_up, self._renewer.ask_time = self._link_up.is_set, door.ask_time
+            self._renewer.carried = CarriedRenewal(door)
             uploader = Uploader(
                 spool,
                 door,

@@ -55,18 +55,9 @@ class EstClient:
         self, operation: str, key: ec.EllipticCurvePrivateKey, kit_id: str, headers: dict[str, str]
     ) -> x509.Certificate:
         """``simpleenroll`` or ``simplereenroll`` for `key`; raises EnrolmentError, WaitingError, RefusedError."""
-        request = (
-            x509.CertificateSigningRequestBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)]))
-            .sign(key, hashes.SHA256())
-        )
-        body = base64.encodebytes(request.public_bytes(Encoding.DER))
+        body = base64.encodebytes(make_signing_request(key, kit_id))
         headers = {**headers, "Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
-        for leaf in read_certificates(self._exchange("POST", f"{_EST}/{operation}", body, headers)):
-            names = [str(item.value) for item in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-            if leaf.public_key() == key.public_key() and names == [kit_id]:
-                return leaf
-        raise EnrolmentError("The authority answered with a certificate for another key or kit: report this to it.")
+        return read_leaf(self._exchange("POST", f"{_EST}/{operation}", body, headers), key, kit_id)
 
     def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
         parts = urlsplit(self._url)
@@ -97,6 +88,22 @@ class EstClient:
                 "command again later; the token is still good."
             )
         raise RefusedError(f"The device authority refuses: {sentence[0][:300]}")
+
+
+def make_signing_request(key: ec.EllipticCurvePrivateKey, kit_id: str) -> bytes:
+    """A PKCS#10 request in DER, signed anew each time."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kit_id)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return request.public_bytes(Encoding.DER)
+
+
+def read_leaf(data: bytes, key: ec.EllipticCurvePrivateKey, kit_id: str) -> x509.Certificate:
+    """The certificate for `key` and kit in an answer as `read_certificates` takes it; raises EnrolmentError."""
+    for leaf in read_certificates(data):
+        names = [str(item.value) for item in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        if leaf.public_key() == key.public_key() and names == [kit_id]:
+            return leaf
+    raise EnrolmentError("The authority answered with a certificate for another key or kit: report this to it.")
 
 
 def read_certificates(data: bytes) -> list[x509.Certificate]:

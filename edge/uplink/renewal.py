@@ -15,6 +15,7 @@ from edge.options import KeySettings
 from edge.reach.identity import Identity, IdentityError, write_durably
 from edge.reach.trusted_time import TrustedTime
 from edge.token_key import SIGNING_CERTIFICATE, Token, TokenError
+from edge.uplink.carried_renewal import CarriedRenewal, NotCarriedError
 from edge.uplink.door import DoorUnreachableError
 from edge.uplink.est import EnrolmentError, EstClient, RefusedError, WaitingError
 
@@ -45,10 +46,16 @@ def find_issuer(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> 
 
 
 def renew(
-    folder: Path, est_url: str, trusted_time: TrustedTime | None = None, *, keys: KeySettings | None = None
+    folder: Path,
+    est_url: str,
+    trusted_time: TrustedTime | None = None,
+    *,
+    keys: KeySettings | None = None,
+    carried: CarriedRenewal | None = None,
 ) -> None:
-    """Get the next certificate for the same key with the present one (simplereenroll over mutual TLS).
+    """Get the next certificate for the same key with the present one.
 
+    By the devices' door where that carries it (`carried`), else at the authority: simplereenroll over mutual TLS.
     Where the signing key is in a token, the next one for that, too; it is made there if the token holds none yet.
     Raises EnrolmentError, and of it WaitingError and DeniedError; then the present certificates stay.
     """
@@ -57,34 +64,52 @@ def renew(
     except IdentityError as error:
         raise EnrolmentError(str(error)) from error
     est = EstClient(est_url, identity.make_tls_context(trusted_time or TrustedTime(identity.floor_ms())))
-    pem = _fetch(est, identity, identity.key)
+    pem = _fetch(est, identity, identity.key, carried)
     write_durably(folder / "device.crt", pem)
     if keys is not None and keys.pkcs11_module:
         # A new connection shows the certificate that now counts: an expired one serves only once.
-        certify_token_key(folder, est_url, keys, trusted_time)
+        certify_token_key(folder, est_url, keys, trusted_time, carried=carried)
 
 
-def certify_token_key(folder: Path, est_url: str, keys: KeySettings, trusted_time: TrustedTime | None = None) -> None:
+def certify_token_key(
+    folder: Path,
+    est_url: str,
+    keys: KeySettings,
+    trusted_time: TrustedTime | None = None,
+    *,
+    carried: CarriedRenewal | None = None,
+) -> None:
     """Make the token's key if it has none, and put its certificate into signing.crt; raises EnrolmentError."""
     token = Token(keys)
     try:
         token.ensure_key()
         identity = Identity(folder)
         est = EstClient(est_url, identity.make_tls_context(trusted_time or TrustedTime(identity.floor_ms())))
-        write_durably(folder / SIGNING_CERTIFICATE, _fetch(est, identity, token.private_key()))
+        write_durably(folder / SIGNING_CERTIFICATE, _fetch(est, identity, token.private_key(), carried))
     except (TokenError, IdentityError) as error:
         raise EnrolmentError(str(error)) from error
     finally:
         token.close()
 
 
-def _fetch(est: EstClient, identity: Identity, key: EllipticCurvePrivateKey) -> bytes:
+def _fetch(est: EstClient, identity: Identity, key: EllipticCurvePrivateKey, carried: CarriedRenewal | None) -> bytes:
     try:
-        leaf = est.request_certificate("simplereenroll", key, identity.kit_id, {})
+        leaf = _ask(est, identity, key, carried)
     except RefusedError as error:
         raise DeniedError(str(error)) from error
     issuer = find_issuer(leaf, [identity.root, *identity.chain[1:]])
     return leaf.public_bytes(Encoding.PEM) + issuer.public_bytes(Encoding.PEM)
+
+
+def _ask(
+    est: EstClient, identity: Identity, key: EllipticCurvePrivateKey, carried: CarriedRenewal | None
+) -> x509.Certificate:
+    if carried is not None:
+        try:
+            return carried.request_certificate(identity, key)
+        except NotCarriedError as error:
+            log.info("renewal: %s; the authority itself is asked", error)
+    return est.request_certificate("simplereenroll", key, identity.kit_id, {})
 
 
 class Renewer:
@@ -111,6 +136,7 @@ class Renewer:
         self._keys = keys
         self.ask_time = ask_time
         self.is_link_up = is_link_up
+        self.carried: CarriedRenewal | None = None
         self._monotonic_s = monotonic_s
         self._due_s = monotonic_s()
         self.trouble = ""
@@ -132,7 +158,7 @@ class Renewer:
         if not self._is_due():
             return False
         try:
-            renew(self._identity.folder, self._est_url, self._trusted_time, keys=self._keys)
+            renew(self._identity.folder, self._est_url, self._trusted_time, keys=self._keys, carried=self.carried)
         except EnrolmentError as error:
             self._due_s = now_s + _choose_pause_s(error)
             ends = self._identity.chain[0].not_valid_after_utc

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from sqlmodel import col, select
 
 from central.devices.models import Kit, Position, ReceivedItem
@@ -125,6 +126,30 @@ def test_with_the_zone_killed_nothing_is_lost_or_doubled(world: TwoNetworks, par
     world.press(part, "record")
     world.stand.wait_until(lambda: is_drained(world, part), "everything to be handed over", timeout_s=120)
     check_nothing_lost_or_doubled(world, part)
+
+
+def test_a_certificate_is_renewed_through_the_zone_while_the_kit_records(world: TwoNetworks) -> None:
+    old_part = make_part(world.stand, "dl-zone-02")
+    world.enrol_long_ago(old_part, days=250)  # two thirds of a year's certificate are over
+    folder = world.stand.stage.kit_dir(old_part)
+    old = x509.load_pem_x509_certificate((folder / "device.crt").read_bytes())
+
+    def read_leaf() -> x509.Certificate:
+        return x509.load_pem_x509_certificate((folder / "device.crt").read_bytes())
+
+    # Where the authority stands as seen from inside: in the field nobody answers there.
+    assert find_open(world.field, "127.0.0.1", [world.stand.ports.est]) == []
+    world.start_kit(old_part, authority={"url": f"https://127.0.0.1:{world.stand.ports.est}"})
+    world.stand.wait_until(lambda: read_leaf() != old, "a new certificate", timeout_s=150)
+    fresh = read_leaf()
+    assert fresh.public_key() == old.public_key() and fresh.not_valid_after_utc > old.not_valid_after_utc
+    world.stand.wait_until(lambda: is_connected(world, old_part), "the link with it", timeout_s=60)
+    stored = count_stored(world, old_part)
+    world.stand.wait_until(lambda: count_stored(world, old_part) >= stored + 2, "it to go on", timeout_s=60)
+    with world.stand.store.read() as session:
+        rows = session.exec(select(Recording).where(Recording.kit_id == old_part.kit_id)).all()
+    assert [(row.closed_ms, row.gap_count) for row in rows] == [(None, 0)], "one recording without a gap"
+    world.stand.end_child(old_part.kit_id)
 
 
 def test_nobody_reaches_the_inside(world: TwoNetworks, part: Part) -> None:

@@ -13,16 +13,18 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from demo.children import Child, script
+from demo.children import Child, run_to_end, script
 from demo.places import Part
 from demo.stage import Stage
 from demo.stand import Stand
 from provisioning.authority import Authority
 from provisioning.zone import equip_zone
 from tests.network.namespaces import Namespace, Wire
+from tests.provisioning.kit_side import serving
 
 SECRETS = ("broker.password", "broker.secrets")
 
@@ -44,6 +46,16 @@ class TwoNetworks:
         """At the desk inside, before the kit goes out."""
         with self.inside.inside():
             self.stand.enrol_kit(part)
+
+    def enrol_long_ago(self, part: Part, *, days: int) -> None:
+        """At the same desk, its clock set back so far."""
+        desk = Authority(self.stand.stage.authority_dir, clock=lambda: datetime.now(UTC) - timedelta(days=days))
+        with self.inside.inside(), serving(desk) as server:
+            url = f"https://127.0.0.1:{server.port}"
+            token = desk.add_kit(
+                part.kit_id, court_code=part.court_code, label=part.label, officer=part.officer, est_url=url
+            )
+            run_to_end([script("zhixing-kit"), "enrol", token, "--data", str(self.stand.stage.kit_dir(part))])
 
     def start_kit(self, part: Part, **changes: Any) -> None:
         """Start a kit in the field that seals what it says to the inside."""
@@ -141,6 +153,7 @@ def _write_configs(world: TwoNetworks) -> None:
         config.read_text()
         + f'role = "inside"\nzone_url = "https://{world.inner.near}:{inner}"\n'
         + f'zone_broker_url = "tls://{world.inner.near}:{nats}"\n'
+        + f'authority_url = "https://127.0.0.1:{ports.est}"\n'
     )
 
 
