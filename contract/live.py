@@ -22,6 +22,8 @@ MAX_FRAME_BYTES: Final = 2 * 1024 * 1024
 MAX_CONTROL_BYTES: Final = 16 * 1024
 KEY: Final = 1
 WANTS_ACK: Final = 2
+PRESSED: Final = 4
+"""Sound of a kit: it was taken while the officer held his key (said of the sound, not of the moment it is sent)."""
 MAIN: Final = 0
 """The picture as it is recorded, or as much of it as the link carries."""
 LOW: Final = 1
@@ -144,10 +146,15 @@ class State(Struct, frozen=True, omit_defaults=True, tag="state"):
 
 
 class Talk(Struct, frozen=True, omit_defaults=True, tag="talk"):
-    """A talker begins or ends. ``to``: source ids (kits, people) who are to hear it; empty: all in the session."""
+    """A talker begins or ends. ``to``: source ids (kits, people) who are to hear it; empty: all in the session.
+
+    ``key``, of a kit: whether the officer holds his key, or the microphone is open without it (`Mode` ``duplex``). A
+    kit that says it marks its sound with PRESSED. None: a kit up to 0.4.0, or a person, who is in one session alone.
+    """
 
     on: bool
     to: Annotated[list[_Short], Meta(max_length=64)] = []
+    key: bool | None = None
 
 
 class Talker(Struct, frozen=True, omit_defaults=True):
@@ -170,11 +177,14 @@ class Talkers(Struct, frozen=True, omit_defaults=True, tag="talkers"):
 class Mode(Struct, frozen=True, omit_defaults=True, tag="mode"):
     """How a kit's microphone is open: ``ptt`` while the officer holds a button, ``duplex`` all the time, ``off``.
 
-    The relay orders it, a kit on a thin link answers with what it does instead and says why.
+    The relay orders it, a kit on a thin link answers with what it does instead and says why. ``keys``: this relay
+    tells a pressed key from an open microphone for each session (`Talk.key`); one up to 0.4.0 does not say so, and a
+    kit that is in sessions of both kinds opens its microphone by the key alone then.
     """
 
     mode: Literal["off", "ptt", "duplex"]
     reason: _Note = ""
+    keys: bool = False
 
 
 class End(Struct, frozen=True, omit_defaults=True, tag="end"):

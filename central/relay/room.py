@@ -1,7 +1,7 @@
 """Voice: who is in which session, who talks to whom, and each listener's few packets. Pure: no I/O, time given.
 
 The relay mixes nothing: every listener gets every talker's packets under a number of his own and mixes them himself.
-What nobody may hear is dropped here, not there.
+What nobody may hear is dropped here, not there; each session hears what was decided for it (`central.relay.floor`).
 """
 
 from __future__ import annotations
@@ -10,32 +10,27 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from msgspec import structs
-
 from central.command.rules import OpenSession, Voice
 from central.relay import bounds
 from central.relay.fanout import with_stream
+from central.relay.floor import carries, find_floor, read_key, voice_of
 from central.relay.line import Line
 from central.relay.sink import NoSink, Sink
+from central.relay.talkers import make_table
 from contract.live import (
     CLOSE_ENDED,
     CLOSE_REPLACED,
-    HEADER,
-    MAX_CONTROL_BYTES,
     Frame,
     LiveError,
     Mode,
     Talk,
-    Talker,
     Talkers,
     Type,
     Watcher,
     Watchers,
-    pack_control,
     read_control,
 )
 
-_MAX_TALKERS_TOLD: Final = 128
 _STREAMS: Final = 65_536
 _LOUDEST: Final[tuple[Voice, ...]] = ("duplex", "ptt")
 
@@ -52,8 +47,12 @@ class Participant:
         self.sessions: frozenset[str] = frozenset()
         self.may_talk = may_talk
         self.stream = 0
-        self.is_on = False
+        self.talks_in: frozenset[str] = frozenset()
+        """The sessions in which he talks now."""
         self.to: tuple[str, ...] = ()
+        self.key = False
+        """Whether he talks by a press, as he said last."""
+        self.tells_key = False
         self.mode: Voice | None = None
         self.heard_s = float("-inf")
         self.begins: bounds.Bucket | None = None
@@ -67,6 +66,11 @@ class Participant:
     def is_kit(self) -> bool:
         """Whether this is a kit rather than a person."""
         return not self.session_id
+
+    @property
+    def is_on(self) -> bool:
+        """Whether he talks now, in any session."""
+        return bool(self.talks_in)
 
     def offer(self, message: bytes) -> None:
         """Queue a packet; what is half a second old is dropped rather than heard late."""
@@ -144,7 +148,10 @@ class Rooms:
             raise LiveError(f"A voice connection does not carry frames of type {frame.type.name}.")
         control = read_control(frame)
         if isinstance(control, Talk):
-            self._turn(participant, on=control.on, to=tuple(dict.fromkeys(control.to)))
+            if control.on:
+                participant.tells_key = participant.is_kit and control.key is not None
+            key = read_key(participant, control)
+            self._turn(participant, on=control.on, to=tuple(dict.fromkeys(control.to)), key=key)
             self._tell_all()
         elif not isinstance(control, Mode):  # a kit's answer to the mode that was ordered: its page says it
             raise LiveError(f"A voice connection does not carry {type(control).__name__}.")
@@ -156,12 +163,17 @@ class Rooms:
                 participant.line.tell(Watchers(people=list(watchers)))
 
     def tick(self) -> None:
-        """Call twice a second: who says nothing for long has let go of the button without our hearing of it."""
+        """Call twice a second: who says nothing for long has let go of the button without our hearing of it.
+
+        A session that had no room for somebody who is heard in another one takes him as soon as it has.
+        """
         now_s = self._now()
-        silent = [who for who in self.people if who.is_on and now_s - who.heard_s > bounds.SILENT_TALKER_S]
-        for participant in silent:
-            self._turn(participant, on=False)
-        if silent:
+        before = {who: who.talks_in for who in self.people if who.is_on}
+        for who in before:
+            key = who.key
+            self._turn(who, on=now_s - who.heard_s <= bounds.SILENT_TALKER_S, to=who.to, key=key)
+            who.key = key  # his last word holds if he is heard again
+        if any(who.talks_in != talked for who, talked in before.items()):
             self._tell_all()
 
     def listeners_of(self, participant: Participant, session_id: str) -> list[Participant]:
@@ -182,15 +194,15 @@ class Rooms:
             if participant.mode != "duplex":
                 return  # the button was let go of while this was on its way
             # An open microphone that was silent for a while: whoever it was meant for is still meant.
-            self._turn(participant, on=True, to=participant.to)
-            self._tell_all()
+            self._turn(participant, on=True, to=participant.to, key=participant.key)
             if not participant.is_on:
                 return
+            self._tell_all()
         participant.heard_s = self._now()
         numbered = with_stream(message, participant.stream)
         heard: set[Participant] = set()
-        for session_id in participant.sessions:
-            if self._mode_of(session_id) == "off":
+        for session_id in participant.talks_in:
+            if not carries(participant, frame, voice_of(self._sessions, session_id)):
                 continue
             listeners = self.listeners_of(participant, session_id)
             if listeners:
@@ -206,19 +218,23 @@ class Rooms:
             participant.reached[session_id] = ids
             self._sink.reached(session_id, participant.id, ids)
 
-    def _turn(self, participant: Participant, *, on: bool, to: tuple[str, ...] = ()) -> None:
-        """Let somebody begin or end; refused without a word to others where he may not or too many talk already."""
-        is_begin = on and (not participant.is_on or to != participant.to)
-        if on and not (self._may_begin(participant) and (not is_begin or self._is_in_measure(participant))):
-            on = False
-        if participant.is_on and (not on or to != participant.to):
-            ended, participant.is_on = participant.to, False
-            for session_id in sorted(participant.sessions):
-                self.on_talk(participant, session_id, False, ended)
-        if on and not participant.is_on:
-            participant.is_on, participant.to, participant.heard_s = True, to, self._now()
-            for session_id in sorted(participant.sessions):
-                self.on_talk(participant, session_id, True, to)
+    def _turn(self, participant: Participant, *, on: bool, to: tuple[str, ...] = (), key: bool = False) -> None:
+        """Let somebody begin or end, in each session by its rule; refused without a word to others where he may not
+        or too many talk already. A line of its own in the record of each session in which that changes something.
+        """
+        before, participant.key = participant.to, on and key
+        if on:
+            participant.to = to
+        floor = find_floor(participant, self._sessions, self.people) if on else frozenset()
+        kept = floor & participant.talks_in if participant.to == before else frozenset()
+        if floor - kept and not self._is_in_measure(participant):
+            floor = kept
+        ended, participant.talks_in = participant.talks_in - kept, floor
+        for session_id in sorted(ended):
+            self.on_talk(participant, session_id, False, before)
+        for session_id in sorted(floor - kept):
+            participant.heard_s = self._now()
+            self.on_talk(participant, session_id, True, to)
 
     def _is_in_measure(self, participant: Participant) -> bool:
         """Each beginning is a line of the session's record for ever; nobody fills it with his button."""
@@ -235,54 +251,26 @@ class Rooms:
                     self._turn(participant, on=False)
                     self._tell_all()
 
-    def _may_begin(self, participant: Participant) -> bool:
-        if not participant.may_talk or participant.mode == "off":
-            return False
-        # Counted apart: the open microphones of a team must not keep whoever commands it from speaking.
-        limit = bounds.MAX_KITS_TALKING if participant.is_kit else bounds.MAX_TALKERS
-        alike = [other for other in self.people if other is not participant and other.is_kit is participant.is_kit]
-        return all(
-            sum(other.is_on for other in alike if session_id in other.sessions) < limit
-            for session_id in participant.sessions
-        )
-
     def _place(self, participant: Participant) -> None:
         """Bring a participant to the sessions that are open now."""
         if participant.is_kit:
             found = {session.id for session in self._sessions.values() if participant.id in session.kits}
         else:
             found = {participant.session_id} & self._sessions.keys()
-        if participant.sessions != found:
-            gone = participant.sessions - found
-            if participant.is_on:
-                for session_id in sorted(gone):
-                    self.on_talk(participant, session_id, False, participant.to)
-                for session_id in sorted(found - participant.sessions):
-                    self.on_talk(participant, session_id, True, participant.to)
-            participant.sessions = frozenset(found)
-        modes = {self._mode_of(session_id) for session_id in found}
+        participant.sessions = frozenset(found)
+        modes = {voice_of(self._sessions, session_id) for session_id in found}
         mode: Voice = next((one for one in _LOUDEST if one in modes), "off")
         if mode != participant.mode:
             participant.mode = mode
-            participant.line.tell(Mode(mode=mode))
-            if mode == "off":
-                self._turn(participant, on=False)
-
-    def _mode_of(self, session_id: str) -> Voice:
-        session = self._sessions.get(session_id)
-        return session.voice if session is not None else "off"
+            if participant.is_kit and not participant.tells_key:
+                participant.key = False  # what it said was by the mode of before
+            participant.line.tell(Mode(mode=mode, keys=participant.is_kit))
+        if participant.is_on:
+            self._turn(participant, on=True, to=participant.to, key=participant.key)
 
     def _tell_all(self) -> None:
         for participant in self.people:
-            participant.tell(self._table_for(participant))
-
-    def _table_for(self, participant: Participant) -> Talkers:
-        rows = [
-            Talker(stream=other.stream, id=other.id, name=other.name, on=other.is_on, to=list(other.to))
-            for other in sorted(self.people, key=lambda one: one.stream)
-            if not other.sessions.isdisjoint(participant.sessions)
-        ]
-        return _fit(Talkers(you=participant.id, talkers=rows[:_MAX_TALKERS_TOLD]))
+            participant.tell(make_table(participant, self.people))
 
     def _pick_stream(self) -> int:
         used = {participant.stream for participant in self.people}
@@ -299,19 +287,3 @@ class Rooms:
         """The relay goes down: everybody is told to come back."""
         for participant in self.people:
             participant.line.close(code, reason)
-
-
-def _fit(table: Talkers) -> Talkers:
-    """The table as small as a control message must be: first without whom they talk to, then those silent go."""
-    if _fits(table):
-        return table
-    rows = [structs.replace(row, to=row.to[:1]) for row in table.talkers]
-    table = Talkers(you=table.you, talkers=rows)
-    while not _fits(table):
-        rows = sorted(rows, key=lambda row: not row.on)[: len(rows) * 3 // 4]
-        table = Talkers(you=table.you, talkers=rows)
-    return table
-
-
-def _fits(table: Talkers) -> bool:
-    return len(pack_control(table)) - HEADER.size <= MAX_CONTROL_BYTES

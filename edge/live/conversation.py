@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contract.live import (
     CLOSE_GARBAGE,
+    PRESSED,
     End,
     Frame,
     LiveError,
@@ -29,7 +30,16 @@ from edge.live.context import LiveContext
 from edge.live.microphone import Microphone
 from edge.live.sessions import LiveSession
 from edge.live.speaker import Speaker
-from edge.live.voice_rules import PERSON, WORDS, Lateness, ModeKeeper, choose_mode, find_targets
+from edge.live.voice_rules import (
+    PERSON,
+    WORDS,
+    Lateness,
+    ModeKeeper,
+    VoiceMode,
+    choose_mode,
+    find_targets,
+    obey_mode,
+)
 from edge.reach import tcp
 from edge.spool.talk import TO_CENTRE, find_talk
 
@@ -56,6 +66,7 @@ class Conversation:
         self._context, self._connection, self._say = context, connection, say
         self._speaker = Speaker(context.settings.live.speaker)
         self._keeper, self._lateness = ModeKeeper(), Lateness()
+        self._decided: list[VoiceMode] = []
         self._talkers: tuple[Talker, ...] = ()
         self._you = context.settings.kit.id
         self._to: str | None = None
@@ -75,7 +86,8 @@ class Conversation:
 
     async def run(self, sessions: tuple[LiveSession, ...], seen: int) -> int:
         """Talk and listen; returns the relay's close code, 0 when something else ended it."""
-        self._keeper.ordered = choose_mode([session.voice for session in sessions])
+        self._decided = [session.voice for session in sessions]
+        self._keeper.ordered = obey_mode(choose_mode(self._decided), self._decided, tells_apart=False)
         self._speaker.start()
         tasks = [
             asyncio.create_task(self._listen()),
@@ -136,7 +148,7 @@ class Conversation:
         if isinstance(told, Talkers):
             self._meet(told)
         elif isinstance(told, Mode):
-            self._keeper.ordered = told.mode
+            self._keeper.ordered = obey_mode(told.mode, self._decided, tells_apart=told.keys)
             self._tell_page()
         return not isinstance(told, End)
 
@@ -199,10 +211,11 @@ class Conversation:
             await self._close_microphone()
 
     async def _renew_targets(self) -> None:
-        """Tell the relay whom it is for, whenever that has changed: people come and go."""
+        """Tell the relay whom it is for and whether the key is down, at each change: people come and go."""
         wanted = None
         if self._to is not None:
-            wanted = Talk(True, find_targets(self._to, self._talkers, self._you))
+            targets = find_targets(self._to, self._talkers, self._you)
+            wanted = Talk(True, targets, key=self._is_ptt_held)
         if wanted != self._told:
             self._told, self._told_s = wanted, time.monotonic()
             await self._send(wanted or Talk(False))
@@ -212,15 +225,15 @@ class Conversation:
         loop = asyncio.get_running_loop()
         self._heard_own, self._opened_s = False, time.monotonic()
 
-        def hand_over(packet: bytes, time_us: int) -> None:
+        def hand_over(packet: bytes, time_us: int, is_pressed: bool) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(self._send_packet, packet, time_us)
+                loop.call_soon_threadsafe(self._send_packet, packet, time_us, PRESSED if is_pressed else 0)
 
         microphone = Microphone(hand_over, self._is_ducked)
         try:
             with self._context.feed.subscribe(sound=True) as subscription:
                 async for frame in subscription:
-                    microphone.feed(frame)
+                    microphone.feed(frame, is_pressed=self._is_ptt_held)
         finally:
             await asyncio.to_thread(microphone.close)
 
@@ -233,7 +246,7 @@ class Conversation:
     def _is_ducked(self) -> bool:
         return not self._is_ptt_held and self._speaker.is_audible()
 
-    def _send_packet(self, packet: bytes, time_us: int) -> None:
+    def _send_packet(self, packet: bytes, time_us: int, flags: int) -> None:
         if self._open is None or self._told is None:
             return
         self._heard_own = True
@@ -241,7 +254,7 @@ class Conversation:
             self.dropped += 1
             return
         self._seq += 1
-        message = pack(Type.AUDIO, packet, seq=self._seq, time_us=time_us)
+        message = pack(Type.AUDIO, packet, flags=flags, seq=self._seq, time_us=time_us)
         asyncio.ensure_future(self._send_bytes(message))  # noqa: RUF006 - one turn of the loop, and kept by it
 
     async def _send(self, control: Any) -> None:

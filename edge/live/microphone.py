@@ -28,7 +28,7 @@ _MAX_WAITING: Final = 50
 # Stamps that stray further than this from the sound's own clock begin it anew: a microphone that lost a piece.
 _ASTRAY_US: Final = 100_000
 
-OnPacket = Callable[[bytes, int], None]
+OnPacket = Callable[[bytes, int, bool], None]
 
 
 class Gate:
@@ -47,14 +47,14 @@ class Gate:
 
 
 class Microphone:
-    """``feed`` frames of the recorder's sound; packets come through ``on_packet(packet, time_us)`` in its thread.
+    """``feed`` frames of the recorder's sound; ``on_packet(packet, time_us, is_pressed)`` gets packets in its thread.
 
     ``is_ducked()`` says whether the speaker beside it is heard just now.
     """
 
     def __init__(self, on_packet: OnPacket, is_ducked: Callable[[], bool] = lambda: False) -> None:
         self._on_packet, self._is_ducked = on_packet, is_ducked
-        self._frames: queue.Queue[Frame | None] = queue.Queue(_MAX_WAITING)
+        self._frames: queue.Queue[tuple[Frame, bool] | None] = queue.Queue(_MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
         self._unpacker: Unpacker | None = None
         self._encoder: Encoder | None = None
@@ -63,16 +63,16 @@ class Microphone:
         self.dropped = 0
         self._thread.start()
 
-    def feed(self, frame: Frame) -> None:
-        """A frame of the sound stream of the tap; never waits."""
+    def feed(self, frame: Frame, *, is_pressed: bool = False) -> None:
+        """A frame of the sound stream of the tap, and whether the officer's key is down as it comes; never waits."""
         try:
-            self._frames.put_nowait(frame)
+            self._frames.put_nowait((frame, is_pressed))
         except queue.Full:
             self.dropped += 1
 
     def close(self) -> None:
         """End its thread; packets after this are not given out."""
-        self._on_packet = lambda _packet, _time_us: None
+        self._on_packet = lambda _packet, _time_us, _is_pressed: None
         while True:
             try:
                 self._frames.put_nowait(None)
@@ -82,13 +82,13 @@ class Microphone:
         self._thread.join(2.0)
 
     def _run(self) -> None:
-        while (frame := self._frames.get()) is not None:
+        while (waiting := self._frames.get()) is not None:
             try:
-                self._take(frame)
+                self._take(*waiting)
             except SoundError as error:
                 log.warning("live: %s", error)
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, is_pressed: bool) -> None:
         if frame.type is not Type.AUDIO:
             return
         if frame.is_key:
@@ -101,7 +101,7 @@ class Microphone:
             sound = scale(block, DUCKED) if self._is_ducked() else block
             packet = self._encoder.encode(sound)
             if packet and self._gate.passes(measure_peak(sound)):
-                self._on_packet(packet, time_us)
+                self._on_packet(packet, time_us, is_pressed)
 
     def _stamp(self, handed_us: int) -> int:
         # By the sound's own clock: blocks come when a packet of the recorder is whole, and were said in a row. Who

@@ -38,6 +38,15 @@ def choose_mode(orders: Sequence[VoiceMode]) -> VoiceMode:
     return "ptt" if "ptt" in orders else "off"
 
 
+def obey_mode(ordered: VoiceMode, orders: Sequence[VoiceMode], *, tells_apart: bool) -> VoiceMode:
+    """What to do of the relay's order, beside what each session decided.
+
+    ``tells_apart``: the relay lets a press-to-talk session hear the officer by his key alone, whatever else his
+    microphone is open for. One that does not (up to 0.4.0, or not heard from yet) is given nothing but the key's sound.
+    """
+    return "ptt" if ordered == "duplex" and "ptt" in orders and not tells_apart else ordered
+
+
 class ModeKeeper:
     """Full duplex only on a link that carries it; else the button, until the link was good for ten seconds."""
 

@@ -141,14 +141,14 @@ def test_without_the_button_nothing_is_heard_unless_voice_is_open() -> None:
     stage.say(one)
     assert wire(two).heard() == []
     stage.rooms.apply([session(voice="duplex")])
-    assert wire(one).last(Mode) == Mode(mode="duplex")
+    assert wire(one).last(Mode) == Mode(mode="duplex", keys=True)
     stage.say(one)
     assert wire(two).heard() == [(one.stream, b"opus")]
     stage.rooms.apply([session(voice="off")])
     stage.talk(one)
     stage.say(one)
     assert wire(two).heard() == []
-    assert wire(one).last(Mode) == Mode(mode="off")
+    assert wire(one).last(Mode) == Mode(mode="off", keys=True)
 
 
 def test_who_may_not_talk_is_not_heard_and_a_fifth_talker_waits() -> None:

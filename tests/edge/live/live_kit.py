@@ -63,7 +63,17 @@ class LiveKit:
         return self.processes[name]
 
     def begin(self, url: str, *, until_ms: int | None = None, **facts: Any) -> str:
-        """Put the kit into a session, as the control process writes it down."""
+        """Put the kit into one session alone, as the control process writes it down."""
+        return self.begin_all(url, facts, until_ms=until_ms)[0]
+
+    def begin_all(self, url: str, *sessions: dict[str, Any], until_ms: int | None = None) -> list[str]:
+        """Put the kit into these sessions, and into no other."""
+        entries = [self._describe(url, until_ms, facts) for facts in sessions]
+        self.spool.state.set("live_sessions", entries)
+        self.tell()
+        return [entry["session"] for entry in entries]
+
+    def _describe(self, url: str, until_ms: int | None, facts: dict[str, Any]) -> dict[str, Any]:
         session = secrets.token_hex(16)
         entry = {
             "session": session,
@@ -72,10 +82,7 @@ class LiveKit:
             "until_ms": until_ms,
             "url": url,
         }
-        entry |= {"by": "样本指挥", "court": "云29", "purpose": "远程指挥", "voice": "off", **facts}
-        self.spool.state.set("live_sessions", [entry])
-        self.tell()
-        return session
+        return entry | {"by": "样本指挥", "court": "云29", "purpose": "远程指挥", "voice": "off", **facts}
 
     def end(self) -> None:
         self.spool.state.set("live_sessions", [])

@@ -17,7 +17,7 @@ def hear(seconds, lump_us):
     """What a microphone sends of the synthetic camera's tick if the tap hands it over each ``lump_us``."""
     came = []
     camera = SyntheticCamera("dl-2901-01", width=96, height=64, fps=5, bitrate_bps=50_000, sound=True, paced=False)
-    microphone = Microphone(lambda packet, time_us: came.append((packet, time_us)))
+    microphone = Microphone(lambda packet, time_us, _is_pressed: came.append((packet, time_us)))
 
     def offer(frame):
         before = microphone.dropped
@@ -48,6 +48,26 @@ def test_words_in_a_row_have_stamps_in_a_row_and_silence_leaves_a_leap():
         leaps = [step for step in steps if step != SOUND_FRAME_US]
         assert 8 <= len(leaps) <= 12, "three in each second: after the tick, and after each lone packet in its pause"
         assert min(leaps) >= 5 * SOUND_FRAME_US
+
+
+def test_each_packet_says_whether_its_sound_came_with_the_key_down():
+    came = []
+    camera = SyntheticCamera("dl-2901-01", width=96, height=64, fps=5, bitrate_bps=50_000, sound=True, paced=False)
+    microphone = Microphone(lambda packet, time_us, is_pressed: came.append((time_us, is_pressed)))
+    microphone.feed(unpack(pack(Type.AUDIO, camera.audio.init, flags=KEY, stream=SOUND)))
+    sounds = [item for item in itertools.islice(camera.items(), 200) if isinstance(item, AudioPacket)][:40]
+    camera.close()
+    press, release = sounds[10].pts_us, sounds[30].pts_us
+    for item in sounds:
+        frame = unpack(pack(Type.AUDIO, item.data, stream=SOUND, time_us=BEGAN_US + item.pts_us))
+        wait_until(lambda: microphone._frames.empty(), 20, "room")
+        microphone.feed(frame, is_pressed=press <= item.pts_us < release)
+    wait_until(lambda: microphone._frames.empty(), 20, "the last packets")
+    microphone.close()
+    pressed = [time_us - BEGAN_US for time_us, is_pressed in came if is_pressed]
+    others = [time_us - BEGAN_US for time_us, is_pressed in came if not is_pressed]
+    assert pressed and min(pressed) >= press - SOUND_FRAME_US and max(pressed) < release + SOUND_FRAME_US
+    assert not [one for one in others if press + SOUND_FRAME_US <= one < release - SOUND_FRAME_US]
 
 
 def test_an_ear_takes_the_pauses_of_a_tick_for_what_they_are():

@@ -14,6 +14,8 @@ import pytest
 from contract.live import (
     CLOSE_REFUSED,
     CLOSE_RESTARTING,
+    PRESSED,
+    VOICE_PATH,
     Mode,
     Talk,
     Talker,
@@ -145,7 +147,8 @@ def test_the_officer_is_heard_while_he_holds_the_button_and_not_before_or_after(
     heard = len(sound_of(relay))
     time.sleep(0.5)
     assert len(sound_of(relay)) <= heard + 3, "the microphone is closed"
-    assert [talk.to for talk in talks(relay)] == [["p:1"], []]
+    assert [(talk.to, talk.key) for talk in talks(relay)] == [(["p:1"], True), ([], None)]
+    assert all(item.frame.flags == PRESSED for item in sound_of(relay))
     came = sound_of(relay)
     print(f"voice: first packet {1000 * (came[0].at_s - pressed_s):.0f} ms after the press")
     decoder = Decoder()
@@ -216,6 +219,67 @@ def test_full_duplex_is_open_all_the_time_and_drops_to_the_button_on_a_thin_link
     assert told.mode == "ptt" and "链路过窄" in told.reason
     assert wait_until(lambda: kit.state("voice_status").get("reason") == "thin", 10)
     wait_until(lambda: not talks(relay)[-1].on, 10)
+
+
+def begin_both(kit, relay):
+    """In two sessions at the same time: by the key in the one, full duplex in the other."""
+    kit.begin_all(relay.url, {"voice": "ptt"}, {"voice": "duplex"})
+    wait_until(lambda: kit.state("voice_status").get("connected"), 30, "the voice to be connected")
+
+
+def test_in_two_kinds_of_session_it_says_of_talk_and_sound_whether_the_key_is_down(scene):
+    kit, relay, _, _ = scene
+    begin_both(kit, relay)
+    relay.say(Mode("duplex", keys=True))
+    wait_until(lambda: len(sound_of(relay)) > 20, 30, "voice without a button")
+    assert talks(relay)[-1].key is False and not any(item.frame.flags for item in sound_of(relay))
+    press(kit)
+    wait_until(lambda: talks(relay)[-1].key, 10, "the press")
+    wait_until(lambda: sound_of(relay)[-1].frame.flags == PRESSED, 10, "pressed sound")
+    end_talk(kit.spool, by="page")
+    wait_until(lambda: talks(relay)[-1] == Talk(True, talks(relay)[-1].to, key=False), 10, "open again")
+    heard = len(sound_of(relay))
+    wait_until(lambda: len(sound_of(relay)) > heard + 20, 10, "the open microphone goes on")
+    assert sound_of(relay)[-1].frame.flags == 0
+
+
+def test_a_relay_that_does_not_tell_keys_apart_hears_the_key_alone(scene):
+    kit, relay, _, _ = scene
+    begin_both(kit, relay)
+    relay.say(Mode("duplex"))
+    wait_until(lambda: kit.state("voice_status").get("mode") == "ptt", 10)
+    time.sleep(0.5)
+    assert sound_of(relay) == [] and talks(relay) == []
+    press(kit)
+    wait_until(lambda: sound_of(relay), 15)
+
+
+def voices(relay):
+    return [connection for connection in list(relay.open) if connection.request.path == VOICE_PATH]
+
+
+@pytest.mark.parametrize("stays", ["ptt", "duplex"])
+def test_one_of_two_sessions_ends_while_the_key_is_held_and_nothing_hangs_open(scene, stays):
+    kit, relay, _, _ = scene
+    begin_both(kit, relay)
+    relay.say(Mode("duplex", keys=True))
+    press(kit)
+    wait_until(lambda: talks(relay) and talks(relay)[-1].key, 10)
+    of_both = voices(relay)
+    kit.begin_all(relay.url, {"voice": stays})
+    wait_until(lambda: voices(relay) and voices(relay) != of_both, 30, "a connection of the other one alone")
+    press(kit)
+    wait_until(lambda: kit.state("voice_status").get("mode") == stays, 30)
+    end_talk(kit.spool, by="page")
+    if stays == "ptt":
+        wait_until(lambda: not talks(relay)[-1].on and kit.state("voice_status")["talking"] is None, 10, "silence")
+        heard = len(sound_of(relay))
+        time.sleep(0.5)
+        assert len(sound_of(relay)) <= heard + 3, "the microphone is closed"
+    else:
+        wait_until(lambda: talks(relay)[-1].on and talks(relay)[-1].key is False, 10, "open by its mode alone")
+        kit.end()
+        wait_until(lambda: kit.state("voice_status").get("mode") == "off", 10)
 
 
 def test_it_comes_back_after_the_relay_and_does_not_hammer_one_that_refuses(scene):

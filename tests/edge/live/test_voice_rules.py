@@ -2,7 +2,7 @@
 
 from contract.live import Talker
 from edge.live.microphone import HANGOVER_BLOCKS, SPARSE_BLOCKS, Gate
-from edge.live.voice_rules import RECOVER_S, Lateness, ModeKeeper, choose_mode, find_targets
+from edge.live.voice_rules import RECOVER_S, Lateness, ModeKeeper, choose_mode, find_targets, obey_mode
 
 KIT = Talker(stream=1, id="dl-2901-01")
 COLLEAGUE = Talker(stream=2, id="dl-2902-01")
@@ -25,6 +25,14 @@ def test_of_several_sessions_the_widest():
     assert choose_mode(["ptt", "duplex"]) == "duplex"
     assert choose_mode(["off", "ptt"]) == "ptt"
     assert choose_mode(["off"]) == choose_mode([]) == "off"
+
+
+def test_in_sessions_of_both_kinds_the_key_alone_unless_the_relay_tells_them_apart():
+    both = ["ptt", "duplex"]
+    assert obey_mode("duplex", both, tells_apart=True) == "duplex"
+    assert obey_mode("duplex", both, tells_apart=False) == "ptt"
+    assert obey_mode("duplex", ["duplex"], tells_apart=False) == "duplex", "nobody there to be spared"
+    assert obey_mode("off", both, tells_apart=False) == "off"
 
 
 class TestModeKeeper:
