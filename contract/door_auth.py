@@ -47,7 +47,6 @@ MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_LOG_CLEAR_BYTES: Final = 16 * 1024 * 1024
 MAX_LOG_BYTES: Final = 8 * 1024 * 1024
 
-
 # Where a kit asks for its next certificate (``contract.renewal``); the centre carries it to the authority.
 RENEWAL_PATH: Final = "/v1/renewal"
 
