@@ -16,7 +16,7 @@ from contract import door_auth, trust
 from contract.signing import BadSignatureError, CodecError
 from edge.options import LinkSettings, StorageSettings
 from edge.reach.backoff import Backoff
-from edge.spool import ReceiptRefusedError, Spool
+from edge.spool import ReceiptRefusedError, RecordRow, Spool
 from edge.uplink.chain_records import RecordBringer
 from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
 from edge.uplink.link_policy import LinkPolicy
@@ -166,24 +166,24 @@ class Uploader:
         if not self._keeper.receipt_keys():
             self._trouble.tell(self._keeper.trouble)
             return self._back_off(at_least_s=5.0)
+        records = self._records.find_due(parcel.recording_id, parcel.seq)
+        if records is None:  # before the file is read: the next turn would read it once more
+            return self._settle_one() if self._sent else 0.25
         path = self._shelf.find_file(parcel)
         fault = find_fault(path, parcel.digest)
         if fault:
             self._state_fault(parcel, fault)
             return 0.0
-        return self._bring_whole(parcel, path)
+        return self._bring_whole(parcel, path, records)
 
-    def _bring_whole(self, parcel: Parcel, path: Path) -> float:
-        records = self._records.find_due(parcel.recording_id, parcel.seq)
+    def _bring_whole(self, parcel: Parcel, path: Path, records: list[RecordRow]) -> float:
         is_begun = parcel.key in self._begun and not parcel.is_proxy
         takes = self._window == IN_FLIGHT  # else the segment should not go before its records' answer
         if takes and records and not is_begun and self._records.bring_ahead(parcel.recording_id, records):
             records = []
         # Whatever is a request of its own waits for the answers before it.
-        if self._sent and (records is None or records or is_begun):
+        if self._sent and (records or is_begun):
             return self._settle_one()
-        if records is None:
-            return 0.25
         if records:
             refused = self._records.bring(parcel.recording_id, records)
             return 0.0 if refused is None else self._judge(parcel, refused)

@@ -21,6 +21,8 @@ class TrustKeeper:
         self._trusted_time = trusted_time
         self._ring = ring
         self._list: trust.TrustList | None = None
+        # With the list that they stand in: they are asked for several times a segment.
+        self._keys: tuple[trust.TrustList, list[Ed25519PublicKey]] | None = None
         self.trouble = ""
 
     @property
@@ -55,4 +57,6 @@ class TrustKeeper:
             self.trouble = ""
             if self._list.epoch > epoch:
                 self._spool.state.set("trust_epoch", self._list.epoch)
-        return self._list.receipt_public_keys()
+        if self._keys is None or self._keys[0] is not self._list:
+            self._keys = (self._list, self._list.receipt_public_keys())
+        return list(self._keys[1])
