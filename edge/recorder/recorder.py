@@ -12,6 +12,7 @@ from edge.recorder.camera import Camera, CameraFailedError
 from edge.recorder.capture import Ended, Taken
 from edge.recorder.card_pace import CardWatch
 from edge.recorder.closing import Closer, Gap
+from edge.recorder.current import Current
 from edge.recorder.moment import Clock, Moment
 from edge.recorder.oddities import Oddities
 from edge.recorder.priority import PriorityBook
@@ -20,7 +21,7 @@ from edge.recorder.recording import SignBody, StorageFullError
 from edge.recorder.report import Reporter
 from edge.recorder.sources import CameraSource, EncodedFrame, SourceError
 from edge.recorder.storage import StorageGuard, StorageWatch
-from edge.recorder.take import Means, NoRoomError, Take
+from edge.recorder.take import Means, NoRoomError
 from edge.recorder.tapping import Tapping
 from edge.recorder.watchdog import is_worth_waiting, name_cause
 from edge.recorder.wish import LOST, Wishes, read_wishes
@@ -55,9 +56,6 @@ class Recorder:
         self._closer = Closer(spool, sign, clock, self._guard)
         self._oddities = Oddities(clock())
         self._wishes = self._read_wishes(clock())
-        self._take: Take | None = None
-        self._said: str | None = None
-        self._feeding_since_ms = 0
         self._retry_at_ms = 0
         self._wishes_due_ms = 0
         self._priority = PriorityBook(spool, settings.segments.alarm_window_s)
@@ -76,6 +74,7 @@ class Recorder:
             note_row=self._note_row,
             proxies=ProxyMaker(spool, sign_proxy) if sign_proxy and settings.segments.proxy else None,
         )
+        self._current = Current(self._means, self._reporter, clock, lambda: self._camera.name)
         self._card = CardWatch(spool)
         self._storage = StorageWatch(spool, settings.storage, self._guard, settings.camera.bitrate_bps)
 
@@ -92,7 +91,7 @@ class Recorder:
     @property
     def is_recording(self) -> bool:
         """Whether a recording is being made at this moment."""
-        return self._take is not None
+        return self._current.take is not None
 
     def begin(self, *, after: str = "") -> None:
         """Recover what a crash, a power cut or a bad card left (``after``: its cause, if known); report as ready."""
@@ -101,7 +100,7 @@ class Recorder:
         self._card.begin()
         if after:
             self._card.note_back(self._clock(), after)
-        self._report("idle")
+        self._current.report("idle")
         ring(self._spool.dir, "control")
 
     def turn(self, *, rung: bool, wait_s: float) -> None:
@@ -137,38 +136,38 @@ class Recorder:
         """End in good order: the open segment is kept, the recording closed."""
         self._stop_recording(cause)
         self._camera.stop()
-        self._report("stopped")
+        self._current.report("stopped")
 
     # Wishes
 
     def _apply(self, wishes: Wishes, now: Moment) -> None:
         before, self._wishes = self._wishes, wishes
         wanted = wishes.recording
-        if self._take is not None:
-            self._take.wish(wishes, now, post_event_ms=round(self._settings.segments.post_event_s * 1000))
+        if (take := self._current.take) is not None:
+            take.wish(wishes, now, post_event_ms=round(self._settings.segments.post_event_s * 1000))
             self._end_if_over(now)
-        if self._take is not None:
-            self._priority.note(self._take.id, before, wishes)
-            self._say_recording()
+        if (take := self._current.take) is not None:
+            self._priority.note(take.id, before, wishes)
+            self._current.say()
         keeps_past = wishes.on_duty and self._camera.keeps_past
-        if not (wanted.on or keeps_past or self._take is not None):
+        if not (wanted.on or keeps_past or self.is_recording):
             self._camera.stop()
         elif self._camera.capture is None and now.monotonic_ms >= self._retry_at_ms:
             self._start_camera(now, wanted_on=wanted.on)
-        elif self._camera.is_ready and wanted.on and self._take is None:
+        elif self._camera.is_ready and wanted.on and not self.is_recording:
             self._drain_ring()
-        if before.recording.on and not wanted.on and self._take is None:
-            self._report("idle", "this kit was reported lost" if wanted.cause == LOST else "")
+        if before.recording.on and not wanted.on and not self.is_recording:
+            self._current.report("idle", "this kit was reported lost" if wanted.cause == LOST else "")
 
     def _read_wishes(self, now: Moment) -> Wishes:
         return read_wishes(self._spool, now, hold_ms=round(self._settings.segments.sos_hold_s * 1000))
 
     def _end_if_over(self, now: Moment) -> None:
-        take = self._take
+        take = self._current.take
         if take is None or take.end is None or not take.is_over(now):
             return
         self._stop_recording(take.end.cause)
-        self._report("idle")
+        self._current.report("idle")
         self._wishes_due_ms = now.monotonic_ms  # the camera may be let go
 
     def _start_camera(self, now: Moment, *, wanted_on: bool) -> None:
@@ -177,7 +176,7 @@ class Recorder:
             self._retry_at_ms = now.monotonic_ms + RETRY_MS
             if wanted_on:
                 self._reporter.alarm_once("storage_full", shortage)
-                self._report("storage_full", shortage)
+                self._current.report("storage_full", shortage)
             return
         if self._closer.recovery_due and not self._closer.recover(cause="storage_full"):
             self._retry_at_ms = now.monotonic_ms + RETRY_MS
@@ -185,16 +184,16 @@ class Recorder:
         self._guard.set_ballast()
         self._camera.start(now)
         self._oddities.begin_source()
-        self._report("starting" if wanted_on else "idle")
+        self._current.report("starting" if wanted_on else "idle")
 
     # Frames
 
     def _accept(self, taken: Taken) -> None:
-        if self._take is None and not self._wishes.recording.on:
+        if not (self.is_recording or self._wishes.recording.on):
             if self._camera.keeps_past:
                 self._camera.ring.push(taken)
             return
-        if self._take is None:
+        if not self.is_recording:
             self._drain_ring()
         self._feed(taken)
 
@@ -207,20 +206,14 @@ class Recorder:
             self._feed(taken)
 
     def _feed(self, taken: Taken) -> None:
-        if self._take is None and not self._begin_recording(taken):
+        if not (self.is_recording or self._begin_recording(taken)):
             return
-        if self._take is None:
-            return
-        self._feeding_since_ms = self._clock().monotonic_ms
         try:
-            stored = self._take.feed(taken)
+            self._current.feed(taken)
         except NoRoomError as error:
             self._stop_for_storage(str(error), error.missing)
         except SourceError as error:
             self._end(error)
-        else:
-            if stored:
-                self._note_stored()
 
     def _begin_recording(self, taken: Taken) -> bool:
         source = self._camera.source
@@ -228,65 +221,44 @@ class Recorder:
             return False
         past_ms, self._past_ms = self._past_ms, 0
         try:
-            self._take = Take.begin(self._means, self._wishes, source, taken.at, past_ms=past_ms)
+            self._current.begin(self._wishes, source, taken.at, past_ms=past_ms)
         except StorageFullError as error:
             self._stop_for_storage(str(error), Gap(taken.at, 0))
             return False
-        self._priority.begin(self._take.id, self._wishes)
-        self._oddities.begin_recording()
-        self._said = None
-        self._say_recording()
-        ring(self._spool.dir, "control")
-        ring(self._spool.dir, "panel")
         return True
-
-    def _say_recording(self) -> None:
-        """Report what is being recorded, when something worth a word of it has changed."""
-        words = self._take.describe() if self._take else self._said
-        if words is not None and words != self._said:
-            self._said = words
-            self._report("recording", words)
-
-    def _note_stored(self) -> None:
-        self._reporter.end_fault()
-        self._say_recording()
-        ring(self._spool.dir, "control")
 
     def _note_row(self, row: SegmentRow) -> None:
         now = self._clock()
         self._storage.note_stored(row.length, row.duration_ms)
-        self._card.note_stored(now, now.monotonic_ms - self._feeding_since_ms, row.duration_ms)
+        self._card.note_stored(now, now.monotonic_ms - self._current.feeding_since_ms, row.duration_ms)
 
     def _flush(self) -> None:
         """Store the open segment; a full card ends the recording here, with its own cause."""
-        self._feeding_since_ms = self._clock().monotonic_ms
         try:
-            if self._take is not None and self._take.flush():
-                self._note_stored()
+            self._current.flush()
         except NoRoomError as error:
             self._stop_for_storage(str(error), error.missing)
 
     def _stop_recording(self, cause: str) -> None:
         self._flush()
-        take, self._take = self._take, None
+        take = self._current.let_go()
         if take is None:
             return
         take.prepare_end(self._clock())
         self._closer.close(take.recording, cause)
-        ring(self._spool.dir, "control")
-        ring(self._spool.dir, "panel")
+        self._current.ring("control", "panel")
 
     # What goes wrong
 
     def _stop_for_storage(self, reason: str, missing: Gap) -> None:
-        take, self._take = self._take, None
+        take = self._current.let_go()
         log.error("recorder stops: %s", reason)
         self._camera.stop()
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
         if take is not None:
             self._closer.close(take.recording, "storage_full", missing)
         self._reporter.alarm_once("storage_full", reason, recording_id=take.id if take else None)
-        self._report("storage_full", reason)
+        self._current.report("storage_full", reason)
 
     def _end(self, error: SourceError | None) -> None:
         if error is None:
@@ -294,14 +266,14 @@ class Recorder:
             self._spool.state.set("recording_wanted", {"on": False, "cause": "source_ended", "by": ""})
             self._wishes = self._read_wishes(self._clock())
             self._camera.stop()
-            self._report("idle", "the camera's input is at its end")
+            self._current.report("idle", "the camera's input is at its end")
             return
         log.error("recorder: %s", error)
-        take, cause = self._take, name_cause(error)
+        take, cause = self._current.take, name_cause(error)
         self._state_stall(cause, str(error))
         if self._wishes.recording.on:
             self._reporter.alarm_once(cause, str(error), recording_id=take.id if take else None)
-        self._report("camera_fault", str(error))
+        self._current.report("camera_fault", str(error))
         if not is_worth_waiting(error):
             raise CameraFailedError(str(error))
         self._retry_at_ms = self._clock().monotonic_ms + RETRY_MS
@@ -309,15 +281,10 @@ class Recorder:
 
     def _state_stall(self, cause: str, reason: str) -> None:
         self._flush()
-        take, self._take = self._take, None
+        take = self._current.let_go()
         if take is None:  # none was made, or storing found the card full and closed it with that cause
             return
         since = take.recording.last_end
         missing_ms = self._clock().monotonic_ms - since.monotonic_ms
         self._closer.close(take.recording, cause, Gap(since, missing_ms, reason))
         ring(self._spool.dir, "control")
-
-    def _report(self, state: str, note: str = "") -> None:
-        take = self._take
-        ends_ms = take.ends_ms if take else None
-        self._reporter.report(state, take.id if take else None, self._camera.name, note, ends_ms=ends_ms)
