@@ -20,7 +20,8 @@ from edge.restarts import RestartRule
 log = logging.getLogger("zhixing.manager")
 
 KILL_S: Final = 2.0
-# A process that got this far has loaded everything; the one in reserve then loads without slowing it down.
+# A process that got this far has loaded everything; the one in reserve then loads without slowing it down. Who came
+# out of the reserve had everything loaded before: the next one begins at once, for a second kill may be near.
 RESERVE_AFTER_S: Final = 2.0
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -43,6 +44,7 @@ class Child:
     reserve: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     start_at_s: float = 0.0
+    reserve_after_s: float = RESERVE_AFTER_S
     restarts: int = 0
     last: str = ""
 
@@ -50,6 +52,7 @@ class Child:
         """Let the one in reserve take its turn, or start a new process; ``keyboard`` hands it this terminal."""
         after = self.rule.owed_cause if self.reserve_module else ""
         self.process = self._call_reserve(after)
+        self.reserve_after_s = RESERVE_AFTER_S if self.process is None else 0.0
         if self.process is None:
             # What the card kept the process before from writing down is told to the one that closes the recording.
             told = ["--after", after] if after else []
@@ -60,7 +63,7 @@ class Child:
 
     def keep_reserve(self, config: Path, now_s: float) -> None:
         """See to it that one waits in reserve, once the process has been running for a while."""
-        if not self.reserve_module or now_s - self.started_s < RESERVE_AFTER_S:
+        if not self.reserve_module or now_s - self.started_s < self.reserve_after_s:
             return
         if self.reserve is None or self.reserve.poll() is not None:
             self.reserve = _spawn(self.reserve_module, config, stdin=subprocess.PIPE)

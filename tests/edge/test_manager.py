@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge.beats import BeatWatch
+from edge.children import RESERVE_AFTER_S, Child
 from edge.manager import PROCESSES, RESERVES, main
 from edge.spool import SpoolError, open_spool
 from tests.fakes.small_authority import SmallAuthority
@@ -150,6 +152,27 @@ def test_the_recorder_in_reserve_takes_over_under_its_true_name_and_another_one_
     kit.process.kill()
     kit.process.wait()
     wait_until(lambda: not kit.left(), 5, "the kernel ends those in reserve, too")
+
+
+def test_the_next_one_in_reserve_loads_at_once_after_a_take_over_and_after_a_start_from_nothing_later(
+    config: Path,
+) -> None:
+    child = Child("recorder", PROCESSES["recorder"], BeatWatch(1.0), RESERVES["recorder"])
+    try:
+        child.start(config, keyboard=False)
+        child.keep_reserve(config, child.started_s + 0.9 * RESERVE_AFTER_S)
+        assert child.reserve is None, "five processes load at the kit's start"
+        child.keep_reserve(config, child.started_s + RESERVE_AFTER_S)
+        waiting = child.reserve
+        assert waiting is not None
+        child.kill()
+        child.start(config, keyboard=False)
+        assert child.process is waiting
+        child.keep_reserve(config, child.started_s)
+        assert child.reserve is not None and child.reserve is not waiting, "a second kill may be near"
+    finally:
+        child.dismiss_reserve()
+        child.kill()
 
 
 def test_a_damaged_spool_is_found_beside_the_running_kit(config: Path) -> None:
