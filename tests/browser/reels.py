@@ -1,4 +1,4 @@
-"""Sixteen kits that cost next to nothing: each plays a short film, encoded once by x264, over its own proven connection.
+"""Sixteen kits that cost next to nothing: each plays a short film, encoded once by x264, over its own connection.
 
 Only the lens is a drawing; certificates, frames, acknowledgements and the relay's orders are those of the wire.
 """

@@ -65,11 +65,7 @@ def open_tabs(profile: Path) -> Iterator[Tabs]:
     flags = [*FLAGS, "--headless", size, "--remote-debugging-port=0", f"--user-data-dir={profile}"]
     process = subprocess.Popen([str(CHROMIUM), *flags, "about:blank"], stderr=subprocess.DEVNULL)
     try:
-        port, path = wait_until(
-            lambda: lines if told.exists() and len(lines := told.read_text().split()) == 2 else None,
-            30,
-            "the browser",
-        )
+        port, path = wait_until(lambda: read_address(told), 30, "the browser")
         with connect(f"ws://127.0.0.1:{port}{path}", proxy=None, compression=None, max_size=None) as connection:
             tabs = Tabs(connection)
             yield tabs
@@ -79,3 +75,9 @@ def open_tabs(profile: Path) -> Iterator[Tabs]:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def read_address(told: Path) -> list[str]:
+    """Port and path, once both are written; until then nothing."""
+    lines = told.read_text().split() if told.exists() else []
+    return lines if len(lines) == 2 else []

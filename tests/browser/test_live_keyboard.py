@@ -1,4 +1,4 @@
-"""A whole session of remote command led by keyboard alone: asked, decided, begun, spoken in, ordered, read back, ended."""
+"""A whole session led by keyboard alone: asked, decided, begun, spoken in, ordered, read back, ended."""
 
 from __future__ import annotations
 
@@ -47,11 +47,10 @@ def address(world, settings):
     relay.stop()
 
 
-def wait_renewed(page, times=2):
-    """Until the part that renews itself came back so many times."""
-    page.evaluate("window.renewals = 0")
-    page.evaluate("document.body.addEventListener('htmx:afterSettle', () => { window.renewals += 1; })")
-    page.wait_for_function("times => window.renewals >= times", arg=times, timeout=LONG_MS)
+def wait_renewed(page):
+    """Until the part that renews itself, and those that come with it, came anew."""
+    page.evaluate("document.getElementById('order-list').dataset.old = 'yes'")
+    page.wait_for_selector("#order-list:not([data-old])", state="attached", timeout=LONG_MS)
 
 
 def ask(page):
