@@ -50,7 +50,7 @@ def find_floor(participant: Participant, sessions: Sessions, people: Iterable[Pa
 
 
 def carries(participant: Participant, frame: Frame, voice: Voice) -> bool:
-    """Whether this very sound is for a session in which he talks: what was said before the press is on its way too."""
+    """Whether this very sound is for a session in which he talks: what was said before a press comes after it."""
     return voice == "duplex" or not participant.tells_key or bool(frame.flags & PRESSED)
 
 

@@ -16,7 +16,7 @@ _MAX_TALKERS_TOLD: Final = 128
 
 
 def make_table(listener: Participant, people: Iterable[Participant]) -> Talkers:
-    """Whom this listener shares a session with; what somebody says in other sessions alone is none of his business."""
+    """Whom this listener shares a session with; what somebody says in other sessions is none of his business."""
     rows = [
         _make_row(other, is_on=not other.talks_in.isdisjoint(listener.sessions))
         for other in sorted(people, key=lambda one: one.stream)

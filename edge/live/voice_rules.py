@@ -42,7 +42,7 @@ def obey_mode(ordered: VoiceMode, orders: Sequence[VoiceMode], *, tells_apart: b
     """What to do of the relay's order, beside what each session decided.
 
     ``tells_apart``: the relay lets a press-to-talk session hear the officer by his key alone, whatever else his
-    microphone is open for. One that does not (up to 0.4.0, or not heard from yet) is given nothing but the key's sound.
+    microphone is open for. One that does not (up to 0.4.0, or not heard from yet) is given the key's sound alone.
     """
     return "ptt" if ordered == "duplex" and "ptt" in orders and not tells_apart else ordered
 

@@ -135,7 +135,8 @@ function drawTalk() {
   const to = { centre: word("to_centre"), all: word("to_all") }[voice.to] ?? voice.others.find((one) => one.id === voice.to)?.name ?? voice.to;
   const trouble = !voice.connected ? word("relay_away") : voice.trouble ? word(`voice_${voice.trouble}`) : "";
   const isOn = talking || voice.talking !== null;
-  const hint = voice.mode === "duplex" ? "talk_open" : voice.ptt === "toggle" ? "talk_tap" : "talk_hold";
+  const isPartly = facts.live.sessions.some((session) => session.voice === "ptt");
+  const hint = voice.mode === "duplex" ? (isPartly ? "talk_partly" : "talk_open") : voice.ptt === "toggle" ? "talk_tap" : "talk_hold";
   talkKey.classList.toggle("on", isOn);
   talkKey.setAttribute("aria-pressed", String(isOn));
   fill(talkKey, icon("talk"), make("span", {}, make("b", {}, word(talking ? "talking" : hint)), make("small", {}, trouble || [`${word("talk_to")} ${to}`, talking && word("talk_let_go")].filter(Boolean).join(" · "))));

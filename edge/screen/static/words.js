@@ -81,6 +81,7 @@ export const WORDS = {
   voice_nobody_there: ["中心无人收听", "nobody listens at the centre"], voice_not_heard: ["讲话人数已满，未接通", "too many talk: not heard"],
   talk_to: ["对", "To"], to_centre: ["指挥中心", "the centre"], to_all: ["全体", "everybody"],
   talk_hold: ["按住讲话", "Hold to talk"], talk_tap: ["点按讲话", "Tap to talk"], talk_open: ["话筒已开", "Microphone open"],
+  talk_partly: ["话筒对一方已开，按住各方都听到", "Open to one hall: hold for all"],
   talking: ["正在讲话", "Talking"], talk_let_go: ["松开结束", "let go to end"],
   orders: ["命令", "Orders"], order_no: ["第", "Order "], order_no_end: ["号命令", ""], read_back_now: ["请复诵", "read it back"],
   read_back: ["复诵确认", "Read back"], cannot: ["无法执行", "Cannot"], more_orders: ["其后还有命令", "Orders after it:"],

@@ -72,7 +72,12 @@ def wait_talks(socket: Socket, is_on: bool) -> None:
 
 def read_voice(stand: Stand, session_id: str) -> list[Item]:
     """What the session's sealed record has of the kit's voice, once it is closed."""
-    wait_until(lambda: chain_of(stand, session_id)[-1].kind is Kind.FINAL, 60, "the record to be closed")
+
+    def is_closed() -> bool:
+        records = chain_of(stand, session_id)
+        return bool(records) and records[-1].kind is Kind.FINAL
+
+    wait_until(is_closed, 60, "the record to be closed")
     items = items_of(stand, session_id, chain_of(stand, session_id))
     return [
         item

@@ -60,9 +60,9 @@ def test_each_packet_says_whether_its_sound_came_with_the_key_down():
     press, release = sounds[10].pts_us, sounds[30].pts_us
     for item in sounds:
         frame = unpack(pack(Type.AUDIO, item.data, stream=SOUND, time_us=BEGAN_US + item.pts_us))
-        wait_until(lambda: microphone._frames.empty(), 20, "room")
+        wait_until(microphone._frames.empty, 20, "room")
         microphone.feed(frame, is_pressed=press <= item.pts_us < release)
-    wait_until(lambda: microphone._frames.empty(), 20, "the last packets")
+    wait_until(microphone._frames.empty, 20, "the last packets")
     microphone.close()
     pressed = [time_us - BEGAN_US for time_us, is_pressed in came if is_pressed]
     others = [time_us - BEGAN_US for time_us, is_pressed in came if not is_pressed]

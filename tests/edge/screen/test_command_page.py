@@ -159,6 +159,15 @@ def test_who_talks_and_why_it_is_the_button_now(glass, kit):  # noqa: F811
     expect(glass.locator("#talk")).to_contain_text("中心无人收听")
 
 
+def test_in_two_kinds_of_session_it_says_that_one_hears_him_by_the_button_alone(glass, kit):  # noqa: F811
+    begin(kit, voice="duplex")
+    expect(glass.locator("#talk")).to_contain_text("话筒已开")
+    (open_,) = kit.spool.state.get("live_sessions")
+    kit.spool.state.set("live_sessions", [open_, {**open_, "session": "b" * 32, "voice": "ptt"}])
+    ring(kit.spool.dir, "panel")
+    expect(glass.locator("#talk")).to_contain_text("按住各方都听到")
+
+
 def test_without_a_voice_there_is_no_button(glass, kit):  # noqa: F811
     begin(kit, voice="off")
     expect(glass.locator("#live")).to_be_visible()
