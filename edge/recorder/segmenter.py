@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Final
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -64,6 +65,20 @@ class _Open:
     size_bytes: int = 0
 
 
+class SoundTemplate:
+    """What a muxer must know of the sound, read from its description once and not for each segment."""
+
+    def __init__(self) -> None:
+        self._audio: AudioFormat | None = None
+        self._container: InputContainer | None = None
+
+    def read(self, audio: AudioFormat) -> AudioStream:
+        """The stream that ``audio`` describes. Raises av.error.FFmpegError."""
+        if self._container is None or audio != self._audio:
+            self._container, self._audio = av.open(io.BytesIO(audio.init), "r", format="mp4"), audio
+        return self._container.streams.audio[0]
+
+
 class PictureTemplate:
     """What a muxer must know of the picture, read from a key frame, and anew when its SPS or PPS have changed.
 
@@ -97,7 +112,7 @@ class Segmenter:
         self._last_us = -1
         self._last_sound_us = -1
         self._index = 1
-        self._template = PictureTemplate()
+        self._template, self._sound = PictureTemplate(), SoundTemplate()
 
     def feed(self, item: EncodedFrame | AudioPacket, at: Moment) -> ClearSegment | None:
         """Take one item that arrived at ``at``; give the segment that a key frame ends.
@@ -172,6 +187,7 @@ class Segmenter:
             end_us=next_us,
             first_index=self._index,
             template=self._template,
+            sound_template=self._sound,
         )
         self._index += sum(frame.key for frame in frames)
         codecs = h264.codec_text(frames[0].data) + (f", {self._audio.codec}" if self._audio else "")
@@ -195,11 +211,12 @@ def mux_segment(
     end_us: int,
     first_index: int,
     template: PictureTemplate | None = None,
+    sound_template: SoundTemplate | None = None,
 ) -> bytes:
     """One self-contained fragmented MP4 of ``frames`` (the first a key frame) and ``sound``.
 
     Times count from ``origin_us``; the last frame lasts until ``end_us``; ``first_index`` numbers its first moof.
-    ``template`` of the segments before it spares reading the picture's format anew.
+    The templates of the segments before it spare reading the formats anew.
     """
     sink = _Sink()
     container = av.open(sink, "w", format="mp4", options={**_MUXER_OPTIONS, "fragment_index": str(first_index)})
@@ -211,8 +228,7 @@ def mux_segment(
         for frame, end in zip(frames, (end - origin_us for end in ends), strict=True)
     ]
     if audio is not None:
-        with av.open(io.BytesIO(audio.init), "r", format="mp4") as described:
-            track = container.add_stream_from_template(described.streams.audio[0])
+        track = container.add_stream_from_template((sound_template or SoundTemplate()).read(audio))
         track.time_base = Fraction(1, audio.sample_rate)
         for piece in sound:
             at_us = piece.pts_us - origin_us
@@ -221,7 +237,7 @@ def mux_segment(
     for packet in packets:
         container.mux(packet)
     container.close()
-    return bytes(sink.data)
+    return b"".join(sink.pieces)
 
 
 def _packet(stream: Stream, data: bytes, pts_us: int, dts_us: int, end_us: int, *, key: bool) -> Packet[Stream]:
@@ -241,9 +257,10 @@ class _Sink:
     """What PyAV writes to: memory that cannot be sought in, so that nothing is ever rewritten."""
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        # Joined once at the end: to grow with every 32 KB cost more than the muxing.
+        self.pieces: list[bytes] = []
 
     def write(self, data: bytes) -> int:
         """Append."""
-        self.data += data
+        self.pieces.append(data)
         return len(data)

@@ -28,7 +28,8 @@ class Heartbeat:
     def beat(self) -> None:
         """One more turn of the loop. Not synced: it need not outlive a power cut."""
         self._count += 1
-        self._write()
+        if self._pulsing is None:  # else its next pulse tells it, a quarter of a second later at most
+            self._write()
 
     def keep_pulse(self, every_s: float = 0.25) -> None:
         """From now on a thread of its own shows that the process lives, also while the loop waits for the card.

@@ -4,8 +4,9 @@ import pytest
 
 from edge.recorder import h264
 from edge.recorder.moment import Moment
-from edge.recorder.segmenter import PictureTemplate, Segmenter, mux_segment
-from edge.recorder.sources import EncodedFrame, KeyFrameMissingError
+from edge.recorder.segmenter import PictureTemplate, Segmenter, SoundTemplate, mux_segment
+from edge.recorder.sources import AudioPacket, EncodedFrame, KeyFrameMissingError
+from edge.recorder.sources.encoding import SoundEncoder, describe_aac
 from edge.recorder.sources.pyav import PyavCamera
 from edge.recorder.sources.synthetic import SyntheticCamera
 from tests.fakes import mp4_boxes
@@ -116,6 +117,20 @@ def test_a_format_read_once_gives_the_very_bytes_of_one_read_anew():
     template, frames = PictureTemplate(), shot(160)
     assert mux(frames, template) == mux(frames, template) == mux(frames)
     assert template.read(frames[0].data) is template.read(frames[25].data)
+
+
+def test_sound_described_once_gives_the_very_bytes_of_one_described_anew():
+    mono, low = describe_aac(SoundEncoder.SAMPLE_RATE, "mono"), describe_aac(SoundEncoder.SAMPLE_RATE // 2, "mono")
+    template, frames = SoundTemplate(), shot(160)
+    sound = [AudioPacket(b"\x01" * 20, at_us, 21_333) for at_us in range(0, 1_900_000, 21_333)]
+
+    def film(audio, sound_template=None):
+        given = {"origin_us": 0, "end_us": 2_000_000, "first_index": 1, "sound_template": sound_template}
+        return mux_segment(frames, sound, audio, **given)
+
+    assert film(mono, template) == film(mono, template) == film(mono)
+    assert film(low, template) == film(low) != film(mono)
+    assert film(mono, template) == film(mono)
 
 
 def test_a_camera_that_changes_its_picture_is_read_anew():

@@ -10,6 +10,7 @@ import pytest
 from edge.spool import Doorbell, Heartbeat, open_spool, ring
 from edge.spool.heartbeat import heartbeat_path
 from edge.spool.inbox import HANDLED_KEPT
+from tests.waiting import wait_until
 
 
 def test_inbox_counts_up_to_the_first_hole(tmp_path: Path) -> None:
@@ -101,3 +102,19 @@ def test_heartbeat_changes_with_every_beat(tmp_path: Path) -> None:
     second = heartbeat_path(tmp_path, "recorder").read_bytes()
     heart.close()
     assert first != second
+
+
+def test_a_pulse_tells_the_turns_of_the_loop_too(tmp_path: Path) -> None:
+    heart = Heartbeat(tmp_path, "recorder")
+
+    def told() -> list[bytes]:
+        return heartbeat_path(tmp_path, "recorder").read_bytes().split()
+
+    heart.keep_pulse(every_s=0.01)
+    for _ in range(6):
+        heart.beat()
+    wait_until(lambda: int(told()[1]) == 7, 10)
+    still = told()
+    wait_until(lambda: told()[2] != still[2], 10)
+    assert told()[1] == still[1], "a loop that stands still is told as one, however its process lives"
+    heart.close()
