@@ -122,8 +122,6 @@ class Tapping:
 
     def offer(self, item: EncodedFrame | AudioPacket) -> None:
         """An item of the camera, in its thread; never waits."""
-        if not (self._readers or isinstance(item, EncodedFrame)):
-            return  # sound is kept for nobody
         now_us = self._clock_us()
         with self._lock:
             if isinstance(item, EncodedFrame):
