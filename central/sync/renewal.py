@@ -6,6 +6,9 @@ own server as it came, which checks it itself, and its answer goes back. It is t
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import binascii
 import logging
 import ssl
 import threading
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 from anyio import to_thread
+from cryptography.hazmat.primitives.serialization import pkcs7
 from fastapi import FastAPI, Request, Response
 
 from central.sync.incoming import check_body, read_small_body
@@ -36,6 +40,9 @@ TIMEOUT_S: Final = 4.0
 # An authority that does not answer holds up no more of what comes after.
 QUIET_S: Final = 30.0
 RETRY_S: Final = 600
+# The authority hands the register over before it answers; here it is in force half a second later.
+KNOWN_S: Final = 2.0
+_LOOK_S: Final = 0.02
 
 
 class AuthorityCaller:
@@ -91,8 +98,9 @@ def add_renewal_route(app: FastAPI, door: Door) -> None:
         body = await read_small_body(request, renewal.MAX_BYTES)
         check_body(request, proof, sha256(body))
         _check_own(proof, body)
-        pkcs7 = await to_thread.run_sync(caller.renew, body)
-        return Response(pkcs7, media_type="application/pkcs7-mime")
+        answer = await to_thread.run_sync(caller.renew, body)
+        await _wait_known(door, answer)
+        return Response(answer, media_type="application/pkcs7-mime")
 
 
 def _check_own(proof: Proof, body: bytes) -> None:
@@ -102,3 +110,15 @@ def _check_own(proof: Proof, body: bytes) -> None:
         raise ProblemError(400, door_auth.BAD_REQUEST, f"{error} Let the kit ask anew.") from error
     if asked.kit_id != proof.admission.kit.kit_id:
         raise ProblemError(403, door_auth.RENEWAL_REFUSED, "A kit asks for its own certificate alone.")
+
+
+async def _wait_known(door: Door, answer: bytes) -> None:
+    """Until a kit that shows its new certificate is let in here; not for ever, the register may come by hand."""
+    try:
+        serials = [f"{leaf.serial_number:x}" for leaf in pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer))]
+    except (ValueError, binascii.Error) as error:
+        log.warning("door: the device authority's answer is no certificate: %s", error)
+        raise _away() from error
+    until_s = time.monotonic() + KNOWN_S
+    while time.monotonic() < until_s and any(door.gate.directory.find_by_serial(one) is None for one in serials):
+        await asyncio.sleep(_LOOK_S)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -108,6 +108,8 @@ class ZoneDoor:
     refusals: Counter[str] = field(default_factory=Counter)
     lines: Lines = field(default_factory=Lines)
     incoming: Incoming = field(default_factory=Incoming)
+    follow: Callable[[], Awaitable[None]] | None = None
+    """Puts a changed register in force at once (`central.sync.zone_process`)."""
 
     async def prove(self, request: Request) -> Proof:
         """Check the token before a byte of the body is read; the request ends when its kit is revoked."""

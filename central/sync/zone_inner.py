@@ -92,6 +92,8 @@ def create_inner_app(door: ZoneDoor) -> FastAPI:
     @app.put("/inside/lists/{what}")
     async def take_list(request: Request, what: ListName) -> Response:
         await to_thread.run_sync(_put_list, door.settings, what, await request.body())
+        if door.follow is not None:
+            await door.follow()  # whoever brings it may rely on it
         return Response(status_code=204)
 
     return app

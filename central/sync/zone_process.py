@@ -36,6 +36,25 @@ LOOK_EVERY_S: Final = 60.0
 _HOUR_S: Final = 3600.0
 
 
+class Follower:
+    """Puts the register in force, on the one event loop: when its file has changed, and when it was just brought."""
+
+    def __init__(self, door: ZoneDoor, watch: RegisterFile) -> None:
+        self._door, self._watch = door, watch
+        self._lock = asyncio.Lock()
+
+    async def look(self) -> None:
+        """Shut revoked kits out at once, in the middle of a body too."""
+        async with self._lock:
+            try:
+                if self._watch.has_changed():
+                    self._door.lines.cut(await to_thread.run_sync(self._watch.look))
+                if self._watch.is_due:
+                    await to_thread.run_sync(self._watch.apply)
+            except OSError as error:
+                log.error("zone: the register cannot be read or kept: %s", error)
+
+
 class InnerServer(uvicorn.Server):
     """Ends with the outer server, which hears the signals for both."""
 
@@ -87,7 +106,9 @@ def make_servers(settings: Settings) -> tuple[uvicorn.Server, InnerServer, tuple
 
 async def _serve(outer: uvicorn.Server, inner: InnerServer, works: tuple[ZoneDoor, RegisterFile]) -> None:
     door, watch = works
-    beside = [asyncio.create_task(_follow_register(door, watch)), asyncio.create_task(_keep_house(door.store))]
+    follower = Follower(door, watch)
+    door.follow = follower.look
+    beside = [asyncio.create_task(_follow_register(follower)), asyncio.create_task(_keep_house(door.store))]
     within = asyncio.create_task(inner.serve())
     try:
         await outer.serve()
@@ -100,17 +121,10 @@ async def _serve(outer: uvicorn.Server, inner: InnerServer, works: tuple[ZoneDoo
         await asyncio.gather(*beside, return_exceptions=True)
 
 
-async def _follow_register(door: ZoneDoor, watch: RegisterFile) -> None:
-    """Shut revoked kits out at once, in the middle of a body too."""
+async def _follow_register(follower: Follower) -> None:
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
-        try:
-            if watch.has_changed():
-                door.lines.cut(await to_thread.run_sync(watch.look))
-            if watch.is_due:
-                await to_thread.run_sync(watch.apply)
-        except OSError as error:
-            log.error("zone: the register cannot be read or kept: %s", error)
+        await follower.look()
 
 
 async def _keep_house(store: ZoneStore) -> None:

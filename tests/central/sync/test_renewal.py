@@ -166,8 +166,19 @@ def test_it_renews_through_the_zone_and_is_known_there_at_once(world: World) -> 
     fresh = kit.renew()
     assert fresh.public_key() == old.public_key() and fresh.not_valid_after_utc > old.not_valid_after_utc
     fresh.verify_directly_issued_by(world.desk.kits_ca.certificate)
-    # No moment between: the register that names it was in the zone before the answer.
-    assert kit.open_door(Identity(kit.folder)).get("/v1/trust").status == 200
+    # No moment between: the register that names it was in force in zone and inside before the answer.
+    door = kit.open_door(Identity(kit.folder))
+    assert door.get("/v1/trust").status == 200
+    answer = wait_until(
+        lambda: (
+            told
+            if (told := door.post(door_auth.chain_path(bytes(16)), b"x", "application/cbor")).status != 202
+            else None
+        ),
+        30,
+        "the inside's answer",
+    )
+    assert (answer.status, answer.problem) == (400, door_auth.BAD_REQUEST), "judged by what it says, not by who it is"
     assert world.count_issued("dl-2901-01") == 2
     assert not (world.zone.folder / "keys" / "kits-ca.key").exists(), "what issues stands at the authority alone"
 
