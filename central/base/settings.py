@@ -253,7 +253,9 @@ def _is_loopback(host: str) -> bool:
 
 def _check_together(settings: Settings) -> None:
     if settings.authority_url and not settings.authority_url.startswith("https://"):
-        raise SettingsError("Option authority_url is no https address: name the device authority's https://host:port.")
+        raise SettingsError(
+            "Option authority_url is no https address: name the device authority's https://host:port."
+        )
     if settings.role == "inside" and not (settings.zone_url and settings.zone_broker_url):
         raise SettingsError('Option role is "inside" but zone_url or zone_broker_url is missing: set both.')
     if settings.role != "whole" and settings.broker == "external":
