@@ -16,7 +16,7 @@ export class Cell {
     if (acts) {
       this.acts.append(
         makeButton('cell-move', 'move', _('移动本格'), () => acts.lift(this.number)),
-        makeButton('cell-clear', 'withdrawn', _('移出本格'), () => acts.clear(this.number)),
+        makeButton('cell-clear', 'remove', _('移出本格'), () => acts.clear(this.number)),
       );
       this.element.append(this.acts);
     }
