@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import logging
 import signal
 from collections.abc import Iterator
@@ -44,6 +45,9 @@ class QuietServer(uvicorn.Server):
 def main(settings: Settings) -> None:
     """Relay until SIGINT or SIGTERM."""
     store = open_store(settings)
+    # Looking through all that was loaded for cycles took 0.35 % of a core, 85 ms of it at once, with every picture waiting.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(serve(settings, store))

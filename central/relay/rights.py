@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,7 +78,7 @@ class Rights:
         if not token:
             return None
         try:
-            found = await asyncio.to_thread(self._read_logins, frozenset([token]))
+            found = await asyncio.to_thread(self._find_logins, frozenset([token]))
         except SQLAlchemyError as error:
             log.warning("relay: nobody is let in while the database does not answer: %s", error)
             return None
@@ -92,12 +92,14 @@ class Rights:
                 rows = courts.list_all_courts(session)
                 self.names = Names({row.code: row.name_zh for row in rows}, devices.list_officers(session))
                 self._names_s = now_s
-        return Standing(sessions, self._read_logins(tokens) if tokens else {})
+            return Standing(sessions, self._read_logins(session, tokens, now_ms) if tokens else {})
 
-    def _read_logins(self, tokens: frozenset[str]) -> dict[str, Login]:
-        now_ms = self._store.clock.now_ms()
+    def _find_logins(self, tokens: frozenset[str]) -> dict[str, Login]:
         with self._store.read() as session:
-            found = people.find_logins(session, tokens, now_ms=now_ms, idle_s=self._settings.session_idle_s)
+            return self._read_logins(session, tokens, self._store.clock.now_ms())
+
+    def _read_logins(self, session: Any, tokens: frozenset[str], now_ms: int) -> dict[str, Login]:
+        found = people.find_logins(session, tokens, now_ms=now_ms, idle_s=self._settings.session_idle_s)
         return {token: login for token, login in found.items() if login.is_full and self._is_placed(login)}
 
     def _is_placed(self, login: Login) -> bool:

@@ -73,6 +73,7 @@ class TestSources:
         camera.show()
         other.show()
         viewer.picture()
+        flooded.picture()  # before it his look is being put on record and what comes waits: a flood would drop it
         for _ in range(3000):
             camera.send(payload=b"x" * 100)
         other.send()
