@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from central.base.errors import ForbiddenError, NotFoundError
 from central.base.unit_of_work import UnitOfWork
-from central.command import queries, rules
+from central.command import queries, rules, session_rights
 from central.command.entries import add_entry, note_act, tell_changed
 from central.command.models import SessionOrder, SessionOrderKit
 from central.command.queries import SessionView
@@ -98,7 +98,7 @@ def give_order(
     """
     check_permission(actor, "give_instruction")
     view = queries.get_session(uow.session, actor, session_id)
-    if not rules.may_instruct(actor, view.session.court_code, view.decision.kind):
+    if not session_rights.may_instruct(actor, view.session.court_code, view.decision.kind):
         raise ForbiddenError(
             "Numbered orders are given by a commander of the commanding court, in an emergency by its duty operator."
         )
@@ -131,7 +131,7 @@ def note_heard(uow: UnitOfWork, actor: Actor, session_id: str, no: int, kit_id: 
     """
     view = queries.get_session(uow.session, actor, session_id)
     check_permission(actor, "talk_live")
-    if not rules.may_talk(actor, view.as_open):
+    if not session_rights.may_talk(actor, view.as_open):
         raise ForbiddenError("Only who takes part in the session can have heard it; ask its commander.")
     note = rules.clean(note, "note", needed=False)
     rule = update(SessionOrderKit).where(

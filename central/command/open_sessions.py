@@ -10,7 +10,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from central.command import recusals
 from central.command.models import CommandDecision, CommandSession, SessionGuest, SessionKit
-from central.command.rules import OpenSession, Voice
+from central.command.session_rights import OpenSession, Voice
 from central.devices.losses import OPEN_STATES
 from central.devices.models import Kit, KitLoss
 

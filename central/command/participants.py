@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
-from central.command import cameras, rules
+from central.command import cameras, rules, session_rights
 from central.command.calls import call_kit, join_kit, let_go, tell
 from central.command.entries import add_entry, note_act
 from central.command.models import SessionGuest, SessionKit
@@ -41,7 +41,7 @@ def add_kit(
     reason = rules.clean(reason, "reason", needed=False)
     if kit.kit_id not in view.request.kits:
         _check_beyond(actor, view, "A kit that the decision does not name")
-        if not reason and not rules.may_decide(actor, view.session.court_code):
+        if not reason and not session_rights.may_decide(actor, view.session.court_code):
             rules.check_tied([kit.kit_id], tied)
     row = join_kit(uow, view.session, kit, actor, view.decision, url=url, reason=reason)
     note_act(
@@ -134,7 +134,7 @@ def set_voice(uow: UnitOfWork, actor: Actor, session_id: str, voice: str) -> Non
 
 def _check_beyond(actor: Actor, view: SessionView, what: str) -> None:
     """Raise DecisionError unless the actor decides, or acts in an emergency that is still to be ratified."""
-    if rules.may_decide(actor, view.session.court_code) or (
+    if session_rights.may_decide(actor, view.session.court_code) or (
         view.decision.kind == "emergency" and not view.decision.ratified
     ):
         return

@@ -20,7 +20,7 @@ from central.command.models import (
     SessionKit,
 )
 from central.command.open_sessions import find_open, list_open, put_together
-from central.command.rules import OpenSession, may_publish, may_talk, may_watch
+from central.command.session_rights import OpenSession, may_publish, may_talk, may_watch
 from central.courts.permissions import Actor, may_any
 from central.courts.queries import in_scope
 from central.devices import lost

@@ -12,7 +12,7 @@ from central.base.errors import NotFoundError
 from central.command import record_rules as rules
 from central.command.models import CommandSession, SessionEntry, SessionGuest, SessionKit
 from central.command.record_models import SessionRecord, SessionRecordLink
-from central.command.rules import takes_part
+from central.command.session_rights import takes_part
 from central.courts.permissions import Actor, check_permission
 from contract import chain
 from contract.chain import Kind

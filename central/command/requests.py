@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from central.base.outbox import SESSION_CHANGED
 from central.base.unit_of_work import UnitOfWork
-from central.command import queries, rules
+from central.command import queries, rules, session_rights
 from central.command.entries import note_act
 from central.command.models import CommandDecision, CommandRequest
 from central.courts.permissions import Actor, check_permission, sees_court
@@ -254,7 +254,7 @@ def _get_to_decide(uow: UnitOfWork, actor: Actor, request_id: str) -> CommandReq
 
 
 def _check_decides(actor: Actor, request: CommandRequest) -> None:
-    if not rules.may_decide(actor, request.commanding_court):
+    if not session_rights.may_decide(actor, request.commanding_court):
         raise rules.OtherCourtError("A person of the commanding court itself decides this; tell that court.")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from central.base.unit_of_work import UnitOfWork
-from central.command import queries, rules
+from central.command import queries, rules, session_rights
 from central.command.calls import join_kit, let_go, list_courts, tell
 from central.command.entries import add_entry, note_act, tell_changed
 from central.command.models import CommandDecision, CommandRequest, CommandSession, SessionGuest, SessionKit
@@ -38,7 +38,7 @@ def check_leads(actor: Actor, court_code: str) -> None:
     """Raise ForbiddenError or OtherCourtError unless the actor leads and ends sessions of ``court_code``."""
     if not actor.has_right("decide_command"):
         check_permission(actor, "start_command")
-    if not rules.may_lead(actor, court_code):
+    if not session_rights.may_lead(actor, court_code):
         raise rules.OtherCourtError("A person of the commanding court itself does this; tell that court.")
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from central.base.errors import NotFoundError
 from central.base.unit_of_work import UnitOfWork
 from central.cases.sight import list_barred_numbers
-from central.command import queries, rules, service
+from central.command import queries, rules, service, session_rights
 from central.command.entries import tell_changed
 from central.command.instructions import find_order_at
 from central.command.models import CommandRequest, CommandSession, SessionKit
@@ -131,7 +131,7 @@ def _decide_and_begin(
     uow: UnitOfWork, actor: Actor, request: CommandRequest, terms: Terms, *, url: str
 ) -> CommandSession:
     kind = "emergency"
-    if rules.may_decide(actor, request.commanding_court):
+    if session_rights.may_decide(actor, request.commanding_court):
         kind = rules.check_own_request(actor, request.requester_id, request.commanding_court)
     tied = list_tied(uow.session, actor, request, now_ms=uow.now_ms) if kind == "emergency" else ()
     service.decide(uow, request, actor, kind=kind, verdict="granted", terms=terms, tied=tied)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from central.command.rules import OpenSession
+from central.command.session_rights import OpenSession
 from central.relay import bounds
 from central.relay.fanout import Record, Viewer, ack_of
 from central.relay.sink import NoSink, Sink

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from central.command.rules import OpenSession, Voice
+from central.command.session_rights import OpenSession, Voice
 from central.relay import bounds
 from contract.live import PRESSED, Frame, Talk
 

@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
-from central.command.rules import OpenSession
+from central.command.session_rights import OpenSession
 from central.people.queries import Login
 from central.relay import bounds, wire
 from central.relay.bounds import Bucket, guard_pictures, guard_viewer, guard_voice

@@ -12,7 +12,7 @@ from typing import Final
 
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
-from central.command.rules import OpenSession
+from central.command.session_rights import OpenSession
 from central.courts.permissions import Actor
 from central.relay import bounds
 from central.relay.exchange import Exchange

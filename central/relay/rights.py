@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
 from central.command import queries as command
-from central.command.rules import OpenSession, may_publish, may_talk, may_watch
+from central.command.session_rights import OpenSession, may_publish, may_talk, may_watch
 from central.courts import queries as courts
 from central.courts.permissions import Actor
 from central.devices import queries as devices

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from central.command.rules import OpenSession, Voice
+from central.command.session_rights import OpenSession, Voice
 from central.relay import bounds
 from central.relay.fanout import with_stream
 from central.relay.floor import carries, find_floor, read_key, voice_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from central.base.unit_of_work import ReadSession
-from central.command import cameras, rules
+from central.command import cameras, session_rights
 from central.command import queries as command
 from central.command.instructions import OrderView, list_orders
 from central.command.queries import RequestView, SessionView
@@ -79,8 +79,8 @@ def load_session_page(
     view = command.get_session(session, actor, session_id)
     is_live = view.is_open and view.session.until_ms > now_ms
     open_ = view.as_open
-    watches = rules.may_watch(actor, open_)
-    leads = is_live and rules.may_lead(actor, view.session.court_code)
+    watches = session_rights.may_watch(actor, open_)
+    leads = is_live and session_rights.may_lead(actor, view.session.court_code)
     kits = _list_kits(session, actor, now_ms)
     present = {kit.kit_id for kit in view.present}
     free = [row for row in kits.values() if row.kit.kit_id not in present and row.kit.revoked_ms is None]
@@ -93,10 +93,11 @@ def load_session_page(
         voice=make_voice(session, actor, open_, url, words) if is_live and watches else None,
         courts={row.code: row for row in courts.list_all_courts(session)},
         leads=leads,
-        ratifies=rules.may_decide(actor, view.session.court_code) and view.decision.decider_id != actor.user_id,
-        instructs=is_live and rules.may_instruct(actor, view.session.court_code, view.decision.kind),
+        ratifies=session_rights.may_decide(actor, view.session.court_code)
+        and view.decision.decider_id != actor.user_id,
+        instructs=is_live and session_rights.may_instruct(actor, view.session.court_code, view.decision.kind),
         watches=watches,
-        publishes=is_live and rules.may_publish(actor, open_),
+        publishes=is_live and session_rights.may_publish(actor, open_),
         free_kits=free if leads else (),
         cameras=cameras.list_choices(session, actor) if leads else (),
         is_live=is_live,
@@ -160,7 +161,7 @@ def load_desk(session: ReadSession, actor: Actor, *, now_ms: int) -> Desk:
     waiting = flows.list_watch_me(session, actor)
     ids = {view.request.id for view in waiting}
     asked = [view for view in views if view.request.state == "asked" and view.request.id not in ids]
-    mine = [view for view in asked if rules.may_decide(actor, view.request.commanding_court)]
+    mine = [view for view in asked if session_rights.may_decide(actor, view.request.commanding_court)]
     running = command.list_sessions(session, actor, is_open=True)
     return Desk(
         waiting=waiting,

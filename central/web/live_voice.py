@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from central.base.unit_of_work import ReadSession
-from central.command.rules import OpenSession, Voice, may_talk
+from central.command.session_rights import OpenSession, Voice, may_talk
 from central.courts import queries as courts
 from central.courts.permissions import Actor
 from central.devices import queries as devices

@@ -9,7 +9,7 @@ from typing import Any
 from central.base.unit_of_work import ReadSession
 from central.command import queries as command
 from central.command.queries import SessionView
-from central.command.rules import may_watch
+from central.command.session_rights import may_watch
 from central.courts import queries as courts
 from central.courts.permissions import Actor, may
 from central.devices import queries as devices

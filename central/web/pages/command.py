@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from central.command import queries as command
-from central.command import rules, service
+from central.command import rules, service, session_rights
 from central.command.service import Ask, Terms
 from central.courts import queries as courts
 from central.courts.permissions import check_permission, may
@@ -77,7 +77,7 @@ def show_form(
         chosen=set(chosen) | set(found.kits),
         kits=[view for view in every if view.kit.revoked_ms is None],
         commanding=commanding,
-        may_decide=rules.may_decide(actor, actor.court_code) and may(actor, "start_command"),
+        may_decide=session_rights.may_decide(actor, actor.court_code) and may(actor, "start_command"),
         minutes=[n for n in MINUTES if n <= here.settings.live_session_max_minutes],
         voices=rules.VOICES,
     )
@@ -123,8 +123,8 @@ def show_request(request: Request, here: Here, actor: SignedIn, request_id: str)
         "command/request.html",
         view=view,
         courts=known,
-        decides=rules.may_decide(actor, view.request.commanding_court),
-        begins=may(actor, "start_command") and rules.may_lead(actor, view.request.commanding_court),
+        decides=session_rights.may_decide(actor, view.request.commanding_court),
+        begins=may(actor, "start_command") and session_rights.may_lead(actor, view.request.commanding_court),
         answers=view.request.ground == "watch_me" and may(actor, "start_command", view.request.commanding_court),
         minutes=[n for n in MINUTES if n <= here.settings.live_session_max_minutes],
         voices=rules.VOICES,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from central.command import queries as command
-from central.command.rules import may_watch
+from central.command.session_rights import may_watch
 from central.courts.permissions import check_permission, may
 from central.web import wall_view
 from central.web.context import Here, SignedIn, live_url

@@ -9,7 +9,7 @@ from central.audit.models import AuditEntry
 from central.base.bus import LIVE_SUBJECT
 from central.base.errors import ForbiddenError, InvalidInputError, NotFoundError
 from central.base.outbox import SESSION_CHANGED, read_outbox
-from central.command import queries, rules, service
+from central.command import queries, rules, service, session_rights
 from central.command.models import CommandDecision, CommandSession, SessionEntry, SessionKit
 from central.courts.permissions import Actor
 from central.devices import queries as devices
@@ -62,7 +62,7 @@ def test_a_county_asks_its_superior_decides_and_the_kit_is_called(store, ask, co
         assert queries.list_open(reading) == [open_]
     assert told[-2:] == [("云29", "begun"), ("云2901", "begun")]
     assert audited[1:] == ["command:request:ask", "command:decision:grant", "command:session:begin"]
-    assert open_ == rules.OpenSession(
+    assert open_ == session_rights.OpenSession(
         session.id, "云29", ("云2901",), ("dl-2901-01",), session.until_ms, "duplex", purpose="样例：强制腾退现场"
     )
 
@@ -280,14 +280,14 @@ def test_halls_and_people_are_invited(store, begin, commander, neighbour, judge,
     with store.read() as reading:
         assert queries.get_session(reading, neighbour, session.id).session.id == session.id
         open_ = queries.find_open(reading, session.id)
-        assert rules.may_watch(neighbour, open_)
-        assert rules.may_talk(neighbour, open_)
+        assert session_rights.may_watch(neighbour, open_)
+        assert session_rights.may_talk(neighbour, open_)
     assert open_.cameras == (camera_id,)
     with store.write() as uow:
         service.uninvite(uow, commander, session.id, hall.id)
         service.uninvite(uow, commander, session.id, camera.id)
     with store.read() as reading:
-        assert not rules.may_watch(neighbour, queries.find_open(reading, session.id))
+        assert not session_rights.may_watch(neighbour, queries.find_open(reading, session.id))
     assert FOREIGN.court_code not in open_.courts
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from central.base.errors import ForbiddenError, NotFoundError
 from central.cases.models import CaseRecusal, EnforcementCase
-from central.command import queries, rules, service
+from central.command import queries, rules, service, session_rights
 from central.command.service import Ask, Terms
 from central.courts.permissions import Actor
 from central.devices.mailbox import put_directive
@@ -166,7 +166,7 @@ def test_a_session_for_a_case_s_task_is_shut_to_who_is_recused_from_it(store, ki
     with store.write() as uow:
         session = command.begin_session(uow, leader, request.id, url=URL)
     with store.read() as reading:
-        assert rules.may_watch(operator, queries.find_open(reading, session.id))
+        assert session_rights.may_watch(operator, queries.find_open(reading, session.id))
     with store.write() as uow:
         uow.session.add(
             User(id=operator.user_id, login=operator.login, name=operator.name, role="duty_operator",
@@ -178,8 +178,8 @@ def test_a_session_for_a_case_s_task_is_shut_to_who_is_recused_from_it(store, ki
         )
     with store.read() as reading:
         open_ = queries.find_open(reading, session.id)
-        assert (rules.may_watch(operator, open_), rules.may_talk(operator, open_)) == (False, False)
-        assert rules.may_watch(leader, open_)
+        assert (session_rights.may_watch(operator, open_), session_rights.may_talk(operator, open_)) == (False, False)
+        assert session_rights.may_watch(leader, open_)
         assert queries.list_sessions(reading, operator) == []
         with pytest.raises(NotFoundError):
             queries.get_session(reading, operator, session.id)

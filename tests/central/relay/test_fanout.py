@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from central.command.rules import OpenSession
+from central.command.session_rights import OpenSession
 from central.relay import bounds
 from central.relay.exchange import Exchange
 from central.relay.fanout import Outflow, Viewer

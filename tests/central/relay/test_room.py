@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from central.command.rules import OpenSession
+from central.command.session_rights import OpenSession
 from central.relay import bounds
 from central.relay.room import Participant, Rooms
 from central.relay.sink import NoSink
