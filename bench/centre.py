@@ -66,7 +66,7 @@ def _memory(top: psutil.Process) -> dict[str, float]:
     for process in [top, *top.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
             words = process.cmdline()
-            name = words[3] if len(words) > 3 and words[2] == "central.main" else Path(words[1]).name
+            name = words[3] if len(words) > 3 and words[2] == "central.process" else Path(words[1]).name
             name = "nats" if words[0].endswith("nats-server") else name
             held[name] = process.memory_full_info().pss / 2**20
     return held

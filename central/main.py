@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import getpass
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from central.base import lifeline, schema
+from central.base import schema
 from central.base.errors import DomainError
 from central.base.premises import check_no_escrow, check_ports, check_zone_keys
 from central.base.settings import Settings, SettingsError, load_settings
@@ -30,28 +27,14 @@ from central.imports import command as import_command
 from central.metrics.serving import serve_metrics
 from central.people import service as people
 from central.people import terminals
+from central.process import PARENT_PID, PROCESSES, run_process
 
-# The process table: name -> module with `main(settings)`. Imported in the child only.
-PROCESSES = {
-    "broker": "central.sync.broker_process",
-    "intake": "central.sync.intake_process",
-    "door": "central.sync.door_process",
-    "web": "central.web.process",
-    "api": "central.api.process",
-    "worker": "central.imports.worker",
-    "relay": "central.relay.process",
-    "cameras": "central.relay.cameras_process",
-    "gate": "central.sync.zone_gate",
-    "zone": "central.sync.zone_process",
-    "link": "central.sync.zone_link",
-}
 # Which of them run, by the setting `role`.
 ROLES_RUN = {
     "whole": ("broker", "intake", "door", "web", "api", "worker", "relay", "cameras"),
     "zone": ("broker", "gate", "zone"),
     "inside": ("broker", "intake", "link", "web", "api", "worker"),
 }
-PARENT_PID = "_ZHIXING_PARENT_PID"
 HOUSE_EVERY_S = 60
 _LOG = logging.getLogger(__name__)
 
@@ -99,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         add("import", import_command.run_import, "import cases from a CSV, XLSX or JSON file")
     )
     for name in PROCESSES:
-        add(name, run_process, f"one process alone: {name}")
+        add(name, run_one, f"one process alone: {name}")
     return parser
 
 
@@ -163,7 +146,7 @@ def list_children(config: Path | None, settings: Settings) -> list[Child]:
     }
     off = {"broker"} if settings.broker != "embedded" else set()
     off |= set() if settings.live_on else {"relay", "cameras"}
-    command = [sys.executable, "-m", "central.main"]
+    command = [sys.executable, "-m", "central.process"]
     options = ["--config", str(config.resolve())] if config else []
     return [
         Child(name, [*command, name, *options], _reachable(ports.get(name)), last_to_stop=name == "broker")
@@ -172,26 +155,9 @@ def list_children(config: Path | None, settings: Settings) -> list[Child]:
     ]
 
 
-def run_process(arguments: argparse.Namespace, settings: Settings) -> int:
+def run_one(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run one line of the process table in this process, until it ends or is told to."""
-    parent = os.environ.get(PARENT_PID)
-    if parent:
-        lifeline.die_with_parent()
-        lifeline.end_if_orphaned(int(parent))
-    # SIGTERM ends like Ctrl-C does: the process's own clean-up runs, unless it sets a handler of its own.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    # nats-py's protocol says so at every clean TLS end; it means nothing.
-    logging.getLogger("asyncio").addFilter(lambda record: "eof_received()" not in str(record.msg))
-    process = import_module(PROCESSES[arguments.name])
-    try:
-        process.main(settings)
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        # Or the interpreter, on its way out, looks for cycles in half a million objects: 0.4 s of a processor that a
-        # process on its way in is waiting for, and seconds on a busy machine.
-        gc.freeze()
+    run_process(arguments.name, settings)
     return 0
 
 

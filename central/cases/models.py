@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, Integer, text
 from sqlmodel import JSON, Column, Field, SQLModel
 
+import central.people.models  # noqa: F401 - tables of this room refer to accounts
 from central.base.ids import new_id
 
 # SQLite gives numbers by itself only to a column of type INTEGER.

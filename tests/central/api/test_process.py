@@ -37,7 +37,7 @@ def process(tmp_path):
     store.close()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ZHIXING_")}
     child = subprocess.Popen(
-        [sys.executable, "-m", "central.main", "api", "--config", str(config)],
+        [sys.executable, "-m", "central.process", "api", "--config", str(config)],
         cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers=account.headers, timeout=40)

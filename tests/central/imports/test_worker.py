@@ -41,7 +41,7 @@ def centre(tmp_path):
 
 
 def start(config):
-    command = [sys.executable, "-m", "central.main", "worker", "--config", str(config)]
+    command = [sys.executable, "-m", "central.process", "worker", "--config", str(config)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 

@@ -52,7 +52,7 @@ class Centre:
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{name}.log").open("ab")
-        command = [sys.executable, "-m", "central.main", name, "--config", str(self.folder / "centre.toml")]
+        command = [sys.executable, "-m", "central.process", name, "--config", str(self.folder / "centre.toml")]
         with log:
             self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
         return self.processes[name]

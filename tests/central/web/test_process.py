@@ -33,7 +33,7 @@ def process(tmp_path):
     schema.migrate(Settings(data_dir=str(tmp_path / "data")))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ZHIXING_")}
     child = subprocess.Popen(
-        [sys.executable, "-m", "central.main", "web", "--config", str(config)],
+        [sys.executable, "-m", "central.process", "web", "--config", str(config)],
         cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     yield child, f"http://127.0.0.1:{web}"
