@@ -3,8 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from contract.packing import pack
 from edge.reach.trusted_time import TrustedTime
 from edge.spool import Entry, Spool
 from edge.spool.store import read_boot_ms
+from edge.uplink.batches import ENVELOPE_BYTES, SMALL_KINDS, fit, split_batches
 from edge.uplink.link import Link
 from edge.uplink.window import ByteWindow
 
@@ -29,10 +29,7 @@ RESEND_CAP_S = 300.0
 WINDOW = 600
 # What was sent this often without a receipt no longer holds a place in the window (it may be set aside there).
 WINDOW_ATTEMPTS = 2
-BATCH_BYTES = 96 * 1024
 POSITIONS_SINGLY = 3
-ENVELOPE_BYTES = 64  # of an item around its body
-_SMALL_KINDS = ("receipt", "health", "chain")
 # Beside what is said anyway: the centre takes more than 7 s of silence for lateness.
 BEAT_S = 3.0
 # While a backlog waits for the link, look again this often.
@@ -165,7 +162,7 @@ class Telemetry:
         # The newest fixes are where the officer is; what waited through a dark spot is where he was.
         for entry in self._find_live():
             room -= self._publish([entry], qos=0)
-        for kinds, qos in ((_SMALL_KINDS, 1), (("position",), 0)):
+        for kinds, qos in ((SMALL_KINDS, 1), (("position",), 0)):
             room = self._fill(kinds, room, qos=qos)
         return min(wait_s, self._beat(), REFILL_S if room < 8 * ENVELOPE_BYTES else BEAT_S)
 
@@ -174,7 +171,7 @@ class Telemetry:
         while room > 0:
             # Packed it weighs less, by as much as the last of its kind did and a little caution.
             unpacked = int(room * max(1.0, 0.8 * self._packs_to.get(kinds, 1.0)))
-            due = _fit(self._find_due(kinds, at_most=unpacked // ENVELOPE_BYTES + 1), unpacked)
+            due = fit(self._find_due(kinds, at_most=unpacked // ENVELOPE_BYTES + 1), unpacked)
             sent = self._send_batches(due, qos=qos)
             if not sent:
                 break
@@ -221,7 +218,7 @@ class Telemetry:
         return fresh
 
     def _send_batches(self, due: list[Entry], *, qos: int = 1) -> int:
-        return sum(self._publish(batch, qos=qos) for batch in _split_batches(due))
+        return sum(self._publish(batch, qos=qos) for batch in split_batches(due))
 
     def _find_due(self, kinds: tuple[str, ...], *, at_most: int = WINDOW, is_bounded: bool = True) -> list[Entry]:
         now = self._monotonic_s()
@@ -265,37 +262,6 @@ class Telemetry:
             return False  # whatever got no receipt in one form goes in the other
         is_alone = len(batch) == 1 and not self._link.unacknowledged_bytes()
         return not is_alone or (self._link.round_trip_ms() or 0) >= LONG_WAY_MS
-
-
-def _fit(due: list[Entry], room: int) -> list[Entry]:
-    """The first entries that together have room; one at least while there is any."""
-    total = 0
-    for count, entry in enumerate(due):
-        if total >= room:
-            return due[:count]
-        total += len(entry.body) + ENVELOPE_BYTES
-    return due
-
-
-def _split_batches(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Entries of one kind and boot together, within the contract's limits; urgent ones come alone."""
-    batches: list[list[Entry]] = []
-    ordered = sorted(entries, key=lambda entry: (not entry.urgent, _SMALL_ORDER.get(entry.kind, 9), entry.seq))
-    for _, group in groupby(ordered, key=lambda entry: (entry.urgent, entry.kind, entry.boot)):
-        batch: list[Entry] = []
-        size = 0
-        for entry in group:
-            full = size + len(entry.body) > BATCH_BYTES or len(batch) >= messages.MAX_ITEMS or entry.urgent
-            if batch and full:
-                batches.append(batch)
-                batch, size = [], 0
-            batch.append(entry)
-            size += len(entry.body) + ENVELOPE_BYTES
-        batches.append(batch)
-    return batches
-
-
-_SMALL_ORDER = {kind: place for place, kind in enumerate(_SMALL_KINDS)}
 
 
 class _AlarmHead(msgspec.Struct):
