@@ -7,7 +7,8 @@ from contract import door_auth
 from contract.signing import Signed, dumps
 from edge.spool import Spool
 from edge.spool.vault import RecordRow
-from edge.uplink.door import Answer, Door
+from edge.uplink.door import Door
+from edge.uplink.door_answers import Answer
 
 # While the link stands, the chain record travels over it; only after this long it goes over the door.
 RECORD_WAIT_S = 2.0

@@ -18,13 +18,13 @@ from edge.reach.identity import Identity
 from edge.reach.proofs import Proofs
 from edge.reach.trusted_time import TrustedTime
 from edge.spool.store import read_boot_ms
-from edge.uplink.http_answers import MalformedAnswerError, RawAnswer
-from edge.uplink.link import describe_failure
+from edge.uplink.door_answers import Answer, read_answer
+from edge.uplink.http_answers import MalformedAnswerError
+from edge.uplink.link_failures import describe_failure
 from edge.uplink.pace import Speed
 from edge.uplink.wire import StoppedError, Wire
 
 MAX_ANSWER_BYTES = 256 * 1024
-MAX_RETRY_AFTER_S = 3600
 
 
 class DoorUnreachableError(RuntimeError):
@@ -40,34 +40,10 @@ class DoorClosedError(DoorUnreachableError):
     """The door closed a connection that had worked: no failure of the network."""
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What the door said. `problem` is the RFC 9457 type, `detail` its remedy, `retry_after_s` 0 for unsaid.
-
-    `offset`: how much of a segment has come, where the door was asked.
-    """
-
-    status: int
-    body: bytes
-    media_type: str = ""
-    problem: str = ""
-    detail: str = ""
-    retry_after_s: float = 0.0
-    offset: int = 0
-
-    def describe(self) -> str:
-        """One line for log and health report."""
-        return f"{self.status} {self.detail or self.problem or 'without a reason'}"
-
-
 class _Nonce(msgspec.Struct):
     nonce: str
     now_ms: int
     more: list[str] = []
-
-
-class _Problem(msgspec.Struct):
-    type: str = ""
-    detail: str = ""
 
 
 class Door:
@@ -281,26 +257,4 @@ class Door:
         nonce = raw.headers.get(door_auth.NONCE_HEADER.lower())
         if nonce:
             self._proofs.add(nonce)
-        return _read_answer(raw)
-
-
-def _read_answer(raw: RawAnswer) -> Answer:
-    media_type = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
-    problem = _Problem()
-    if media_type == "application/problem+json":
-        with contextlib.suppress(msgspec.MsgspecError):
-            problem = msgspec.json.decode(raw.body, type=_Problem)
-    offset = raw.headers.get(door_auth.OFFSET_HEADER.lower(), "")
-    return Answer(
-        status=raw.status,
-        body=raw.body,
-        media_type=media_type,
-        problem=problem.type,
-        detail=problem.detail[:300],
-        retry_after_s=_read_retry_after(raw.headers.get("retry-after", "")),
-        offset=int(offset) if offset.isascii() and offset.isdecimal() and len(offset) < 16 else 0,
-    )
-
-
-def _read_retry_after(text: str) -> float:
-    return float(min(int(text), MAX_RETRY_AFTER_S)) if text.isdecimal() and len(text) < 9 else 0.0
+        return read_answer(raw)

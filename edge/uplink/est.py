@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import NameOID
 
-from edge.uplink.link import describe_failure
+from edge.uplink.link_failures import describe_failure
 
 TIMEOUT_S = 20.0
 MAX_ANSWER_BYTES = 256 * 1024

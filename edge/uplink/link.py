@@ -7,7 +7,6 @@ import contextlib
 import logging
 import queue
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from edge.reach import tcp
 from edge.reach.backoff import Backoff
 from edge.reach.identity import Identity, IdentityError
 from edge.reach.trusted_time import TrustedTime
+from edge.uplink.link_failures import describe_failure, is_darkness
 
 log = logging.getLogger("zhixing.link")
 # A broker refuses a kit that is revoked or unknown, and just so any kit while the centre's intake, which it asks, is
@@ -283,23 +283,3 @@ class Link:
             self._told = ""
         self.events.put(event)
         self._wake()
-
-
-def is_darkness(error: Exception) -> bool:
-    """Whether nobody answered at all, so that calling again soon costs nobody anything."""
-    if isinstance(error, ssl.SSLError | ConnectionRefusedError):
-        return False
-    return isinstance(error, OSError)
-
-
-def describe_failure(error: Exception, where: str) -> str:
-    """One sentence about why a connection to `where` failed."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{where} showed a certificate that is not the centre's ({error}): the kit sends nothing there"
-    if isinstance(error, ssl.SSLError):
-        return f"the encrypted connection to {where} failed ({error.reason or error})"
-    if isinstance(error, TimeoutError):
-        return f"{where} does not answer"
-    if isinstance(error, ConnectionRefusedError):
-        return f"{where} refuses connections: the service there is not running"
-    return f"{where} cannot be reached ({error})"

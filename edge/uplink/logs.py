@@ -26,7 +26,8 @@ from edge.reach.trusted_time import TrustedTime
 from edge.settings import Settings
 from edge.spool import Order, Spool, open_spool
 from edge.status import list_facts
-from edge.uplink.door import Answer, Door, DoorUnreachableError
+from edge.uplink.door import Door, DoorUnreachableError
+from edge.uplink.door_answers import Answer
 from edge.uplink.wire import StoppedError
 
 log = logging.getLogger("zhixing.logs")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge.reach import tcp
-from edge.uplink.link import is_darkness
+from edge.uplink.link_failures import is_darkness
 from tests.waiting import wait_until
 
 
