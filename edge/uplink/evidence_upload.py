@@ -18,9 +18,11 @@ from edge.options import LinkSettings, StorageSettings
 from edge.reach.backoff import Backoff
 from edge.spool import ReceiptRefusedError, RecordRow, Spool
 from edge.uplink.chain_records import RecordBringer
-from edge.uplink.door import Answer, Door, DoorClosedError, DoorUnreachableError
+from edge.uplink.door import Door, DoorClosedError, DoorUnreachableError
+from edge.uplink.door_answers import Answer
 from edge.uplink.link_policy import LinkPolicy
 from edge.uplink.parcels import Key, Parcel, Shelf, find_fault
+from edge.uplink.refusals import SECOND_CHANCES, find_pause
 from edge.uplink.send_watch import SendWatch, read_begun
 from edge.uplink.trust_keeper import TrustKeeper
 from edge.uplink.upload_trouble import Trouble
@@ -32,19 +34,8 @@ IDLE_S = 15.0
 # One is being sent while the answer to the one before is on its way: the link is never empty for a round trip.
 IN_FLIGHT = 2
 REFUSED_WITHIN_S = 0.25
-REVOKED_WAIT_S = 300.0
-STORE_FULL_WAIT_S = 60.0
-TOO_LARGE_WAIT_S = 6 * 3600.0
-FOREIGN_WAIT_S = 3600.0
 HELD_WAIT_S = 15.0
 TRUST_EVERY_S = 6 * 3600.0
-# Refusals the kit puts right itself, once for each parcel.
-SECOND_CHANCES = (
-    door_auth.CHAIN_RECORD_MISSING,
-    door_auth.OFFSET_MISMATCH,
-    door_auth.NONCE_EXPIRED,
-    door_auth.BAD_TOKEN,
-)
 
 
 class Uploader:
@@ -244,21 +235,16 @@ class Uploader:
         return self._take_refusal(parcel, answer)
 
     def _take_refusal(self, parcel: Parcel, answer: Answer) -> float:
-        status = answer.status
         self._trouble.tell(f"{parcel}: {answer.describe()}")
         self._window = 1
-        if status == 403 and answer.problem != door_auth.FOREIGN_RECORDING:
-            return self._back_off(at_least_s=max(REVOKED_WAIT_S, answer.retry_after_s))
-        if status == 507:
-            return self._back_off(at_least_s=max(STORE_FULL_WAIT_S, answer.retry_after_s))
-        if status == 401:
+        pause = find_pause(answer)
+        if answer.status == 401:
             self._door.forget_nonces()  # else each of those at hand would be tried, ever more slowly
-        if status in (401, 429) or status >= 500:
-            return self._back_off(at_least_s=answer.retry_after_s)
-        at_least_s = {403: FOREIGN_WAIT_S, 413: TOO_LARGE_WAIT_S}.get(status, answer.retry_after_s)
-        if status == 413 and not self._shelf.is_deferred(parcel):
+        if pause.is_for_all:
+            return self._back_off(at_least_s=pause.at_least_s)
+        if answer.status == 413 and not self._shelf.is_deferred(parcel):
             self._trouble.raise_alarm(f"{parcel} is too large for the centre's door and stays on the kit")
-        self._shelf.defer(parcel, at_least_s)
+        self._shelf.defer(parcel, pause.at_least_s)
         return 0.0
 
     def _note_held(self, parcel: Parcel, answer: Answer) -> float:
