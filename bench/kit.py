@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bench.report import percentile, report
 from bench.stand import cpu_seconds, find_process, open_stand
 from contract import chain, envelope
+from contract.chain_writer import ChainWriter
 from demo.places import PARTS, Part
 from demo.stand import Stand
 from edge.spool import open_spool
@@ -64,7 +65,7 @@ def measure() -> None:
 def _measure_sealing() -> None:
     key = generate_private_key(SECP256R1())
     recipients = [X25519PrivateKey.generate().public_key() for _ in range(2)]
-    writer = chain.ChainWriter(chain.begin(os.urandom(16)), lambda body: chain.sign(key, body))
+    writer = ChainWriter(chain.begin(os.urandom(16)), lambda body: chain.sign(key, body))
     writer.open(kit_id="dl-2901-01", boot="0" * 32, started_ms=1, monotonic_ms=1)
     clear, salt, costs = os.urandom(_SEGMENT_BYTES), os.urandom(32), []
     for _ in range(_ROUNDS):

@@ -18,6 +18,7 @@ from central.command.record_models import SessionRecord, SessionRecordLink
 from central.command.record_rules import SealedPart
 from central.courts.permissions import Actor, check_permission
 from contract import chain, receipts, session_record
+from contract.chain_writer import ChainWriter
 from contract.signing import Signed
 
 _SYSTEM = "system:relay"
@@ -238,14 +239,14 @@ def _append(
     uow: UnitOfWork,
     key: Ed25519PrivateKey,
     record: SessionRecord,
-    write: Callable[[chain.ChainWriter], Signed],
+    write: Callable[[ChainWriter], Signed],
 ) -> SessionRecordLink:
     """Sign the next record of the chain and move its head on; the row of the record settles who was first."""
     session_id = record.session_id
     state = chain.ChainState(
         bytes.fromhex(session_id), record.next_seq, record.head, closed=record.closed_ms is not None
     )
-    writer = chain.ChainWriter(state, lambda body: session_record.sign(key, body))
+    writer = ChainWriter(state, lambda body: session_record.sign(key, body))
     signed = write(writer)
     stated = chain.decode(signed.body)
     link = SessionRecordLink(

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from contract import chain
+from contract.chain_writer import ChainWriter
 from contract.signing import Signed
 from edge.recorder.durable import (
     create_temporary,
@@ -39,7 +40,7 @@ class Recording:
         self, spool: Spool, state: chain.ChainState, sign: SignBody, recipients: Sequence[X25519PublicKey]
     ) -> None:
         self._spool = spool
-        self._writer = chain.ChainWriter(state, sign)
+        self._writer = ChainWriter(state, sign)
         self.recipients = list(recipients)
         self.id = state.recording_id.hex()
         self.last_end = Moment(0, 0)
@@ -213,7 +214,7 @@ class Recording:
         gps_ms = find_gps_ms(self._spool, at.monotonic_ms) if self._is_of_this_boot else None
         return {} if gps_ms is None else {"gps_ms": gps_ms}
 
-    def _append(self, write: Callable[[chain.ChainWriter], Signed]) -> None:
+    def _append(self, write: Callable[[ChainWriter], Signed]) -> None:
         before = self._writer.state
         signed = write(self._writer)
         record = chain.decode(signed.body)

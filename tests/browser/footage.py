@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from central.evidence import service as evidence
 from central.evidence.vault import Vault
 from contract import chain, envelope
+from contract.chain_writer import ChainWriter
 from contract.segment import SegmentHeader, pack_header
 from contract.trust import TrustList, sign_trust_list
 from edge.recorder.segmenter import ClearSegment
@@ -43,9 +44,7 @@ class Footage:
         self.holder = authority().kit(self.kit_id)
         self.kit = self.world.kits[self.kit_id]
         self.vault = Vault(Path(self.world.settings.data_dir))
-        self.writer = chain.ChainWriter(
-            chain.begin(self.recording_id), lambda body: chain.sign(self.holder.key, body)
-        )
+        self.writer = ChainWriter(chain.begin(self.recording_id), lambda body: chain.sign(self.holder.key, body))
         self.at_ms = 0
         pem = self.holder.cert_pem() + authority().kits_ca.cert_pem()
         with self.world.store.write() as uow:

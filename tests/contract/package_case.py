@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from contract import chain, envelope, package, segment
+from contract.chain_writer import ChainWriter
 from contract.manifest import build_manifest
 from contract.receipts import HeadStatement, sign_head
 from contract.signing import Signed, dumps
@@ -100,7 +101,7 @@ def record(
     clear_blocks: int = 40,
 ) -> Recording:
     """OPEN, `segments` segments with one power loss between, FINAL: numbers 0..segments+2."""
-    writer = chain.ChainWriter(chain.begin(recording_id), lambda body: chain.sign(world.device, body))
+    writer = ChainWriter(chain.begin(recording_id), lambda body: chain.sign(world.device, body))
     made = Recording([], {})
     made.signed.append(writer.open(kit_id=world.kit_id, boot="ab" * 16, started_ms=started_ms, monotonic_ms=1000))
     at_ms, monotonic_ms = started_ms, 1000

@@ -4,6 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from contract import chain
+from contract.chain_writer import ChainWriter
 from contract.signing import CodecError, Signed, dumps, loads
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -11,7 +12,7 @@ RID = bytes(range(16))
 
 
 def writer(rid=RID, key=KEY):
-    return chain.ChainWriter(chain.begin(rid), lambda body: chain.sign(key, body))
+    return ChainWriter(chain.begin(rid), lambda body: chain.sign(key, body))
 
 
 def segment(w, n):
@@ -71,7 +72,7 @@ def test_a_second_version_of_a_record_breaks_the_link_after_it():
     state = chain.begin(RID)
     for item in good[:2]:
         _, state = chain.check_record(item, KEY.public_key(), state)
-    forked = chain.ChainWriter(state, lambda body: chain.sign(KEY, body))
+    forked = ChainWriter(state, lambda body: chain.sign(KEY, body))
     with pytest.raises(chain.ChainError, match="does not continue") as caught:
         walk([*good[:2], segment(forked, 9), *good[3:]])
     assert caught.value.seq == 3
@@ -86,7 +87,7 @@ def test_a_strangers_chain_does_not_pass_for_the_kits():
 def test_a_chain_goes_on_after_a_restart_where_it_stood():
     w = writer()
     first = [w.open(kit_id="dl-1", boot="0" * 32, started_ms=1, monotonic_ms=0), segment(w, 1)]
-    resumed = chain.ChainWriter(walk(first), lambda body: chain.sign(KEY, body))
+    resumed = ChainWriter(walk(first), lambda body: chain.sign(KEY, body))
     rest = [resumed.gap(cause="crash", started_ms=1, duration_ms=1, monotonic_ms=1), segment(resumed, 2)]
     assert walk(first + rest).next_seq == 4
 

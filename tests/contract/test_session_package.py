@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from contract import chain, envelope, package, segment, session_record, verify
+from contract.chain_writer import ChainWriter
 from contract.findings import Finding, Verdict
 from contract.live import Type, pack
 from contract.receipts import HeadStatement, sign_head
@@ -41,7 +42,7 @@ class Case:
 
     def _record(self) -> list[Signed]:
         state = chain.begin(SESSION, session_record.DOMAIN)
-        writer = chain.ChainWriter(state, lambda body: session_record.sign(self.key, body))
+        writer = ChainWriter(state, lambda body: session_record.sign(self.key, body))
         signed = [writer.open_session(session=SESSION.hex(), started_ms=STARTED_MS, monotonic_ms=1000)]
         for place in range(5):
             at_ms = STARTED_MS + place * 5000
@@ -54,7 +55,7 @@ class Case:
         signed.append(writer.final(cause="centre", started_ms=STARTED_MS + 25_000, monotonic_ms=400_000, frames=8))
         return signed
 
-    def _seal(self, writer: chain.ChainWriter, at_ms: int, monotonic_ms: int) -> Signed:
+    def _seal(self, writer: ChainWriter, at_ms: int, monotonic_ms: int) -> Signed:
         seq = writer.state.next_seq
         items = [
             Item(ItemKind.FRAME, at_ms * 1000, "dl-2901-01", pack(Type.VIDEO, b"picture %d" % seq * 99, seq=seq)),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contract import chain
+from contract.chain_writer import ChainWriter
 from edge.options import DoorSettings, StorageSettings
 from edge.reach.identity import Identity
 from edge.reach.trusted_time import TrustedTime
@@ -38,9 +39,7 @@ class UploadKit:
         self.now_s = 0.0
         self.start(port, host)
         self.recording_id = secrets.token_bytes(16)
-        self.writer = chain.ChainWriter(
-            chain.begin(self.recording_id), lambda body: chain.sign(self.identity.key, body)
-        )
+        self.writer = ChainWriter(chain.begin(self.recording_id), lambda body: chain.sign(self.identity.key, body))
         self._add_record(
             self.writer.open(kit_id=self.identity.kit_id, boot=self.spool.boot, started_ms=1, monotonic_ms=1)
         )

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from contract import chain, envelope, segment
+from contract.chain_writer import ChainWriter
 from contract.signing import Signed
 from tests.central.sync.kit_client import BOOT, b64url, now_ms
 from tests.central.sync.pki import Holder
@@ -28,9 +29,7 @@ class Recorder:
     clear: dict[int, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.writer = chain.ChainWriter(
-            chain.begin(self.recording_id), lambda body: chain.sign(self.holder.key, body)
-        )
+        self.writer = ChainWriter(chain.begin(self.recording_id), lambda body: chain.sign(self.holder.key, body))
         self.monotonic_ms = 1_000
 
     @property

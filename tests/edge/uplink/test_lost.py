@@ -11,6 +11,7 @@ import time
 import pytest
 
 from contract import chain, lost, messages, orders
+from contract.chain_writer import ChainWriter
 from edge.reach.identity import Identity, IdentityError
 from edge.settings import build_settings
 from edge.uplink import lost as edge_lost
@@ -71,7 +72,7 @@ def add_record(kit, recording_id):
     """One signed opening record, as the recorder leaves it in the vault."""
     from edge.spool.vault import RecordRow
 
-    writer = chain.ChainWriter(chain.begin(recording_id), lambda body: chain.sign(kit.identity.key, body))
+    writer = ChainWriter(chain.begin(recording_id), lambda body: chain.sign(kit.identity.key, body))
     signed = [
         writer.open(kit_id=kit.identity.kit_id, boot=kit.spool.boot, started_ms=1, monotonic_ms=1),
         writer.final(cause="lost", started_ms=2, monotonic_ms=2),
@@ -150,7 +151,7 @@ def test_a_cut_link_delays_it_by_two_minutes_of_running_and_restarts_do_not_begi
 def test_an_open_chain_is_waited_for(kit):
     from edge.spool.vault import RecordRow
 
-    writer = chain.ChainWriter(chain.begin(bytes(16)), lambda body: chain.sign(kit.identity.key, body))
+    writer = ChainWriter(chain.begin(bytes(16)), lambda body: chain.sign(kit.identity.key, body))
     item = writer.open(kit_id=kit.identity.kit_id, boot=kit.spool.boot, started_ms=1, monotonic_ms=1)
     kit.spool.vault.add_record(RecordRow(bytes(16).hex(), 0, 0, item.body, item.sig))
     kit.order(1, "destroy")
