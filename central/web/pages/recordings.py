@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -21,8 +19,7 @@ from central.evidence import queries as evidence
 from central.evidence import rules as evidence_rules
 from central.evidence import service as evidence_service
 from central.evidence.export import export_package
-from central.evidence.queries import RecordingView, SegmentEntry
-from central.evidence.rules import Discontinuity
+from central.evidence.queries import RecordingView
 from central.flows import link
 from central.incidents import queries as incidents
 from central.web.context import Context, Here, Proven, SignedIn
@@ -33,6 +30,7 @@ from central.web.i18n import load_words
 from central.web.labels import look_up
 from central.web.labels.field import GAP_CAUSES
 from central.web.labels.footage import CATEGORIES
+from central.web.recording_view import gather_gaps, place_at, place_segments
 from central.web.render import language_of, render
 from central.web.security import SESSION_COOKIE
 
@@ -112,9 +110,9 @@ def show_recording(request: Request, here: Here, actor: SignedIn, recording_id: 
         "recordings/recording.html",
         recording=view.recording,
         continuity=view.continuity,
-        gaps=_gather_gaps(view.continuity.gaps),
+        gaps=gather_gaps(view.continuity.gaps),
         lines=lines,
-        marks=[{"mark": row, "at_ms": _offset(row.happened_ms, view.recording.begun_ms, total_ms)} for row in marks],
+        marks=[{"mark": row, "at_ms": place_at(row.happened_ms, view.recording.begun_ms, total_ms)} for row in marks],
         total_ms=total_ms,
         notes=notes,
         beside=[row for row in beside if row.id != recording_id],
@@ -270,41 +268,3 @@ def give_clear_proxy(
         )
     data = b"".join(clear.chunks)
     return Response(data, media_type="video/mp4", headers={"X-Segment-Mime": clear.header.mime})
-
-
-def place_segments(entries: Sequence[SegmentEntry]) -> list[dict[str, Any]]:
-    """Lay segments and gaps end to end on the recording's own scale, so that a stepped clock distorts nothing."""
-    at_ms, lines = 0, []
-    for entry in entries:
-        lines.append(
-            {
-                "seq": entry.seq,
-                "is_gap": entry.is_gap,
-                "cause": entry.cause if entry.is_gap else ("" if entry.stored else "not_received"),
-                "at_ms": at_ms,
-                "started_ms": entry.started_ms,
-                "duration_ms": entry.duration_ms,
-                "size_bytes": entry.size_bytes,
-                "stored": entry.stored,
-                "has_proxy": entry.has_proxy,
-            }
-        )
-        at_ms += entry.duration_ms
-    return lines
-
-
-def _gather_gaps(gaps: Sequence[Discontinuity]) -> list[tuple[Discontinuity, int]]:
-    """Gaps with how many segments each is of: a row of segments that have not arrived is one line, not a thousand."""
-    lines: list[tuple[Discontinuity, int]] = []
-    for gap in gaps:
-        last, count = lines[-1] if lines else (None, 0)
-        if last is not None and last.cause == gap.cause == "not_received" and last.seq + count == gap.seq:
-            whole_ms = (last.duration_ms or 0) + (gap.duration_ms or 0)
-            lines[-1] = (replace(last, duration_ms=whole_ms), count + 1)
-        else:
-            lines.append((gap, 1))
-    return lines
-
-
-def _offset(happened_ms: int, begun_ms: int, total_ms: int) -> int:
-    return min(max(0, happened_ms - begun_ms), total_ms)
