@@ -63,7 +63,9 @@ export class Cell {
     const key = source ? keyOf(source) : id;
     if (key === this.key) return;
     this.key = key;
-    this.tell(source ? tellFacts(source, this.boot.presence) : id ? [id] : []);
+    const facts = source ? tellFacts(source, this.boot.presence) : id ? [id] : [];
+    this.lines.title = facts.map((fact) => fact.textContent ?? fact).join(' · ');
+    this.tell(facts);
     this.element.setAttribute('aria-label', source ? `${this.number + 1} · ${source.name}` : _('第 %(n)s 格', { n: this.number + 1 }));
     this.setTab(this.element.tabIndex === 0);
   }

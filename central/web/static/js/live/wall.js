@@ -2,6 +2,7 @@
 import { tick } from '../time.js';
 import { _ } from '../words.js';
 import { Cell } from './cell.js';
+import { SourceList } from './source-list.js';
 import { Sources, learnNow } from './sources.js';
 import { Moves } from './wall-moves.js';
 
@@ -18,6 +19,7 @@ class Wall {
     this.focus = 0;
     this.cells = [];
     this.sources = new Sources(boot.sources, '/wall/sources', () => this.show());
+    this.list = new SourceList(list, boot.presence);
     this.moves = new Moves(this, grid, byId('moving'));
   }
 
@@ -81,6 +83,13 @@ class Wall {
     this.setFocus(place, false);
   }
 
+  /** What is in a session now, as much of it as there are places. */
+  takeLive() {
+    this.tiles = [...this.sources.all.values()].filter(({ session }) => session).map(({ id }) => id).slice(0, SIZES.at(-1));
+    this.big = null;
+    this.setSize(SIZES.find((size) => size >= Math.max(this.tiles.length, 4)));
+  }
+
   /** Two places exchange what they show. The tiles themselves change over, so that their pictures go on. */
   swap(from, to) {
     if (from === to) return;
@@ -102,8 +111,7 @@ class Wall {
       const id = this.tiles[place] ?? '';
       cell.show(this.sources.all.get(id), id);
     });
-    for (const row of list.querySelectorAll('[data-source]')) row.classList.toggle('is-shown', this.tiles.includes(row.dataset.source));
-    showList(this.sources.all);
+    this.list.show(this.sources.all, this.tiles);
     if (!this.cells.some((cell) => cell.element.tabIndex === 0)) this.setFocus(this.focus, false);
   }
 
@@ -121,30 +129,6 @@ class Wall {
     if (new URLSearchParams(location.search).get('via') === 'janus') query.set('via', 'janus');
     history.replaceState(null, '', `/wall?${query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':')}`);
   }
-}
-
-/** A source that begins or ends after the page was made gets or loses its row. */
-function showList(all) {
-  for (const row of list.querySelectorAll('li')) {
-    const source = all.get(row.dataset.source);
-    row.dataset.live = source?.session ? 'yes' : 'no';
-    if (source || !row.dataset.source) continue;
-    const isHeld = row.contains(document.activeElement), beside = row.nextElementSibling ?? row.previousElementSibling;
-    row.remove();
-    if (isHeld) (beside?.querySelector('button') ?? document.querySelector('.sources summary')).focus();
-  }
-  for (const source of all.values()) if (!list.querySelector(`[data-source="${CSS.escape(source.id)}"]`)) list.append(makeRow(source));
-}
-
-function makeRow(source) {
-  const row = document.createElement('li'), button = document.createElement('button'), court = document.createElement('small');
-  Object.assign(row, { draggable: true });
-  row.dataset.source = source.id;
-  court.textContent = [source.kind === 'kit' ? source.id : '', source.court].filter(Boolean).join(' · ');
-  button.type = 'button';
-  button.append(source.name, court);
-  row.append(button);
-  return row;
 }
 
 function showLink(isUp) {
@@ -191,11 +175,9 @@ byId('sizes').addEventListener('click', (event) => {
   const size = Number(event.target.closest('button')?.value);
   if (SIZES.includes(size)) wall.setSize(size);
 });
-byId('all').addEventListener('click', () => {
-  const live = [...wall.sources.all.values()].filter(({ session }) => session).map(({ id }) => id).slice(0, 16);
-  wall.tiles = live;
-  wall.big = null;
-  wall.setSize(SIZES.find((size) => size >= Math.max(live.length, 4)) ?? 16);
+byId('all').addEventListener('click', async () => {
+  await wall.sources.refresh();
+  wall.takeLive();
 });
 
 // On a telephone the pictures come first; the list opens by a touch.
