@@ -6,12 +6,9 @@ strict: whatever the specification forbids is refused, so that one plaintext has
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
@@ -21,30 +18,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contract import bech32
+from contract.age_header import VERSION_LINE, EnvelopeError, HeaderError, Stanza, b64, read_header, unb64
 
 CHUNK_BYTES: Final = 64 * 1024
 _TAG_BYTES: Final = 16
 _SEALED_CHUNK_BYTES: Final = CHUNK_BYTES + _TAG_BYTES
 _FILE_KEY_BYTES: Final = 16
 _NONCE_BYTES: Final = 16
-_VERSION_LINE: Final = b"age-encryption.org/v1"
 _X25519_LABEL: Final = b"age-encryption.org/v1/X25519"
 _ZERO_NONCE: Final = bytes(12)
-_MAX_HEADER_BYTES: Final = 64 * 1024
-_MAX_STANZAS: Final = 64
-_COLUMNS: Final = 64
-
-
-class EnvelopeError(ValueError):
-    """A container cannot be opened."""
 
 
 class KeyTextError(EnvelopeError):
     """A recipient or identity text is not a key."""
-
-
-class HeaderError(EnvelopeError):
-    """The header breaks the format or was changed."""
 
 
 class NoMatchingKeyError(EnvelopeError):
@@ -53,22 +39,6 @@ class NoMatchingKeyError(EnvelopeError):
 
 class PayloadError(EnvelopeError):
     """The payload was changed, cut or lengthened."""
-
-
-@dataclass(frozen=True)
-class Stanza:
-    """One recipient's entry of a header: its words and its body."""
-
-    words: tuple[str, ...]
-    body: bytes
-
-    def pack(self) -> bytes:
-        """The stanza as header lines."""
-        text = _b64(self.body)
-        lines = [text[at : at + _COLUMNS] for at in range(0, len(text), _COLUMNS)]
-        if len(text) % _COLUMNS == 0:
-            lines.append("")
-        return ("-> " + " ".join(self.words) + "\n" + "\n".join(lines) + "\n").encode()
 
 
 def recipient_from_text(text: str) -> X25519PublicKey:
@@ -99,8 +69,8 @@ def identities_from_file_text(text: str) -> list[X25519PrivateKey]:
 
 def build_header(file_key: bytes, stanzas: Sequence[Stanza]) -> bytes:
     """A whole header, its MAC included, for ``file_key`` (16 bytes) wrapped in ``stanzas``."""
-    head = _VERSION_LINE + b"\n" + b"".join(stanza.pack() for stanza in stanzas) + b"---"
-    return head + b" " + _b64(_header_mac(file_key, head)).encode() + b"\n"
+    head = VERSION_LINE + b"\n" + b"".join(stanza.pack() for stanza in stanzas) + b"---"
+    return head + b" " + b64(_header_mac(file_key, head)).encode() + b"\n"
 
 
 class Sealer:
@@ -151,7 +121,7 @@ def open_stream(source: BinaryIO, identities: Sequence[X25519PrivateKey]) -> Ite
     Raises HeaderError, NoMatchingKeyError before the first chunk, PayloadError where the payload was changed;
     a stream cut at a chunk border raises after its last chunk: what came before it is genuine.
     """
-    head, stanzas, mac = _read_header(source)
+    head, stanzas, mac = read_header(source)
     file_key = _unwrap(stanzas, identities)
     if not hmac.compare_digest(_header_mac(file_key, head), mac):
         raise HeaderError("The header was changed: its MAC does not match.")
@@ -186,67 +156,11 @@ def _open_chunks(source: BinaryIO, cipher: ChaCha20Poly1305) -> Iterator[bytes]:
         chunk, counter = following, counter + 1
 
 
-def _read_header(source: BinaryIO) -> tuple[bytes, list[Stanza], bytes]:
-    lines = _header_lines(source)
-    head = bytearray()
-
-    def take() -> bytes:
-        line = next(lines)
-        head.extend(line + b"\n")
-        return line
-
-    if take() != _VERSION_LINE:
-        raise HeaderError("The file is not an age v1 container.")
-    stanzas: list[Stanza] = []
-    while not (line := take()).startswith(b"---"):
-        stanzas.append(_read_stanza(line, take))
-        if len(stanzas) > _MAX_STANZAS:
-            raise HeaderError("The header names more recipients than are allowed.")
-    if not stanzas:
-        raise HeaderError("The header names no recipient.")
-    del head[-len(line) - 1 :]
-    if not line.startswith(b"--- "):
-        raise HeaderError("The header's last line is malformed.")
-    mac = _unb64(line[4:])
-    if len(mac) != 32:
-        raise HeaderError("The header's MAC has a wrong length.")
-    return bytes(head) + b"---", stanzas, mac
-
-
-def _header_lines(source: BinaryIO) -> Iterator[bytes]:
-    # Byte by byte, so that not one byte of the payload is read ahead; headers are a few hundred bytes.
-    line = bytearray()
-    for _ in range(_MAX_HEADER_BYTES):
-        char = source.read(1)
-        if not char:
-            raise HeaderError("The container ends inside its header.")
-        if char == b"\n":
-            yield bytes(line)
-            line.clear()
-        else:
-            line += char
-    raise HeaderError("The header is longer than allowed.")
-
-
-def _read_stanza(line: bytes, take: Callable[[], bytes]) -> Stanza:
-    words = line.split(b" ")
-    if words[0] != b"->" or len(words) < 2:
-        raise HeaderError("A recipient line of the header is malformed.")
-    if any(not word or any(not 33 <= char <= 126 for char in word) for word in words):
-        raise HeaderError("A recipient line of the header has a stray character.")
-    text = b""
-    while len(part := take()) == _COLUMNS:
-        text += part
-    if len(part) > _COLUMNS:
-        raise HeaderError("A body line of the header is too long.")
-    return Stanza(tuple(word.decode() for word in words[1:]), _unb64(text + part))
-
-
 def _wrap_x25519(file_key: bytes, recipient: X25519PublicKey) -> Stanza:
     ephemeral = X25519PrivateKey.generate()
     share, public = ephemeral.public_key().public_bytes_raw(), recipient.public_bytes_raw()
     key = _derive(ephemeral.exchange(recipient), share + public, _X25519_LABEL)
-    return Stanza(("X25519", _b64(share)), ChaCha20Poly1305(key).encrypt(_ZERO_NONCE, file_key, None))
+    return Stanza(("X25519", b64(share)), ChaCha20Poly1305(key).encrypt(_ZERO_NONCE, file_key, None))
 
 
 def _unwrap(stanzas: Sequence[Stanza], identities: Sequence[X25519PrivateKey]) -> bytes:
@@ -256,7 +170,7 @@ def _unwrap(stanzas: Sequence[Stanza], identities: Sequence[X25519PrivateKey]) -
     for stanza in stanzas:
         if stanza.words[0] != "X25519":
             continue
-        share = _unb64(stanza.words[1].encode()) if len(stanza.words) == 2 else b""
+        share = unb64(stanza.words[1].encode()) if len(stanza.words) == 2 else b""
         if len(share) != 32 or len(stanza.body) != _FILE_KEY_BYTES + _TAG_BYTES:
             raise HeaderError("An X25519 entry of the header is malformed.")
         for identity in identities:
@@ -298,20 +212,6 @@ def _header_mac(file_key: bytes, head: bytes) -> bytes:
 
 def _chunk_nonce(counter: int, *, last: bool) -> bytes:
     return counter.to_bytes(11, "big") + bytes([last])
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).rstrip(b"=").decode()
-
-
-def _unb64(text: bytes) -> bytes:
-    try:
-        data = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except binascii.Error as error:
-        raise HeaderError("The header has malformed base64.") from error
-    if _b64(data).encode() != text:
-        raise HeaderError("The header has base64 that is padded or not canonical.")
-    return data
 
 
 def _read_fully(source: BinaryIO, size: int) -> bytes:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from contract import envelope
+from contract.age_header import Stanza
 from provisioning.files import write_new
 
 MIN_PASSPHRASE_CHARS: Final = 12
@@ -68,7 +69,7 @@ def seal_identity(identity: X25519PrivateKey, passphrase: str, *, work_factor: i
     payload_key = HKDF(SHA256(), 32, nonce, b"payload").derive(file_key)
     # One chunk, number 0 and last (1): the identity is far shorter than 64 KiB.
     payload = ChaCha20Poly1305(payload_key).encrypt(bytes(11) + b"\x01", text, None)
-    return envelope.build_header(file_key, [envelope.Stanza(words, wrapped)]) + nonce + payload
+    return envelope.build_header(file_key, [Stanza(words, wrapped)]) + nonce + payload
 
 
 def write_escrow(path: Path, sealed: bytes, data_folders: list[Path]) -> None:

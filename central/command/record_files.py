@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from central.command import record_rules as rules
 from contract import chain, envelope
+from contract.age_header import EnvelopeError
 from contract.names import check_hex_id
 from contract.segment import SegmentError, SegmentHeader, split_plaintext
 from contract.session_record import MIME
@@ -93,7 +94,7 @@ class RecordShelf:
             header, clear = split_plaintext(envelope.open_bytes(sealed, [identity]))
         except FileNotFoundError as error:
             raise _damaged(session_id, seq, "its file is missing") from error
-        except (envelope.EnvelopeError, SegmentError) as error:
+        except (EnvelopeError, SegmentError) as error:
             raise _damaged(session_id, seq, str(error)) from error
         if chain.clear_hash(header.salt, clear) != record.clear_hash or header.mime != MIME:
             raise _damaged(session_id, seq, "it does not have the digest that the centre signed")

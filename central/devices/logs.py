@@ -19,6 +19,7 @@ from central.devices.mailbox import put_directive
 from central.devices.models import KitLog
 from central.devices.rules import DAY_MS, KitRef
 from contract import envelope
+from contract.age_header import EnvelopeError
 
 FOLDER: Final = "logs"
 HOURS_MAX: Final = 168
@@ -154,7 +155,7 @@ def open_log(
         clear = envelope.open_bytes(shelf.path_of(kit.kit_no, number).read_bytes(), [identity])
     except FileNotFoundError as error:
         raise LogGoneError("The file of these logs is missing: ask the kit for them again.") from error
-    except envelope.EnvelopeError as error:
+    except EnvelopeError as error:
         raise LogUnreadableError(f"These logs cannot be opened ({error}): ask the kit for them again.") from error
     _note(uow, actor, kit, number, "read", purpose=row.reason)
     return clear

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from central.base.ids import new_id
 from central.evidence import rules
 from contract import envelope
+from contract.age_header import EnvelopeError
 from contract.names import check_hex_id
 from contract.segment import MAX_HEADER_BYTES, SegmentError, SegmentHeader, split_plaintext
 
@@ -195,7 +196,7 @@ def _decrypt(
             for chunk in chunks:
                 digest.update(chunk)
                 yield chunk
-        except (envelope.EnvelopeError, SegmentError) as error:
+        except (EnvelopeError, SegmentError) as error:
             raise _damaged(*name, str(error)) from error
         if digest.digest() != clear_hash:
             raise _damaged(*name, "the clear segment does not have the digest that the kit signed")

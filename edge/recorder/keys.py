@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from contract.envelope import EnvelopeError
+from contract.age_header import EnvelopeError
 from contract.signing import BadSignatureError, CodecError
 from contract.trust import StaleListError, TrustList, verify_trust_list
 from edge.recorder.moment import read_clocks

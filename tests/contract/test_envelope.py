@@ -20,15 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from contract import envelope
-from contract.envelope import (
-    CHUNK_BYTES,
-    EnvelopeError,
-    HeaderError,
-    KeyTextError,
-    NoMatchingKeyError,
-    PayloadError,
-    Stanza,
-)
+from contract.age_header import EnvelopeError, HeaderError, Stanza
+from contract.envelope import CHUNK_BYTES, KeyTextError, NoMatchingKeyError, PayloadError
 
 SIZES = [0, 1, 1000, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES + 77]
 KEY = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"centre").digest())
