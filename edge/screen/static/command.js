@@ -1,6 +1,8 @@
 // Remote command: who watches, numbered orders to be read back, talking, and asking to be watched.
+import { clockTime, dayTime, fill, head, icon, make } from "/blocks.js";
 import { watchHeld, watchHolds } from "/holding.js";
-import { clockTime, dayTime, explain, fill, head, icon, make, newKey, say, send, show } from "/screen.js";
+import { explain, newKey, send } from "/presses.js";
+import { say, show } from "/screen.js";
 import { isEnglish, word } from "/words.js";
 
 const READ_BACK_MS = 1000;

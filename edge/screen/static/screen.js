@@ -1,6 +1,9 @@
 // The officer's page: shows what the kit says, and sends what he presses. Everything durable is the kit's; this page
 // may be closed, reloaded or cut off at any moment.
+import { $, clockTime, fill, head, icon, lasting, make } from "/blocks.js";
 import { drawCommand, drawWatchKey, renderCommand } from "/command.js";
+import { explain, newKey, send } from "/presses.js";
+import { drawState, linkSign, positionSign, queueSign, warnings } from "/signs.js";
 import { render as renderTasks, renderTask } from "/tasks.js";
 import { categoryWord, isEnglish, reasonWord, setEnglish, word } from "/words.js";
 
@@ -8,7 +11,6 @@ const SOS_HOLD_MS = 1000;
 const STALE_MS = 12000;
 const FELT = { task: "task_new", task_recalled: "task_taken_back" };
 
-export const $ = (id) => document.getElementById(id);
 let facts = null;
 let fedAt = performance.now();
 let view = "home";
@@ -18,53 +20,6 @@ let sosWriting = null; // null, "writing", "kept", "unsent"
 let feltMs = null;
 let surely = null;
 let sureTimer = 0;
-
-// ---- building blocks
-
-export function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "onclick") node.addEventListener("click", value);
-    else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
-}
-
-export function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "i");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-// Swaps only what has changed: a button must not vanish under a thumb, nor lose the focus.
-export function fill(node, ...children) {
-  const fresh = make("div", {}, ...children);
-  const shape = fresh.innerHTML;
-  if (node.dataset.shape === shape) return;
-  node.dataset.shape = shape;
-  const focus = node.contains(document.activeElement) ? document.activeElement.id : "";
-  node.replaceChildren(...fresh.childNodes);
-  if (focus) $(focus)?.focus();
-}
-
-const pad = (number) => String(number).padStart(2, "0");
-export const clockTime = (ms) => { const at = new Date(ms); return `${pad(at.getHours())}:${pad(at.getMinutes())}`; };
-export const dayTime = (ms) => { const at = new Date(ms); return `${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${clockTime(ms)}`; };
-const lasting = (ms) => {
-  const s = Math.max(0, Math.floor(ms / 1000));
-  return `${pad(Math.floor(s / 3600))}:${pad(Math.floor(s / 60) % 60)}:${pad(s % 60)}`;
-};
-const span = (s) => {
-  if (s < 90) return `${Math.round(s)} ${word("seconds")}`;
-  if (s < 5400) return `${Math.round(s / 60)} ${word("minutes")}`;
-  return s < 172800 ? `${Math.round(s / 3600)} ${word("hours")}` : `${Math.round(s / 86400)} ${word("days")}`;
-};
-const since = (ms) => span(Math.max(0, (Date.now() - ms) / 1000)) + word("ago");
 
 export function show(name, task = null) {
   view = name;
@@ -82,25 +37,6 @@ export function say(text, ms = 3000) {
 }
 
 // ---- talking to the kit
-
-// The same key for every try: however often it is sent, the kit carries a press out once.
-export async function send(path, body, { tries = 3 } = {}) {
-  for (let attempt = 0; attempt < tries; attempt++) {
-    try {
-      const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), cache: "no-store" });
-      const told = await answer.json();
-      if (answer.status !== 503) return told;
-      if (attempt === tries - 1) return told;
-    } catch { /* the page's process is being restarted */ }
-    await new Promise((done) => setTimeout(done, 700));
-  }
-  return { refused: "", code: "no_answer" };
-}
-
-// Not crypto.randomUUID alone: a kiosk's browser may be old.
-export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-
-export const explain = (told) => (told.code ? word(`code_${told.code}`) : told.refused || word("waiting"));
 
 async function press(act, value = "") {
   const told = await send(`/press/${act}`, { key: newKey(), value });
@@ -144,15 +80,15 @@ function drawTop() {
   const battery = facts.battery;
   const waiting = facts.queue.messages + facts.queue.segments;
   const chip = (name, css, text, title) => make("span", { class: `chip ${css}`, role: "img", "aria-label": title }, icon(name), text ?? "");
-  const [, fixTone, fixText] = positionSign();
-  const [, linkTone, linkText] = linkSign();
+  const [, fixTone, fixText] = positionSign(facts);
+  const [, linkTone, linkText] = linkSign(facts);
   fill($("chips"),
     facts.quiet ? chip("quiet", "", "", word("quiet")) : null,
     chip(fixTone === "ok" ? "fix" : "fix-off", fixTone, "", fixText),
     chip(linkTone === "ok" ? "link" : "link-off", linkTone, "", linkText),
-    waiting ? chip("queue", "", waiting > 999 ? "999+" : String(waiting), queueSign()[2]) : null,
+    waiting ? chip("queue", "", waiting > 999 ? "999+" : String(waiting), queueSign(facts)[2]) : null,
     battery ? chip("battery", !battery.charging && battery.percent <= 15 ? "bad" : "", `${battery.percent}%`, word("battery")) : null);
-  const [first, ...more] = warnings();
+  const [first, ...more] = warnings(facts);
   $("warning").hidden = !first || view !== "home";
   if (first) fill($("warning"), icon("warn"), make("span", {}, more.length ? `${first} · +${more.length}` : first));
 }
@@ -210,93 +146,14 @@ function drawHome() {
   const current = facts.task_current;
   $("current").hidden = !current;
   if (current) fill($("current"), icon("task"), make("span", {}, make("small", {}, word("now_on")), make("b", {}, current.title)));
-  fill($("signs"), ...[positionSign(), linkSign(), queueSign()].map(([name, tone, text]) =>
+  fill($("signs"), ...[positionSign(facts), linkSign(facts), queueSign(facts)].map(([name, tone, text]) =>
     make("li", { class: tone }, icon(name), make("span", {}, text))));
-}
-
-function positionSign() {
-  const { status, accuracy_m: accuracy, suspect } = facts.position;
-  const good = ["3D fix", "2D fix", "replayed track"].includes(status);
-  const parts = [word(status) || word("unknown")];
-  if (good && accuracy) parts.push(`±${Math.round(accuracy)} m`);
-  if (good && suspect) parts.push(suspect);
-  return ["fix", good ? "ok" : "bad", parts.join(" · ")];
-}
-
-function linkSign() {
-  const link = facts.link;
-  const parts = [link.connected ? word("connected") : word("dark")];
-  if (!link.connected && link.reason) parts.push(reasonWord(link.reason));
-  if (!link.connected && link.since_ms) parts.push(span((Date.now() - link.since_ms) / 1000));
-  if (link.metered) parts.push(word("metered"));
-  else if (link.connected && link.thin) parts.push(word("thin"));
-  return ["link", link.connected ? "ok" : "bad", parts.join(" · ")];
-}
-
-function queueSign() {
-  const queue = facts.queue;
-  if (!queue.messages && !queue.segments) return ["queue", "ok", word("nothing_waits")];
-  const parts = [`${queue.messages} ${word("messages")}`, `${queue.segments} ${word("segments")}`];
-  if (queue.oldest_ms && Date.now() - queue.oldest_ms > 60000) parts.push(`${word("oldest")} ${since(queue.oldest_ms)}`);
-  return ["queue", facts.link.connected ? "ok" : "warn", parts.join(" · ")];
-}
-
-function storageText() {
-  const { level, minutes_left: minutes } = facts.storage;
-  if (!level) return word("unknown");
-  return [word(`level_${level}`), Number.isFinite(minutes) ? `${word("free")} ${span(minutes * 60)}` : ""].filter(Boolean).join(" · ");
-}
-
-function clockText() {
-  const { source, error_ms: error, disagree } = facts.clock;
-  if (!source) return word("unknown");
-  const parts = [word(`source_${source}`)];
-  if (Number.isFinite(error)) parts.push(`±${(error / 1000).toFixed(error < 10000 ? 1 : 0)} s`);
-  if (disagree?.length) parts.push(facts.clock.text || disagree.join(", "));
-  return parts.join(" · ");
-}
-
-function warnings() {
-  const list = [];
-  if (["low", "critical", "full"].includes(facts.storage.level)) list.push(`${word("storage")}：${storageText()}`);
-  if (facts.card.state && facts.card.state !== "ok") list.push(`${word("card")}：${word(`card_${facts.card.state}`)}`);
-  if (facts.clock.disagree?.length) list.push(`${word("clock")}：${clockText()}`);
-  if (facts.certificate.trouble) list.push(`${word("certificate")}：${facts.certificate.trouble}`);
-  // Storage and card are told above; what ends the kit's work soonest stands first.
-  const others = facts.warnings.filter((code) => !/^(storage_|card_(slow|read_only|failing))/.test(code));
-  const gravest = others.filter((code) => ["battery_critical", "too_hot", "under_voltage"].includes(code));
-  return [...gravest, ...list, ...others.filter((code) => !gravest.includes(code))].map((item) => (others.includes(item) ? word(`warn_${item}`) : item));
-}
-
-function drawState() {
-  const { lat, lon } = facts.position;
-  const { machine } = facts;
-  const warned = (...codes) => (codes.some((code) => facts.warnings.includes(code)) ? "bad" : "");
-  const rows = [
-    [word("position"), positionSign()], ["", ["", "", Number.isFinite(lat) ? `${lat.toFixed(5)}, ${lon.toFixed(5)}` : "—"]],
-    [word("link"), linkSign()], [word("queue"), queueSign()],
-    [word("storage"), ["", ["critical", "full"].includes(facts.storage.level) ? "bad" : "", storageText()]],
-    [word("card"), ["", facts.card.state && facts.card.state !== "ok" ? "bad" : "", facts.card.state ? word(`card_${facts.card.state}`) : word("unknown")]],
-    [word("battery"), ["", warned("battery_low", "battery_critical"), facts.battery ? `${facts.battery.percent}%${facts.battery.charging ? ` · ${word("charging")}` : ""}` : word("no_battery")]],
-    [word("clock"), ["", facts.clock.disagree?.length ? "bad" : "", clockText()]],
-    [word("certificate"), ["", facts.certificate.trouble ? "bad" : "", facts.certificate.until_ms ? `${word("until")} ${new Date(facts.certificate.until_ms).toISOString().slice(0, 10)}` : word("unknown")]],
-    [word("temperature"), ["", warned("hot", "too_hot"), Number.isFinite(machine.temp_c) ? `${machine.temp_c.toFixed(0)} °C` : word("no_sensor")]],
-    [word("power"), ["", warned("under_voltage", "throttled"), machine.throttle.length ? machine.throttle.map((code) => word(`pi_${code}`)).join("、") : word("card_ok")]],
-    [word("memory"), ["", warned("memory_low"), Number.isFinite(machine.memory_pct) ? `${machine.memory_pct.toFixed(0)}%` : word("unknown")]],
-    [word("wear"), ["", warned("card_worn", "card_worn_out"), Number.isFinite(machine.wear_pct) ? `${machine.wear_pct.toFixed(0)}%` : word("no_sensor")]],
-    [word("restarts"), ["", warned("restarts"), Object.entries(facts.restarts).map(([name, count]) => `${name} ${count}`).join(", ") || word("none")]],
-    [word("version"), ["", "", facts.version]],
-  ];
-  if (facts.queue.trouble) rows.splice(4, 0, [word("trouble"), ["", "bad", facts.queue.trouble]]);
-  fill($("facts"), ...rows.flatMap(([name, [, tone, text]]) => [make("dt", {}, name), make("dd", { class: tone }, text)]));
 }
 
 function drawWheel() {
   const choice = (code) => make("button", { id: `category-${code || "none"}`, type: "button", class: `key ${code === facts.category ? "on" : ""} ${code ? "" : "wide"}`, "aria-pressed": String(code === facts.category) }, categoryWord(code));
   fill($("wheel"), head(word("category"), "home"), make("div", { class: "choices" }, ...facts.categories.map(choice), choice("")));
 }
-
-export const head = (title, back) => make("div", { class: "head" }, make("button", { id: "back", type: "button", "data-back": back, "aria-label": word("back") }, icon("back")), make("h1", {}, title));
 
 function drawMore() {
   const theme = localStorage.getItem("theme") ?? "auto";
@@ -349,7 +206,7 @@ function draw() {
   document.documentElement.dataset.theme = facts.quiet ? "night" : theme;
   drawTop(); drawRecording(); drawSosState(); drawLocked(); drawTabs(); drawCommand(facts);
   if (view === "home") drawHome();
-  else if (view === "state") drawState();
+  else if (view === "state") drawState(facts);
   else if (view === "wheel") drawWheel();
   else if (view === "more") drawMore();
   else if (view === "tasks") renderTasks($("tasks"), facts);

@@ -1,6 +1,8 @@
 // Tasks: the list, one task, and the officer's answers. An answer is durable on the kit before it shows here.
+import { dayTime, fill, head, make } from "/blocks.js";
+import { explain, newKey, send } from "/presses.js";
 import { categoryWord, word } from "/words.js";
-import { dayTime, explain, fill, head, make, newKey, say, send, show } from "/screen.js";
+import { say, show } from "/screen.js";
 
 // Which choices stand open below a task: refuse, finish or none.
 let choosing = null;

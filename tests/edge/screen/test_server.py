@@ -77,7 +77,8 @@ class TestWhoMayPress:
         assert running.spool.outbox.count() == before
 
     def test_the_page_loads_nothing_from_elsewhere(self, running):
-        for path in ("/", "/screen.css", "/screen.js", "/tasks.js", "/words.js"):
+        scripts = ("/screen.js", "/blocks.js", "/presses.js", "/signs.js", "/tasks.js", "/words.js")
+        for path in ("/", "/screen.css", *scripts):
             status, text = running.ask("GET", path)
             assert status == 200
             told = text.replace(b"http://www.w3.org/2000/svg", b"")
