@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
-from central.cases.models import CaseChange
+from central.cases.change_models import CaseChange
 from central.courts.permissions import Viewer, check_permission
 from central.courts.queries import in_scope
 

@@ -19,8 +19,9 @@ from central.base.unit_of_work import UnitOfWork
 from central.cases import clock, rights, rules
 from central.cases.catalogue import Catalogue, get_catalogue
 from central.cases.catalogue_entries import NodeKind
+from central.cases.change_models import CaseChange
 from central.cases.clock import Pause
-from central.cases.models import CaseChange, CaseEntry, CaseNode, CasePause, EnforcementCase
+from central.cases.models import CaseEntry, CaseNode, CasePause, EnforcementCase
 from central.cases.sight import stand_of
 from central.courts.permissions import Viewer
 

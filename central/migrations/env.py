@@ -17,6 +17,7 @@ ROOMS = (
     "courts.models",
     "people.models",
     "devices.models",
+    "cases.change_models",
     "cases.models",
     "imports.models",
     "incidents.models",

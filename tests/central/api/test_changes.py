@@ -13,8 +13,8 @@ import pytest
 from sqlmodel import delete
 
 from central.api.cursors import write_cursor
+from central.cases.change_models import CaseChange
 from central.cases.feed import Position
-from central.cases.models import CaseChange
 from tests.central.api.conftest import add_account, check_problem
 from tests.waiting import wait_until
 

@@ -10,7 +10,8 @@ from central.audit.models import AuditEntry
 from central.base.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from central.cases import queries, rules
 from central.cases import service as cases
-from central.cases.models import CaseChange, CaseNode, Party
+from central.cases.change_models import CaseChange
+from central.cases.models import CaseNode, Party
 from central.cases.parties import PartyDraft, PartyError
 from tests.central.cases.conftest import CASE_NO, FILED_ON, SPECIMEN_ID, TODAY, make_draft
 

@@ -11,17 +11,10 @@ from sqlmodel import select
 from central.audit.models import AuditEntry
 from central.base.keyring import load_keyring
 from central.cases.catalogue import load_catalogue
+from central.cases.change_models import CaseChange
 from central.cases.drafts import CaseCourtError, CaseDraft, CaseHeldError, DuplicateCaseError, Outcome, draft_text
 from central.cases.foresight import CaseWorkedHereError
-from central.cases.models import (
-    CaseAct,
-    CaseChange,
-    CaseEntry,
-    CaseNode,
-    CaseTerm,
-    EnforcementCase,
-    Party,
-)
+from central.cases.models import CaseAct, CaseEntry, CaseNode, CaseTerm, EnforcementCase, Party
 from central.cases.numbers import parse_case_no
 from central.cases.parties import PartyDraft, check_party
 from central.cases.rewriting import move_identities

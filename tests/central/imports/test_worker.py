@@ -13,7 +13,8 @@ from central.base import db, schema
 from central.base.keyring import load_keyring
 from central.base.settings import Settings
 from central.base.unit_of_work import Store
-from central.cases.models import CaseChange, EnforcementCase, Party
+from central.cases.change_models import CaseChange
+from central.cases.models import EnforcementCase, Party
 from central.courts import service as courts
 from central.imports import files, queries, rules, runner, service, worker
 from tests.central.imports.sheets import csv_bytes, row
