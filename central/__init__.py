@@ -1,1 +1,1 @@
-"""The command centre: rooms listed in docs, built and started by `central.main`."""
+"""The command centre: rooms listed in docs, built and started by `central.main`, one process by `central.process`."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need from Debian: installed when we are root or have sudo, otherwise named and refused.
 set -euo pipefail
-declare -A program=([chromium]=chromium [gpsd]=gpsd [age]=age [openssl]=openssl [curl]=curl [e2fsprogs]=mkfs.ext4 [iproute2]=ip [softhsm2]=softhsm2-util [janus]=janus)
+declare -A program=([chromium]=chromium [chromium-headless-shell]=chromium-headless-shell [gpsd]=gpsd [age]=age [openssl]=openssl [curl]=curl [e2fsprogs]=mkfs.ext4 [iproute2]=ip [softhsm2]=softhsm2-util [janus]=janus)
 # Debian roots are made by root alone; for anybody else their tests skip.
 [ "$(id -u)" -ne 0 ] || program+=([debootstrap]=debootstrap [qemu-user-static]=qemu-aarch64-static)
 missing=()

@@ -26,6 +26,9 @@ from edge.recorder.sources import AudioFormat, AudioPacket, EncodedFrame, KeyFra
 
 _MICROSECOND: Final = Fraction(1, 1_000_000)
 _VIDEO_TIMESCALE: Final = 90_000
+# A tick of the film's clock, rounded up: pictures closer than this would be at one time in it.
+_TICK_US: Final = 12
+_HELD_UP_US: Final = 500_000
 # The centre's door takes 64 MiB; a stream that never lets a segment end must not eat the memory either.
 MAX_SEGMENT_BYTES: Final = 32 * 1024 * 1024
 MAX_SEGMENT_US: Final = 30_000_000
@@ -109,7 +112,7 @@ class Segmenter:
         self._audio = audio
         self._open: _Open | None = None
         self._origin_us: int | None = None
-        self._last_us = -1
+        self._last_us: int | None = None
         self._last_sound_us = -1
         self._index = 1
         self._template, self._sound = PictureTemplate(), SoundTemplate()
@@ -122,6 +125,7 @@ class Segmenter:
         if isinstance(item, AudioPacket):
             self._take_sound(item)
             return None
+        item = self._moved_on(item)
         finished = None
         if item.key and self._is_long_enough(_decode_us(item)):
             finished = self._finish(next_us=_decode_us(item))
@@ -135,6 +139,18 @@ class Segmenter:
     def flush(self) -> ClearSegment | None:
         """End the segment being gathered, whatever its length; None when it is empty."""
         return self._finish(next_us=None)
+
+    def _moved_on(self, frame: EncodedFrame) -> EncodedFrame:
+        """The frame, a tick after the last one where a camera that was held up gave both one time.
+
+        A film takes no picture that stands still. A clock that leapt back further is a failure of the camera.
+        """
+        at_us = _decode_us(frame)
+        if self._last_us is not None and self._last_us - _HELD_UP_US < at_us < self._last_us + _TICK_US:
+            at_us = self._last_us + _TICK_US
+            frame = replace(frame, pts_us=max(frame.pts_us, at_us), dts_us=at_us)
+        self._last_us = at_us
+        return frame
 
     def _is_long_enough(self, at_us: int) -> bool:
         if self._open is None or not self._open.frames:

@@ -172,7 +172,8 @@ def test_phone_shows_the_queue_first(open_page, world):
 
     page = ready(open_page("zhiban", size=PHONE))
     assert overflow(page) <= 0
-    queue, area = page.locator("#queue").bounding_box(), page.locator("#map").bounding_box()
+    # A part that is just then drawn anew has no place.
+    queue, area = (wait_until(page.locator(part).bounding_box, 20, part) for part in ("#queue", "#map"))
     assert queue["y"] < area["y"]
     assert queue["y"] < PHONE["height"] / 2
     for path in ("/incidents", "/kits", f"/kits/{KIT}", "/recordings", "/profile"):

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_frames_before_the_first_key_frame_are_left_out():
     last = segmenter.flush()
     assert last.frames == 10
     assert last.first_us == 1_000_000
+
+
+@pytest.mark.parametrize("back_us", [0, 1, 40_000, 200_000])
+def test_pictures_with_one_time_or_an_earlier_one_go_on_by_a_tick(back_us):
+    """A camera that was held up gives two pictures one stamp; the film holds both, in their order."""
+    frames = cut_source(synthetic(), frames=110).frames
+    at_us = frames[29].pts_us - back_us
+    frames[30] = replace(frames[30], pts_us=at_us, dts_us=None)
+    frames[52] = replace(frames[52], pts_us=frames[51].pts_us + 1, dts_us=None)
+    segmenter = Segmenter(target_s=1, fps=25, audio=None)
+    cut = [segment for frame in frames if (segment := segmenter.feed(frame, Moment(0, 0)))]
+    times = [time for segment in cut for time in decode_times_s(segment.data)]
+    assert [segment.frames for segment in cut] == [25, 25, 25, 25]
+    assert times == sorted(set(times))
+    assert times[30] - times[29] < 0.001 and times[52] - times[51] < 0.001
+    assert times[31] == pytest.approx(31 / 25) and times[99] == pytest.approx(99 / 25)
 
 
 def test_a_stream_without_key_frames_is_refused():

@@ -1,5 +1,6 @@
 """The officer's page in Debian's Chromium on a 320-pixel display, with no network but the kit itself."""
 
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -13,8 +14,9 @@ from contract.health import WARNINGS
 from contract.messages import Alarm, CommandReceipt, decode, encode
 from contract.orders import CANNOT, OUTCOMES, REFUSALS, SosAck, Task
 from edge.spool import ring
-from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.conftest import FLAGS, SHELL
 from tests.edge.screen.conftest import RunningScreen
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +30,7 @@ WORDS = Path(__file__).parents[3] / "edge/screen/static/words.js"
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=str(SHELL), args=FLAGS)
         yield opened
         opened.close()
 
@@ -44,12 +46,17 @@ def standing(tmp_path_factory):
 def kit(standing):
     """The kit as at the start of a day: nothing pressed, nothing to do, nothing waiting."""
     spool = standing.spool
+    was_watched = bool(spool.state.get("live_sessions"))
     with spool.transaction() as database:
         for table in ("outbox", "inbox", "tasks", "presses", "instructions"):
             database.execute(f"DELETE FROM {table}")
         database.execute("DELETE FROM state WHERE key != 'screen_http'")
         database.execute("DELETE FROM meta WHERE key = 'inbox_have'")
     tell(standing)
+    if was_watched:  # the panel says that it is over, if it knew of it: not in the middle of what comes now
+        ring(spool.dir, "panel")
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: spool.state.get("felt"), 5)
     return standing
 
 
